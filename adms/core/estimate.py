@@ -1,0 +1,97 @@
+"""The estimator's picture of the feeder, or why there is none."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from adms.core.ids import ModelVersion, SnapshotId
+from adms.core.telemetry import FloatArray, IntArray, PointKey
+
+ComplexArray = npt.NDArray[np.complex128]
+
+
+class Grade(IntEnum):
+    """How far a picture can be trusted. A consumer refuses one below the grade that it needs."""
+
+    FAILED = 0
+    PARTIAL = 1
+    """Solved where observable, or with rejected or stale inputs that matter."""
+    SOLVED = 2
+
+
+class SigmaSource(IntEnum):
+    """What a node's voltage rests on."""
+
+    MEASURED = 1
+    """A voltage meter at the node was used."""
+    ESTIMATED = 2
+    PSEUDO = 3
+    """Mostly pseudo-measurements hold it."""
+    UNOBSERVABLE = 4
+    DEAD = 5
+    """No source: the voltage is zero because the switches say so."""
+
+
+class Use(StrEnum):
+    """What the estimator did with a measurement."""
+
+    USED = "used"
+    REJECTED = "rejected"
+    """Bad data."""
+    NOT_USED = "not_used"
+    """Stale, missing, flagged, or at a dead node."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Innovations:
+    """What each telemetered measurement said against the estimate. Columns run over `keys`."""
+
+    keys: tuple[PointKey, ...]
+    residual: FloatArray
+    """Measured less estimated, SI unit of the point; NaN where not used."""
+    normalized: FloatArray
+    """Residual over its own standard deviation; NaN where not used or critical."""
+    use: tuple[Use, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Complex node voltages with a verdict. Node columns follow `NetworkArrays.nodes`, injector columns
+    `NetworkArrays.injectors` (both of `model_version`)."""
+
+    snapshot_id: SnapshotId
+    model_version: ModelVersion
+    time: datetime
+    grade: Grade
+    reason: str
+    """Why the grade is not SOLVED; empty otherwise."""
+    topology_version: str
+    """Digest of the switch positions that the picture rests on."""
+    v_phasor_pu: ComplexArray
+    """[node] per unit of the node's base; 0 where dead, NaN where unobservable."""
+    sigma_v_pu: FloatArray
+    """[node] standard deviation of the magnitude."""
+    sigma_source: IntArray
+    """[node] `SigmaSource`."""
+    s_injection_va: ComplexArray
+    """[injector] estimated power injected into the network at the present voltage, VA."""
+    s_source_va: ComplexArray
+    """[source] three-phase power delivered into the network by each source, VA."""
+    losses_w: float
+    innovations: Innovations
+    chi2: float
+    degrees_of_freedom: int
+    iterations: int
+    oldest_input_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotEstimated:
+    """No picture this round, and why."""
+
+    snapshot_id: SnapshotId
+    time: datetime
+    reason: str

@@ -1,0 +1,128 @@
+"""Telemetry as a value: points, their quality, and the frozen snapshot of one instant."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from adms.core.ids import ElementId, ModelVersion, SnapshotId
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class PointKind(StrEnum):
+    """What a point measures. The unit is part of the kind; signs as in `PointKey`."""
+
+    V_MAGNITUDE = "v_magnitude_v"
+    """Phase-to-ground voltage magnitude at a bus, V."""
+    P_FLOW = "p_flow_w"
+    """Active power into a branch at `side`, W."""
+    Q_FLOW = "q_flow_var"
+    I_MAGNITUDE = "i_magnitude_a"
+    P_INJECTION = "p_injection_w"
+    """Active power injected into the network by a DER, load or source, W (a load that draws is negative)."""
+    Q_INJECTION = "q_injection_var"
+    SWITCH_CLOSED = "switch_closed"
+    """1 closed, 0 open."""
+    TAP_POSITION = "tap_position"
+    """Steps from neutral, signed."""
+    CAPACITOR_STEPS = "capacitor_steps"
+    """Steps switched in."""
+    FAULT_INDICATOR = "fault_indicator"
+    """1 when fault current passed since the last reset (latched), else 0."""
+    LOCKOUT = "lockout"
+    """1 while a protective device is locked out, else 0."""
+    REMOTE = "remote"
+    """1 when the device accepts remote commands, 0 in local."""
+    SOC = "soc_frac"
+    P_AVAILABLE = "p_available_w"
+    """What a DER could inject now, W."""
+
+
+class Quality(IntEnum):
+    """How far a value can be trusted. Only GOOD is used for decisions; a value that never came is MISSING."""
+
+    GOOD = 1
+    SUSPECT = 2
+    STALE = 3
+    INVALID = 4
+    MISSING = 5
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class PointKey:
+    """Which quantity of which element. Branch flows are positive into the branch at the named side; node and
+    device powers are injections, positive into the network."""
+
+    kind: PointKind
+    element: str
+    """Bus id for voltages, element id otherwise."""
+    side: int = 0
+    """Terminal of a branch: 0 is `fr`, 1 is `to`."""
+    phase: int = 0
+    """1, 2, 3; 0 where the point belongs to no one phase (positions, three-phase totals)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointTable:
+    """The points known to the service, in a fixed order."""
+
+    keys: tuple[PointKey, ...]
+
+    @cached_property
+    def row(self) -> dict[PointKey, int]:
+        """Row of each point."""
+        return {key: i for i, key in enumerate(self.keys)}
+
+    def rows_of(self, kind: PointKind) -> tuple[int, ...]:
+        """Rows of every point of one kind, in order."""
+        return tuple(i for i, key in enumerate(self.keys) if key.kind is kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtectionEvent:
+    """A protection record reported by a field device, kept for the decisions of later rounds."""
+
+    element: ElementId
+    time: datetime
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TelemetrySnapshot:
+    """Everything known at one instant. Columns run over `table.keys`."""
+
+    snapshot_id: SnapshotId
+    cut_time: datetime
+    model_version: ModelVersion
+    table: PointTable
+    value: FloatArray
+    """SI value; NaN where missing. Never zero for "not known"."""
+    sigma: FloatArray
+    """Standard deviation of the meter, same unit; NaN where not applicable."""
+    age_s: FloatArray
+    """Seconds since the value was measured; inf where missing."""
+    quality: IntArray
+    """`Quality` as integers."""
+    events: tuple[ProtectionEvent, ...] = field(default=())
+
+    def good(self, key: PointKey, *, max_age_s: float) -> float | None:
+        """Value of a point if it is GOOD and no older than `max_age_s`, else None."""
+        row = self.table.row.get(key)
+        if row is None or self.quality[row] != Quality.GOOD or not self.age_s[row] <= max_age_s:
+            return None
+        value = float(self.value[row])
+        return value if np.isfinite(value) else None
+
+    def good_rows(self, rows: Iterable[int], *, max_age_s: float) -> IntArray:
+        """Of the given rows, those that are GOOD, finite and no older than `max_age_s`."""
+        index = np.fromiter(rows, dtype=np.int64)
+        keep = (
+            (self.quality[index] == Quality.GOOD) & (self.age_s[index] <= max_age_s) & np.isfinite(self.value[index])
+        )
+        return index[keep]

@@ -1,0 +1,226 @@
+"""The network in solver order, per unit: nodes, injectors, and the admittance matrix of any state.
+
+Per unit: voltage on each node's own phase-to-ground base, power on `S_BASE_VA` per node, so that
+y_pu = y_siemens * v_i * v_j / S_BASE_VA and i_pu = i_a * v_base / S_BASE_VA.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
+
+from adms.core.estimate import ComplexArray
+from adms.core.ids import ElementId, ModelVersion
+from adms.core.telemetry import FloatArray, IntArray
+from adms.grid.model import Branch, ComplexMatrix, Der, Load, NetworkModel, NodeRef
+from adms.grid.state import GridState
+
+S_BASE_VA = 1e6
+GROUND = -1
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def dense(matrix: ComplexMatrix) -> ComplexArray:
+    """The matrix as numpy, [n, n]."""
+    return np.array(matrix.re, dtype=np.float64) + 1j * np.array(matrix.im, dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Injector:
+    """One single-phase part of a load or DER, between two nodes or a node and ground."""
+
+    element: ElementId
+    fr: int
+    to: int
+    """Node index or GROUND."""
+    is_der: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """Entries of one element in Y: rows, columns and per-unit values."""
+
+    row: IntArray
+    col: IntArray
+    value: ComplexArray
+
+
+class NetworkArrays:
+    """A model in solver order. Immutable once built; everything derived from a `GridState` is a method.
+
+    Columns: `nodes` (index of every per-node array), `injectors` (loads in model order, pair by pair, then DER).
+    """
+
+    def __init__(self, model: NetworkModel, *, version: ModelVersion) -> None:
+        self.model = model
+        self.version = version
+        self.nodes: tuple[NodeRef, ...] = tuple(NodeRef(b.id, phase) for b in model.buses for phase in b.phases)
+        self.node_idx: dict[NodeRef, int] = {node: i for i, node in enumerate(self.nodes)}
+        bus_of = {b.id: b for b in model.buses}
+        column = [bus_of[node.bus] for node in self.nodes]
+        self.v_base_v: FloatArray = np.array([b.v_base_v for b in column])
+        self.v_min_pu: FloatArray = np.array([b.v_min_pu for b in column])
+        self.v_max_pu: FloatArray = np.array([b.v_max_pu for b in column])
+        self.v_emergency_min_pu: FloatArray = np.array([b.v_emergency_min_pu for b in column])
+        self.v_emergency_max_pu: FloatArray = np.array([b.v_emergency_max_pu for b in column])
+        self.branches: tuple[Branch, ...] = model.branches
+        self.branch_idx: dict[ElementId, int] = {b.id: i for i, b in enumerate(model.branches)}
+        self.branch_nodes: tuple[IntArray, ...] = tuple(
+            self._indices([node for terminal in b.terminals for node in terminal]) for b in model.branches
+        )
+        """Per branch, node indices of its concatenated terminals."""
+        self.capacitor_nodes: tuple[IntArray, ...] = tuple(self._indices(c.nodes) for c in model.capacitors)
+        self.source_nodes: tuple[IntArray, ...] = tuple(self._indices(s.nodes) for s in model.sources)
+        self._build_injectors()
+        self._branch_y_pu = tuple(
+            self._per_unit(dense(b.y_primitive_siemens), nodes)
+            for b, nodes in zip(model.branches, self.branch_nodes, strict=True)
+        )
+        self._source_y_pu = tuple(
+            self._per_unit(dense(s.y_primitive_siemens), nodes)
+            for s, nodes in zip(model.sources, self.source_nodes, strict=True)
+        )
+        self._capacitor_y_pu = tuple(
+            self._per_unit(dense(c.y_step_siemens), nodes)
+            for c, nodes in zip(model.capacitors, self.capacitor_nodes, strict=True)
+        )
+
+    def _indices(self, nodes: Sequence[NodeRef]) -> IntArray:
+        return np.array([self.node_idx[node] for node in nodes], dtype=np.int64)
+
+    def _per_unit(self, y_siemens: ComplexArray, nodes: IntArray) -> ComplexArray:
+        base = self.v_base_v[nodes]
+        return y_siemens * np.outer(base, base) / S_BASE_VA
+
+    def _build_injectors(self) -> None:
+        injectors: list[Injector] = []
+        nominal: list[complex] = []
+        v_nominal: list[float] = []
+        zip_rows: list[tuple[float, float, float, float, float]] = []
+        elements: list[Load | Der] = [*self.model.loads, *self.model.ders]
+        for element in elements:
+            for fr, to in element.pairs:
+                injectors.append(
+                    Injector(
+                        element=element.id,
+                        fr=self.node_idx[fr],
+                        to=GROUND if to is None else self.node_idx[to],
+                        is_der=isinstance(element, Der),
+                    )
+                )
+                v_nominal.append(element.v_nominal_v)
+                if isinstance(element, Load):
+                    nominal.append(-complex(element.p_w, element.q_var) / len(element.pairs))
+                    zip_rows.append(
+                        (element.z_frac, element.i_frac, element.p_frac, element.v_low_pu, element.v_high_pu)
+                    )
+                else:
+                    nominal.append(0j)
+                    zip_rows.append((0.0, 0.0, 1.0, 0.0, np.inf))
+        self.injectors: tuple[Injector, ...] = tuple(injectors)
+        self.injector_fr: IntArray = np.array([i.fr for i in injectors], dtype=np.int64)
+        self.injector_to: IntArray = np.array([i.to for i in injectors], dtype=np.int64)
+        self.injector_is_der: BoolArray = np.array([i.is_der for i in injectors], dtype=np.bool_)
+        self.injector_s_nominal_va: ComplexArray = np.array(nominal, dtype=np.complex128)
+        """[injector] injection at nominal voltage of the model's loads (negative: they draw); 0 for DER."""
+        self.injector_v_nominal_v: FloatArray = np.array(v_nominal)
+        self.injector_zip: FloatArray = np.array(zip_rows).reshape(-1, 5)
+        """[injector, (z, i, p, v_low_pu, v_high_pu)]."""
+        rows: dict[ElementId, list[int]] = {}
+        for i, injector in enumerate(injectors):
+            rows.setdefault(injector.element, []).append(i)
+        self.injector_rows: dict[ElementId, IntArray] = {e: np.array(r, dtype=np.int64) for e, r in rows.items()}
+
+    @property
+    def node_count(self) -> int:
+        """Number of nodes."""
+        return len(self.nodes)
+
+    @cached_property
+    def incidence(self) -> sp.csr_matrix:
+        """[node, injector]: per-unit node current = incidence @ (injector current in units of S_BASE_VA / 1 V base of
+        the `fr` node). Entry +1 at `fr`; at `to` -(v_base_to / v_base_fr)."""
+        count = len(self.injectors)
+        has_to = self.injector_to != GROUND
+        base = self.v_base_v
+        row = np.concatenate([self.injector_fr, self.injector_to[has_to]])
+        col = np.concatenate([np.arange(count), np.flatnonzero(has_to)])
+        ratio = base[self.injector_to[has_to]] / base[self.injector_fr[has_to]]
+        value = np.concatenate([np.ones(count), -ratio])
+        return sp.csr_matrix((value, (row, col)), shape=(self.node_count, count))
+
+    def branch_admittance_pu(self, index: int, state: GridState) -> ComplexArray:
+        """Primitive of one branch in a state, per unit over its concatenated terminals; zero where open."""
+        branch = self.branches[index]
+        y = self._branch_y_pu[index]
+        if branch.switch is not None and not state.closed[branch.id]:
+            return np.zeros_like(y)
+        if branch.taps is not None:
+            ratio = 1.0 + state.tap_position[branch.id] * branch.taps.step_pu
+            first = len(branch.terminals[0])
+            scale = np.ones(len(y))
+            scale[:first] /= ratio if branch.taps.terminal == 0 else 1.0
+            scale[first:] /= ratio if branch.taps.terminal == 1 else 1.0
+            return y * np.outer(scale, scale)
+        return y
+
+    def admittance_pu(self, state: GridState) -> sp.csc_matrix:
+        """Network admittance without loads and without sources, [node, node] per unit."""
+        rows, cols, values = [], [], []
+        for index, nodes in enumerate(self.branch_nodes):
+            branch = self.branches[index]
+            if branch.switch is not None and not state.closed[branch.id]:
+                continue
+            y = self.branch_admittance_pu(index, state)
+            rows.append(np.repeat(nodes, len(nodes)))
+            cols.append(np.tile(nodes, len(nodes)))
+            values.append(y.ravel())
+        for capacitor, nodes, y in zip(
+            self.model.capacitors, self.capacitor_nodes, self._capacitor_y_pu, strict=True
+        ):
+            rows.append(np.repeat(nodes, len(nodes)))
+            cols.append(np.tile(nodes, len(nodes)))
+            values.append(y.ravel() * state.capacitor_steps[capacitor.id])
+        size = self.node_count
+        return sp.csc_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))), shape=(size, size))
+
+    def source_norton_pu(self) -> tuple[sp.csc_matrix, ComplexArray]:
+        """(admittance of all sources [node, node], their Norton currents [node]), per unit."""
+        size = self.node_count
+        current = np.zeros(size, dtype=np.complex128)
+        rows, cols, values = [], [], []
+        for source, nodes, y in zip(self.model.sources, self.source_nodes, self._source_y_pu, strict=True):
+            emf = np.array(source.v_magnitude_pu) * np.exp(1j * np.array(source.v_angle_rad))
+            current[nodes] += y @ emf
+            rows.append(np.repeat(nodes, len(nodes)))
+            cols.append(np.tile(nodes, len(nodes)))
+            values.append(y.ravel())
+        matrix = sp.csc_matrix(
+            (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))), shape=(size, size)
+        )
+        return matrix, current
+
+    def branch_power_va(self, index: int, state: GridState, v_phasor_pu: ComplexArray) -> ComplexArray:
+        """Complex power into a branch at each of its concatenated terminal nodes, VA."""
+        v = v_phasor_pu[self.branch_nodes[index]]
+        return np.asarray(v * np.conj(self.branch_admittance_pu(index, state) @ v) * S_BASE_VA)
+
+    def branch_current_a(self, index: int, state: GridState, v_phasor_pu: ComplexArray) -> ComplexArray:
+        """Current phasors into a branch at each of its concatenated terminal nodes, A."""
+        nodes = self.branch_nodes[index]
+        current = self.branch_admittance_pu(index, state) @ v_phasor_pu[nodes]
+        return np.asarray(current * S_BASE_VA / self.v_base_v[nodes])
+
+    def energised(self, state: GridState) -> BoolArray:
+        """[node] True where a path of closed branches leads to a source, phase by phase."""
+        adjacency = self.admittance_pu(state)
+        count, label = sp.csgraph.connected_components(adjacency, directed=False)
+        live = np.zeros(count, dtype=np.bool_)
+        for nodes in self.source_nodes:
+            live[label[nodes]] = True
+        return np.asarray(live[label])

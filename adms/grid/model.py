@@ -1,0 +1,237 @@
+"""The network as a value: what is installed, in SI, with names. Powers of devices are injections (load draws negative
+only in the numerics; here `p_w` of a load is what it draws).
+
+Every field is a plain value, so that the model file is this module written as JSON (`adms.adapters.model_file`).
+A *node* is one (bus, phase). Elements name nodes as `NodeRef`; phase 0 is the single node of a balanced bus.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from adms.core.ids import BusId, ElementId
+
+SCHEMA_VERSION = 1
+
+
+class NodeRef(NamedTuple):
+    """One phase of one bus."""
+
+    bus: BusId
+    phase: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComplexMatrix:
+    """Square complex matrix as rows of real and imaginary parts."""
+
+    re: tuple[tuple[float, ...], ...]
+    im: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bus:
+    """A place with one or more phases."""
+
+    id: BusId
+    phases: tuple[int, ...]
+    v_base_v: float
+    """Nominal phase-to-ground voltage (phase-to-phase base / sqrt 3), V."""
+    v_min_pu: float
+    """Normal lower limit of this bus's class."""
+    v_max_pu: float
+    v_emergency_min_pu: float
+    v_emergency_max_pu: float
+    x_m: float | None = None
+    """Drawing coordinates; None where unknown."""
+    y_m: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A voltage source behind an impedance: substation bus or neighbouring feeder."""
+
+    id: ElementId
+    nodes: tuple[NodeRef, ...]
+    v_magnitude_pu: tuple[float, ...]
+    """Open-circuit phasor behind the impedance, per node, on the bus's base."""
+    v_angle_rad: tuple[float, ...]
+    y_primitive_siemens: ComplexMatrix
+    """Norton admittance over `nodes`."""
+    p_max_w: float | None = None
+    """What the source may deliver (three phases); None where unlimited."""
+    interface: bool = False
+    """True where this is the metered interface to the transmission system."""
+
+
+class BranchKind(StrEnum):
+    """What a branch is."""
+
+    LINE = "line"
+    SWITCH = "switch"
+    TRANSFORMER = "transformer"
+    REGULATOR = "regulator"
+    REACTOR = "reactor"
+
+
+class SwitchKind(StrEnum):
+    """What a switch can do, after IEC 60050-441."""
+
+    BREAKER = "breaker"
+    RECLOSER = "recloser"
+    SECTIONALISER = "sectionaliser"
+    LOAD_BREAK = "load_break"
+    FUSE = "fuse"
+    ISOLATOR = "isolator"
+    """Operated only when dead (SW9)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchGear:
+    """What a switch is besides a branch."""
+
+    kind: SwitchKind
+    normally_closed: bool
+    remote: bool
+    """Can be operated by command."""
+    fault_indicator: bool = False
+    pickup_a: float | None = None
+    """Phase pickup of the relay or recloser; None where it does not trip by itself."""
+    ground_pickup_a: float | None = None
+    reclose_shots: int = 0
+    """Automatic reclosings before lockout."""
+    trip_delay_s: float | None = None
+    travel_s: float = 1.0
+    """Time from a command to the new position."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapChanger:
+    """Taps of one winding. Voltage ratio of the winding is 1 + position * step_pu."""
+
+    terminal: int
+    """Which terminal's winding has the taps: 0 or 1."""
+    step_pu: float
+    min_position: int
+    max_position: int
+    normal_position: int
+    group: str = ""
+    """Tap changers of one ganged group move together; empty where on its own."""
+    v_set_v: float | None = None
+    """Local control: regulated voltage at the controlled terminal, phase-to-ground V; None without a local control."""
+    v_band_v: float | None = None
+    delay_s: float = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """Anything that joins nodes: its primitive admittance and what is known about it."""
+
+    id: ElementId
+    kind: BranchKind
+    terminals: tuple[tuple[NodeRef, ...], ...]
+    """Nodes of each terminal, in the order of the primitive's rows. Grounded conductors are not listed (their rows
+    are left out of the primitive)."""
+    y_primitive_siemens: ComplexMatrix
+    """Over the concatenated terminals; closed switch, taps at neutral."""
+    length_m: float | None = None
+    rating_a: float | None = None
+    """Normal rating per phase at every terminal's own voltage; None where unknown (not checked, and said so)."""
+    rating_emergency_a: float | None = None
+    rating_va: float | None = None
+    """Of a transformer, all phases."""
+    switch: SwitchGear | None = None
+    taps: TapChanger | None = None
+    failure_rate_per_year: float | None = None
+    repair_h: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacitor:
+    """Shunt capacitor in equal steps."""
+
+    id: ElementId
+    nodes: tuple[NodeRef, ...]
+    y_step_siemens: ComplexMatrix
+    """Of one step, over `nodes`."""
+    steps: int
+    normal_steps: int
+    rating_var: float
+    """All steps at nominal voltage, all phases."""
+    remote: bool = False
+    """Can be switched by command."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """A load between node pairs. `pairs` has one entry for each single-phase part; `to` None is ground."""
+
+    id: ElementId
+    pairs: tuple[tuple[NodeRef, NodeRef | None], ...]
+    p_w: float
+    """Total drawn at nominal voltage (peak or deck value), shared equally by the pairs."""
+    q_var: float
+    v_nominal_v: float
+    """Across one pair."""
+    z_frac: float
+    """Share of constant impedance; z + i + p = 1."""
+    i_frac: float
+    p_frac: float
+    v_low_pu: float = 0.95
+    """Below this (and above `v_high_pu`) of nominal the whole load is constant impedance, as in OpenDSS."""
+    v_high_pu: float = 1.05
+    customers: int = 0
+    critical: bool = False
+    load_class: str = "residential"
+
+
+class DerKind(StrEnum):
+    """What a DER is."""
+
+    PV = "pv"
+    BATTERY = "battery"
+    EV = "ev"
+    GENERATOR = "generator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Der:
+    """A distributed energy resource at node pairs. Powers are injections into the network."""
+
+    id: ElementId
+    kind: DerKind
+    pairs: tuple[tuple[NodeRef, NodeRef | None], ...]
+    s_max_va: float
+    p_max_w: float
+    """Largest injection."""
+    p_min_w: float
+    """Smallest injection (negative where it can draw)."""
+    q_max_var: float
+    """Largest reactive injection and absorption (IEEE 1547-2018 category B: 44 % of s_max)."""
+    v_nominal_v: float
+    energy_wh: float | None = None
+    """Of a battery or EV site."""
+    efficiency_frac: float = 1.0
+    """One way."""
+    default_p_injection_w: float | None = None
+    """What it falls back to when a lease lapses; None is "whatever is available" (PV)."""
+    default_q_injection_var: float = 0.0
+    ramp_w_per_s: float | None = None
+    owner: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkModel:
+    """What is installed. `adms.grid.arrays.NetworkArrays` is the same thing in solver order."""
+
+    name: str
+    frequency_hz: float
+    buses: tuple[Bus, ...]
+    sources: tuple[Source, ...]
+    branches: tuple[Branch, ...]
+    capacitors: tuple[Capacitor, ...]
+    loads: tuple[Load, ...]
+    ders: tuple[Der, ...]
+    notes: tuple[str, ...] = ()
+    """What the importer did not carry over, element by element."""
+    schema_version: int = SCHEMA_VERSION

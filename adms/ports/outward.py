@@ -1,0 +1,67 @@
+"""What the runtime needs from the edge; implemented by adapters."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from adms.core.commands import Command
+from adms.core.ids import ControllerId, ElementId
+
+
+class CommandSink(Protocol):
+    """Carries commands to the controllers that hold the devices."""
+
+    def send(self, controller: ControllerId, commands: tuple[Command, ...]) -> None:
+        """Queues commands on the controller's stream, in order. A controller that is gone loses them: its devices
+        fall back by themselves, and the gate sees no confirmation."""
+        ...
+
+    def progress(self) -> Mapping[ControllerId, int]:
+        """Sequence number of the last batch queued on each stream that is open."""
+        ...
+
+
+class LiveStore(Protocol):
+    """Live values for other processes. Losing it loses nothing and permits nothing: no method raises."""
+
+    async def publish(self, *, time: datetime, values: Mapping[str, float], facts: Mapping[str, str]) -> None:
+        """Replaces the live picture in one packed frame."""
+        ...
+
+    def problem(self) -> str:
+        """Why it is not used now; empty when it works."""
+        ...
+
+
+class Metrics(Protocol):
+    """Counters and durations, for people and alarms only: nothing reads them back."""
+
+    def round_done(self, *, duration_s: float, estimate_s: float, grade: str, mode: str) -> None:
+        """One round of the cycle."""
+        ...
+
+    def commands_sent(self, *, app: str, count: int) -> None: ...
+
+    def refused(self, *, app: str, guard: str) -> None: ...
+
+    def frames_used(self, *, source: str, count: int) -> None: ...
+
+    def gauge(self, *, name: str, value: float) -> None:
+        """A feeder quantity with the unit in its name, e.g. ("losses_w", 95e3)."""
+        ...
+
+
+class AcknowledgementSink(Protocol):
+    """Tells telemetry sources which frames are in the journal's account."""
+
+    def acknowledge(self, used: Mapping[str, int]) -> None:
+        """Per source id, the highest frame sequence used."""
+        ...
+
+
+class DeviceDirectory(Protocol):
+    """Which controller holds which device now."""
+
+    def holder(self, device: ElementId) -> ControllerId | None: ...
+
+    def devices(self) -> Iterable[ElementId]: ...
