@@ -1,0 +1,1 @@
+"""ADMS-lite: a real-time distribution operations service."""

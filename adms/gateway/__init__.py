@@ -1,0 +1,1 @@
+"""Gateways: clients of the gRPC API that carry field telemetry and commands."""
