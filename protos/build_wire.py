@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,8 @@ def generate(root: Path) -> list[Path]:
         _compile(sources, protos=protos, out=out)
         for written in out.rglob("*.py*"):
             written.write_text(_in_wire(written.read_text()))
-        packages = {written.parent for written in out.rglob("*_pb2.py")}
-        for package in {parent for deep in packages for parent in (deep, *deep.parents) if out / "adms" in parent.parents}:
+        for package in [out / "adms", *(path for path in (out / "adms").rglob("*") if path.is_dir())]:
             (package / "__init__.py").write_text(PACKAGE_DOCSTRING)
-        (out / "adms" / "__init__.py").write_text(PACKAGE_DOCSTRING)
         wire = root / "adms" / "wire"
         shutil.rmtree(wire, ignore_errors=True)
         shutil.copytree(out / "adms", wire)
@@ -45,8 +44,6 @@ def generate(root: Path) -> list[Path]:
 
 
 def _compile(sources: list[Path], *, protos: Path, out: Path) -> None:
-    from importlib.resources import files
-
     command = [
         sys.executable,
         "-m",
