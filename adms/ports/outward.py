@@ -1,11 +1,11 @@
 """What the runtime needs from the edge; implemented by adapters."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 from adms.core.commands import Command
-from adms.core.ids import ControllerId, ElementId
+from adms.core.ids import ControllerId, TelemetrySourceId
 
 
 class CommandSink(Protocol):
@@ -40,6 +40,10 @@ class Metrics(Protocol):
         """One round of the cycle."""
         ...
 
+    def round_dropped(self, *, reason: str) -> None:
+        """A round that ended without a decision, by the class of the failure."""
+        ...
+
     def commands_sent(self, *, app: str, count: int) -> None: ...
 
     def refused(self, *, app: str, guard: str) -> None: ...
@@ -54,14 +58,28 @@ class Metrics(Protocol):
 class AcknowledgementSink(Protocol):
     """Tells telemetry sources which frames are in the journal's account."""
 
-    def acknowledge(self, used: Mapping[str, int]) -> None:
-        """Per source id, the highest frame sequence used."""
+    def acknowledge(self, used: Mapping[TelemetrySourceId, int]) -> None:
+        """Per source, the highest frame sequence used of the instance that is connected."""
         ...
 
 
-class DeviceDirectory(Protocol):
-    """Which controller holds which device now."""
+class OutcomeAcknowledgementSink(Protocol):
+    """Tells controllers which outcomes are in the journal."""
 
-    def holder(self, device: ElementId) -> ControllerId | None: ...
+    def acknowledge_outcomes(self, recorded: Mapping[ControllerId, int]) -> None:
+        """Per controller, the highest outcome sequence recorded of the instance that is connected."""
+        ...
 
-    def devices(self) -> Iterable[ElementId]: ...
+
+class Health(Protocol):
+    """What health checks are told."""
+
+    def serving(self, ok: bool) -> None: ...
+
+
+class Stopwatch(Protocol):
+    """Wall time for people and metrics; nothing decides on it."""
+
+    def seconds(self) -> float:
+        """Seconds since an arbitrary start, growing."""
+        ...
