@@ -20,9 +20,9 @@ def _modules(package: ModuleType, *, ending: str = "") -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
-def _services() -> dict[str, tuple[ServiceDescriptor, type]]:
+def _services() -> dict[str, tuple[ServiceDescriptor, type[object]]]:
     """Each service of the protos with the servicer class generated for it."""
-    found: dict[str, tuple[ServiceDescriptor, type]] = {}
+    found: dict[str, tuple[ServiceDescriptor, type[object]]] = {}
     for module in _modules(adms.wire, ending="_pb2"):
         file: FileDescriptor = module.DESCRIPTOR
         stubs = importlib.import_module(f"{module.__name__}_grpc")
