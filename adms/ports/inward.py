@@ -51,9 +51,7 @@ class TelemetryIntake(Protocol):
 class ControlDesk(Protocol):
     """Takes in what device controllers say."""
 
-    def attach(
-        self, controller: ControllerId, *, instance: str, devices: tuple[DeviceRegistration, ...]
-    ) -> Attached:
+    def attach(self, controller: ControllerId, *, instance: str, devices: tuple[DeviceRegistration, ...]) -> Attached:
         """A controller opens its stream. Devices that it may not hold come back as problems."""
         ...
 
@@ -94,7 +92,9 @@ class OperatorDesk(Protocol):
 class InsightDesk(Protocol):
     """Read only."""
 
-    def status(self) -> Status: ...
+    def status(self) -> Status:
+        """The service at a glance."""
+        ...
 
     def arrays(self) -> NetworkArrays:
         """The network that estimates refer to."""
@@ -112,7 +112,9 @@ class InsightDesk(Protocol):
         """Entries from an index on, then those to come if asked."""
         ...
 
-    def verify(self) -> Verification: ...
+    def verify(self) -> Verification:
+        """Recomputes the hash chain."""
+        ...
 
 
 class SimulationClock(Protocol):
@@ -122,4 +124,3 @@ class SimulationClock(Protocol):
         """Waits (bounded) for what is expected, then does everything due up to and including `time`. Raises
         InputError for a time that lies in the past."""
         ...
-

@@ -44,11 +44,17 @@ class Metrics(Protocol):
         """A round that ended without a decision, by the class of the failure."""
         ...
 
-    def commands_sent(self, *, app: str, count: int) -> None: ...
+    def commands_sent(self, *, app: str, count: int) -> None:
+        """Commands that left the gate."""
+        ...
 
-    def refused(self, *, app: str, guard: str) -> None: ...
+    def refused(self, *, app: str, guard: str) -> None:
+        """A proposal that the gate did not permit."""
+        ...
 
-    def frames_used(self, *, source: str, count: int) -> None: ...
+    def frames_used(self, *, source: str, count: int) -> None:
+        """Frames that a journalled cut accounts for."""
+        ...
 
     def gauge(self, *, name: str, value: float) -> None:
         """A feeder quantity with the unit in its name, e.g. ("losses_w", 95e3)."""
@@ -74,7 +80,9 @@ class OutcomeAcknowledgementSink(Protocol):
 class Health(Protocol):
     """What health checks are told."""
 
-    def serving(self, ok: bool) -> None: ...
+    def serving(self, *, ok: bool) -> None:
+        """Whether rounds run as they should."""
+        ...
 
 
 class Stopwatch(Protocol):
