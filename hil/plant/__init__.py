@@ -1,0 +1,1 @@
+"""The physics under test: OpenDSS, weather, customers, DER, protection and local controls."""
