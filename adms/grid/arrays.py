@@ -219,7 +219,7 @@ class NetworkArrays:
     def energised(self, state: GridState) -> BoolArray:
         """[node] True where a path of closed branches leads to a source, phase by phase."""
         adjacency = self.admittance_pu(state)
-        count, label = sp.csgraph.connected_components(adjacency, directed=False)
+        count, label = sp.csgraph.connected_components(abs(adjacency), directed=False)
         live = np.zeros(count, dtype=np.bool_)
         for nodes in self.source_nodes:
             live[label[nodes]] = True
