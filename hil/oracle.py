@@ -1,0 +1,283 @@
+"""Brute force: the most load that can be restored after a fault, each candidate solved by OpenDSS.
+
+Zones (what switches bound) are joined into rooted forests over the remote switches of the dead part. Dropped zones are
+tried from the least load upwards, so the first candidate within limits is the best. Switches of the live part stay as
+they are, taps and capacitors as they stand, DER of the dead part are off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from hil.engine import ComplexArray
+from hil.overlay import Overlay
+from hil.plant.circuit import Circuit
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeederState:
+    """How the feeder stands when restoration begins."""
+
+    closed: Mapping[str, bool]
+    taps: Mapping[str, int]
+    capacitors: Mapping[str, int]
+    demand_va: ComplexArray
+    """Of each load at nominal voltage, cold-load pickup included."""
+    der_va: Mapping[str, complex]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restoration:
+    """What brute force found."""
+
+    restorable_w: float
+    """Demand of the loads that the best candidate restores."""
+    lost_w: float
+    """Demand of all loads without supply when restoration begins."""
+    switches: Mapping[str, bool]
+    """Positions of the best candidate that differ from the state."""
+    solves: int
+    exhausted: bool
+    """False where the budget of solves ended the search: the answer is then a lower bound."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Zone:
+    buses: frozenset[str]
+    load_rows: tuple[int, ...]
+    load_w: float
+
+
+def _zones(circuit: Circuit, *, overlay: Overlay, closed: Mapping[str, bool]) -> dict[str, int]:
+    """Zone of every bus: joined by lines, transformers, and closed switches that nobody can operate from afar."""
+    remote = {switch.id for switch in overlay.switches if switch.remote}
+    buses = sorted({bus for bus, _ in circuit.topology.nodes})
+    parent = {bus: bus for bus in buses}
+
+    def find(bus: str) -> str:
+        while parent[bus] != bus:
+            bus = parent[bus]
+        return bus
+
+    for conductor in circuit.topology.conductors:
+        if conductor.element in circuit.topology.switches and (
+            conductor.element in remote or not closed[conductor.element]
+        ):
+            continue
+        for (fr, _), (to, _) in conductor.pairs:
+            parent[find(fr)] = find(to)
+    roots = {root: i for i, root in enumerate(sorted({find(bus) for bus in buses}))}
+    return {bus: roots[find(bus)] for bus in buses}
+
+
+def _forests(
+    zones: frozenset[int], *, edges: tuple[tuple[str, int, int], ...], root: int
+) -> Iterator[tuple[str, ...]]:
+    """Every set of switches that supplies exactly `zones` from `root` (all supplies in one), each on one path."""
+
+    def reachable(chosen: list[tuple[str, int, int]]) -> bool:
+        seen, stack = {root}, [root]
+        while stack:
+            zone = stack.pop()
+            for _, a, b in chosen:
+                other = b if a == zone else a if b == zone else None
+                if other is not None and other not in seen:
+                    seen.add(other)
+                    stack.append(other)
+        return zones <= seen
+
+    def grow(
+        k: int, taken: list[tuple[str, int, int]], group: dict[int, int]
+    ) -> Iterator[tuple[str, ...]]:
+        if not reachable(taken + list(edges[k:])):
+            return
+        if len(taken) == len(zones):
+            yield tuple(name for name, _, _ in taken)
+            return
+        if k == len(edges):
+            return
+        _, a, b = edges[k]
+        if group[a] != group[b]:
+            joined = {zone: group[a] if g == group[b] else g for zone, g in group.items()}
+            yield from grow(k + 1, [*taken, edges[k]], joined)
+        yield from grow(k + 1, taken, group)
+
+    yield from grow(0, [], {zone: zone for zone in [*zones, root]})
+
+
+class Oracle:
+    """Restorations of one faulted feeder, on a circuit of its own (`circuit` must not be anyone else's)."""
+
+    def __init__(self, circuit: Circuit, *, max_solves: int = 4000) -> None:
+        self._circuit = circuit
+        self._overlay = circuit.overlay
+        self._max_solves = max_solves
+        self._row = {name: i for i, name in enumerate(circuit.engine.node_names())}
+        self._base = circuit.engine.node_bases()
+        self._ratings = self._rated_lines()
+
+    def best(self, state: FeederState, *, faulted_line: str) -> Restoration:
+        """The best restoration from a state in which protection has locked out."""
+        zone_of = _zones(self._circuit, overlay=self._overlay, closed=state.closed)
+        live = self._circuit.topology.energised(state.closed)
+        live_buses = {bus for bus, _ in live}
+        faulted = {
+            zone_of[bus]
+            for conductor in self._circuit.topology.conductors
+            if conductor.element == faulted_line
+            for pair in conductor.pairs
+            for bus, _ in pair
+        }
+        zones = {
+            zone: self._zone(zone, zone_of=zone_of, demand_va=state.demand_va) for zone in set(zone_of.values())
+        }
+        dead = {zone for zone, record in zones.items() if not record.buses & live_buses}
+        lost_w = sum(zones[zone].load_w for zone in dead | faulted)
+        candidates = frozenset(dead - faulted)
+        edges = self._edges(zone_of, candidates=candidates, faulted=faulted)
+        self._stand(state, faulted=faulted, zone_of=zone_of)
+        bounds = self._present_bounds(live_buses)
+        solves = 0
+        for dropped in self._dropped_in_order(candidates, zones=zones):
+            kept = candidates - dropped
+            kept_edges = tuple(e for e in edges if {e[1], e[2]} <= kept | {-1})
+            for forest in _forests(kept, edges=kept_edges, root=-1):
+                if solves >= self._max_solves:
+                    return self._answer(None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=solves, state=state)
+                solves += 1
+                positions = self._positions(state, forest=forest, edges=edges, faulted=faulted, zone_of=zone_of)
+                if self._within_limits(positions, bounds=bounds):
+                    return self._answer(
+                        positions, zones=zones, kept=kept, lost_w=lost_w, solves=solves, state=state
+                    )
+        return self._answer(None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=solves, state=state)
+
+    # ---- the graph ------------------------------------------------------------------------------------------
+
+    def _zone(self, zone: int, *, zone_of: Mapping[str, int], demand_va: ComplexArray) -> _Zone:
+        buses = frozenset(bus for bus, z in zone_of.items() if z == zone)
+        rows = tuple(i for i, load in enumerate(self._circuit.loads) if load.bus in buses)
+        return _Zone(buses=buses, load_rows=rows, load_w=float(demand_va[list(rows)].real.sum()) if rows else 0.0)
+
+    def _edges(
+        self, zone_of: Mapping[str, int], *, candidates: frozenset[int], faulted: set[int]
+    ) -> tuple[tuple[str, int, int], ...]:
+        edges = []
+        for switch in self._overlay.switches:
+            if not switch.remote:
+                continue
+            (fr, _), (to, _) = self._circuit.topology.switch_pairs(switch.id)[0]
+            ends = zone_of[fr], zone_of[to]
+            if set(ends) & faulted or not set(ends) & candidates:
+                continue
+            a, b = (zone if zone in candidates else -1 for zone in ends)
+            edges.append((switch.id, a, b))
+        return tuple(edges)
+
+    def _dropped_in_order(
+        self, candidates: frozenset[int], *, zones: Mapping[int, _Zone]
+    ) -> Iterator[frozenset[int]]:
+        """Sets of zones to leave dark, least load first; sets of up to three zones, then everything."""
+        options = [
+            frozenset(chosen) for count in range(min(3, len(candidates)) + 1) for chosen in combinations(candidates, count)
+        ]
+        options.append(candidates)
+        options.sort(key=lambda dropped: (sum(zones[zone].load_w for zone in dropped), len(dropped), sorted(dropped)))
+        yield from options
+
+    # ---- the physics ----------------------------------------------------------------------------------------
+
+    def _stand(self, state: FeederState, *, faulted: set[int], zone_of: Mapping[str, int]) -> None:
+        engine = self._circuit.engine
+        for regulator, position in state.taps.items():
+            winding = self._circuit.regulators[regulator].winding
+            engine.set_tap(regulator.split(".", 1)[1], winding=winding, position=position)
+        for capacitor, steps in state.capacitors.items():
+            total = self._circuit.capacitor_steps[capacitor]
+            engine.set_capacitor(capacitor.split(".", 1)[1], states=[1] * steps + [0] * (total - steps))
+        for der, power in state.der_va.items():
+            engine.set_generator(der.split(".", 1)[1], s_injection_va=power)
+        engine.set_loads(state.demand_va)
+        self._move(state.closed)
+        engine.solve()
+
+    def _move(self, positions: Mapping[str, bool]) -> None:
+        for switch, closed in positions.items():
+            self._circuit.engine.set_switch(self._circuit.element(switch), closed=closed)
+
+    def _present_bounds(self, live_buses: set[str]) -> tuple[float, float]:
+        limits = self._overlay.limits
+        v_pu = np.abs(self._circuit.engine.voltages()) / self._base
+        live = [v_pu[row] for (bus, _), row in self._row.items() if bus in live_buses]
+        return min([limits.v_min_pu, *live]), max([limits.v_max_pu, *live])
+
+    def _positions(
+        self,
+        state: FeederState,
+        *,
+        forest: tuple[str, ...],
+        edges: tuple[tuple[str, int, int], ...],
+        faulted: set[int],
+        zone_of: Mapping[str, int],
+    ) -> dict[str, bool]:
+        positions = dict(state.closed)
+        for switch in self._overlay.switches:
+            buses = {bus for pair in self._circuit.topology.switch_pairs(switch.id) for bus, _ in pair}
+            if switch.remote and {zone_of[bus] for bus in buses} & faulted:
+                positions[switch.id] = False
+        for name, _, _ in edges:
+            positions[name] = name in forest
+        return positions
+
+    def _within_limits(self, positions: Mapping[str, bool], *, bounds: tuple[float, float]) -> bool:
+        self._move(positions)
+        engine = self._circuit.engine
+        if not engine.solve():
+            return False
+        live = [self._row[node] for node in self._circuit.topology.energised(positions)]
+        v_pu = (np.abs(engine.voltages()) / self._base)[live]
+        if v_pu.min() < bounds[0] or v_pu.max() > bounds[1]:
+            return False
+        for source in self._overlay.sources:
+            _, power = engine.flows(self._circuit.element(source.id), terminal=0)
+            if source.p_max_w is not None and -float(power.real.sum()) > source.p_max_w:
+                return False
+        return all(
+            float(np.abs(engine.flows(line, terminal=0)[0]).max()) <= rating for line, rating in self._ratings.items()
+        )
+
+    def _rated_lines(self) -> dict[str, float]:
+        ratings: dict[str, float] = {}
+        for conductor in self._circuit.topology.conductors:
+            for entry in self._overlay.ratings:
+                named = conductor.element in entry.elements
+                if named or (
+                    conductor.element not in ratings and (entry.default or entry.phases == len(conductor.pairs))
+                ):
+                    ratings[conductor.element] = entry.normal_a
+                if named:
+                    break
+        return {self._circuit.element(element): rating for element, rating in ratings.items()}
+
+    def _answer(
+        self,
+        positions: Mapping[str, bool] | None,
+        *,
+        zones: Mapping[int, _Zone],
+        kept: frozenset[int],
+        lost_w: float,
+        solves: int,
+        state: FeederState,
+    ) -> Restoration:
+        changed = {s: c for s, c in (positions or {}).items() if state.closed[s] != c}
+        return Restoration(
+            restorable_w=sum(zones[zone].load_w for zone in kept),
+            lost_w=lost_w,
+            switches=changed,
+            solves=solves,
+            exhausted=positions is not None or solves < self._max_solves,
+        )
