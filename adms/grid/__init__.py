@@ -1,0 +1,1 @@
+"""The network as a value: model, admittance, state, topology, sections."""

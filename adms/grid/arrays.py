@@ -16,7 +16,7 @@ import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, IntArray
-from adms.grid.model import Branch, ComplexMatrix, Der, Load, NetworkModel, NodeRef
+from adms.grid.model import Branch, BranchKind, ComplexMatrix, Der, Load, NetworkModel, NodeRef
 from adms.grid.state import GridState
 
 S_BASE_VA = 1e6
@@ -162,10 +162,9 @@ class NetworkArrays:
             return np.zeros_like(y)
         if branch.taps is not None:
             ratio = 1.0 + state.tap_position[branch.id] * branch.taps.step_pu
-            first = len(branch.terminals[0])
+            start = sum(len(nodes) for nodes in branch.terminals[: branch.taps.terminal])
             scale = np.ones(len(y))
-            scale[:first] /= ratio if branch.taps.terminal == 0 else 1.0
-            scale[first:] /= ratio if branch.taps.terminal == 1 else 1.0
+            scale[start : start + len(branch.terminals[branch.taps.terminal])] /= ratio
             return y * np.outer(scale, scale)
         return y
 
@@ -180,9 +179,7 @@ class NetworkArrays:
             rows.append(np.repeat(nodes, len(nodes)))
             cols.append(np.tile(nodes, len(nodes)))
             values.append(y.ravel())
-        for capacitor, nodes, y in zip(
-            self.model.capacitors, self.capacitor_nodes, self._capacitor_y_pu, strict=True
-        ):
+        for capacitor, nodes, y in zip(self.model.capacitors, self.capacitor_nodes, self._capacitor_y_pu, strict=True):
             rows.append(np.repeat(nodes, len(nodes)))
             cols.append(np.tile(nodes, len(nodes)))
             values.append(y.ravel() * state.capacitor_steps[capacitor.id])
@@ -216,11 +213,48 @@ class NetworkArrays:
         current = self.branch_admittance_pu(index, state) @ v_phasor_pu[nodes]
         return np.asarray(current * S_BASE_VA / self.v_base_v[nodes])
 
+    @cached_property
+    def conductor_joints(self) -> tuple[IntArray, IntArray, IntArray]:
+        """(node, node, branch index), one entry for each way along which a closed branch carries a source's voltage.
+
+        A line or switch joins its i-th conductors (the same phases, where a grounded conductor is left out at one
+        end), not its phases with each other: coupling between conductors energises nothing. A transformer, regulator
+        or shunt joins all its nodes.
+        """
+        fr: list[int] = []
+        to: list[int] = []
+        owner: list[int] = []
+        for index, branch in enumerate(self.branches):
+            nodes = self.branch_nodes[index].tolist()
+            if branch.kind in (BranchKind.TRANSFORMER, BranchKind.REGULATOR):
+                couples = [(nodes[0], other) for other in nodes[1:]]
+            else:
+                first = branch.terminals[0]
+                couples = []
+                for terminal in branch.terminals[1:]:
+                    mates = (
+                        zip(first, terminal, strict=True)
+                        if len(first) == len(terminal)
+                        else ((a, b) for a in first for b in terminal if a.phase == b.phase)
+                    )
+                    couples += [(self.node_idx[a], self.node_idx[b]) for a, b in mates]
+            fr += [a for a, _ in couples]
+            to += [b for _, b in couples]
+            owner += [index] * len(couples)
+        return np.array(fr, dtype=np.int64), np.array(to, dtype=np.int64), np.array(owner, dtype=np.int64)
+
+    def islands(self, state: GridState) -> IntArray:
+        """[node] number of the conductor island that a node belongs to: what closed branches join."""
+        fr, to, owner = self.conductor_joints
+        shut = np.array([b.switch is None or state.closed[b.id] for b in self.branches], dtype=np.bool_)[owner]
+        size = self.node_count
+        adjacency = sp.csr_matrix((np.ones(int(shut.sum())), (fr[shut], to[shut])), shape=(size, size))
+        return np.asarray(sp.csgraph.connected_components(adjacency, directed=False)[1], dtype=np.int64)
+
     def energised(self, state: GridState) -> BoolArray:
-        """[node] True where a path of closed branches leads to a source, phase by phase."""
-        adjacency = self.admittance_pu(state)
-        count, label = sp.csgraph.connected_components(abs(adjacency), directed=False)
-        live = np.zeros(count, dtype=np.bool_)
+        """[node] True where a path of closed branches leads to a source, conductor by conductor."""
+        island = self.islands(state)
+        live = np.zeros(self.node_count, dtype=np.bool_)
         for nodes in self.source_nodes:
-            live[label[nodes]] = True
-        return np.asarray(live[label])
+            live[island[nodes]] = True
+        return live[island]

@@ -121,6 +121,8 @@ class TapChanger:
     """Local control: regulated voltage at the controlled terminal, phase-to-ground V; None without a local control."""
     v_band_v: float | None = None
     delay_s: float = 30.0
+    remote: bool = False
+    """Can be moved by command."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,7 @@ class Branch:
     kind: BranchKind
     terminals: tuple[tuple[NodeRef, ...], ...]
     """Nodes of each terminal, in the order of the primitive's rows. Grounded conductors are not listed (their rows
-    are left out of the primitive)."""
+    are left out of the primitive), and neither is a terminal that is grounded altogether."""
     y_primitive_siemens: ComplexMatrix
     """Over the concatenated terminals; closed switch, taps at neutral."""
     length_m: float | None = None
@@ -160,6 +162,11 @@ class Capacitor:
     """All steps at nominal voltage, all phases."""
     remote: bool = False
     """Can be switched by command."""
+    v_on_pu: float | None = None
+    """Local control: switches a step on below this voltage at its bus; None without a local control."""
+    v_off_pu: float | None = None
+    delay_s: float | None = None
+    """Local control: how long the voltage must stay there."""
 
 
 @dataclass(frozen=True, kw_only=True)

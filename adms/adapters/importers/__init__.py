@@ -1,0 +1,1 @@
+"""Importers: other programs' networks as the one documented model."""

@@ -1,0 +1,215 @@
+"""Sections: what switches bound, whatever their positions. FLISR thinks in sections, not in nodes.
+
+Supply is followed phase by phase: a vertex is one phase of one section, a closed switch joins those phases that both
+of its sides have. So a one-phase tie supplies one phase, and three one-phase switches side by side are not a loop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
+
+from adms.core.ids import BusId, ElementId, SectionId
+from adms.core.telemetry import IntArray
+from adms.grid.model import NetworkModel
+from adms.grid.state import GridState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Buses that no switch separates."""
+
+    id: SectionId
+    """`section.<bus>`, after its first bus in model order."""
+    buses: tuple[BusId, ...]
+    node_rows: tuple[int, ...]
+    """Rows of its nodes in `NetworkArrays.nodes`."""
+    phases: frozenset[int]
+    boundary: tuple[ElementId, ...]
+    """Switches with one side here, in model order; one with both sides here is not a boundary."""
+    branches: tuple[ElementId, ...]
+    """Branches other than switches."""
+    sources: tuple[ElementId, ...]
+    loads: tuple[ElementId, ...]
+    ders: tuple[ElementId, ...]
+    capacitors: tuple[ElementId, ...]
+    load_w: float
+    """Drawn at nominal voltage by the model's loads."""
+    customers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionGraph:
+    """Sections and the switches between them."""
+
+    sections: Mapping[SectionId, Section]
+    """In model order."""
+    section_of_bus: Mapping[BusId, SectionId]
+    switch_ends: Mapping[ElementId, tuple[SectionId, SectionId]]
+    """Of every switch, at its first and second terminal. Both the same where a switch is bridged."""
+    switch_phases: Mapping[ElementId, frozenset[int]]
+    """Phases that a switch carries. Fewer than a section has: it cannot supply that section (SW8)."""
+
+    def section_of_branch(self, branch: ElementId) -> SectionId | None:
+        """Where a branch that is not a switch lies; None for a switch or an unknown id."""
+        return self._section_of_branch.get(branch)
+
+    _section_of_branch: Mapping[ElementId, SectionId]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupplyPaths:
+    """How a section is supplied. SW6: `count` is exactly one."""
+
+    sources: tuple[ElementId, ...]
+    """Sources that reach any of its phases. A source is taken to supply every phase of the section it stands in."""
+    loops: int
+    """Independent loops through switches in its island, of the phase with the most."""
+    phases: frozenset[int]
+    """Phases that a source reaches."""
+
+    @property
+    def count(self) -> int:
+        """Source paths: none, one, or more where sources are in parallel or a loop is closed."""
+        return len(self.sources) + self.loops if self.sources else 0
+
+
+def sections(model: NetworkModel) -> SectionGraph:
+    """Divides a model at its switches. Positions play no part."""
+    index = {bus.id: row for row, bus in enumerate(model.buses)}
+    fr, to = [], []
+    for branch in model.branches:
+        if branch.switch is None:
+            ends = [index[terminal[0].bus] for terminal in branch.terminals]
+            fr += ends[:-1]
+            to += ends[1:]
+    size = len(model.buses)
+    adjacency = sp.csr_matrix((np.ones(len(fr)), (fr, to)), shape=(size, size))
+    label = sp.csgraph.connected_components(adjacency, directed=False)[1]
+    name: dict[int, SectionId] = {}
+    for bus in model.buses:
+        name.setdefault(int(label[index[bus.id]]), SectionId(f"section.{bus.id}"))
+    section_of_bus = {bus.id: name[int(label[index[bus.id]])] for bus in model.buses}
+    ends_of = {
+        b.id: (section_of_bus[b.terminals[0][0].bus], section_of_bus[b.terminals[-1][0].bus])
+        for b in model.branches
+        if b.switch is not None
+    }
+    within = {b.id: section_of_bus[b.terminals[0][0].bus] for b in model.branches if b.switch is None}
+    return SectionGraph(
+        sections=_contents(model, section_of_bus=section_of_bus, ends_of=ends_of, within=within),
+        section_of_bus=section_of_bus,
+        switch_ends=ends_of,
+        switch_phases={
+            b.id: frozenset(node.phase for terminal in b.terminals for node in terminal)
+            for b in model.branches
+            if b.switch is not None
+        },
+        _section_of_branch=within,
+    )
+
+
+def _contents(
+    model: NetworkModel,
+    *,
+    section_of_bus: Mapping[BusId, SectionId],
+    ends_of: Mapping[ElementId, tuple[SectionId, SectionId]],
+    within: Mapping[ElementId, SectionId],
+) -> dict[SectionId, Section]:
+    names = list(dict.fromkeys(section_of_bus.values()))
+    buses: dict[SectionId, list[BusId]] = {s: [] for s in names}
+    rows: dict[SectionId, list[int]] = {s: [] for s in names}
+    phases: dict[SectionId, set[int]] = {s: set() for s in names}
+    parts: dict[str, dict[SectionId, list[ElementId]]] = {
+        part: {s: [] for s in names} for part in ("boundary", "branches", "sources", "loads", "ders", "capacitors")
+    }
+    load_w = dict.fromkeys(names, 0.0)
+    customers = dict.fromkeys(names, 0)
+    row = 0
+    for bus in model.buses:
+        section = section_of_bus[bus.id]
+        buses[section].append(bus.id)
+        phases[section].update(bus.phases)
+        rows[section] += range(row, row + len(bus.phases))
+        row += len(bus.phases)
+    for switch, (fr, to) in ends_of.items():
+        if fr != to:
+            parts["boundary"][fr].append(switch)
+            parts["boundary"][to].append(switch)
+    for branch, section in within.items():
+        parts["branches"][section].append(branch)
+    for source in model.sources:
+        parts["sources"][section_of_bus[source.nodes[0].bus]].append(source.id)
+    for capacitor in model.capacitors:
+        parts["capacitors"][section_of_bus[capacitor.nodes[0].bus]].append(capacitor.id)
+    for load in model.loads:
+        section = section_of_bus[load.pairs[0][0].bus]
+        parts["loads"][section].append(load.id)
+        load_w[section] += load.p_w
+        customers[section] += load.customers
+    for der in model.ders:
+        parts["ders"][section_of_bus[der.pairs[0][0].bus]].append(der.id)
+    return {
+        s: Section(
+            id=s,
+            buses=tuple(buses[s]),
+            node_rows=tuple(rows[s]),
+            phases=frozenset(phases[s]),
+            boundary=tuple(parts["boundary"][s]),
+            branches=tuple(parts["branches"][s]),
+            sources=tuple(parts["sources"][s]),
+            loads=tuple(parts["loads"][s]),
+            ders=tuple(parts["ders"][s]),
+            capacitors=tuple(parts["capacitors"][s]),
+            load_w=load_w[s],
+            customers=customers[s],
+        )
+        for s in names
+    }
+
+
+def energised_sections(graph: SectionGraph, grid: GridState) -> frozenset[SectionId]:
+    """Sections of which a source reaches any phase: not to be taken for dead."""
+    return frozenset(s for s, paths in source_paths(graph, grid).items() if paths.sources)
+
+
+def source_paths(graph: SectionGraph, grid: GridState) -> dict[SectionId, SupplyPaths]:
+    """How every section is supplied with the switches as they stand."""
+    phases = sorted(frozenset[int]().union(*(s.phases for s in graph.sections.values())))
+    names = list(graph.sections)
+    row = {s: i for i, s in enumerate(names)}
+    sources: dict[SectionId, dict[ElementId, None]] = {s: {} for s in names}
+    loops = dict.fromkeys(names, 0)
+    live: dict[SectionId, set[int]] = {s: set() for s in names}
+    shut = [(ends, graph.switch_phases[switch]) for switch, ends in graph.switch_ends.items() if grid.closed[switch]]
+    for phase in phases:
+        edges = [
+            (row[fr], row[to])
+            for (fr, to), carried in shut
+            if phase in carried and phase in graph.sections[fr].phases and phase in graph.sections[to].phases
+        ]
+        label = _components(edges, size=len(names))
+        members: dict[int, list[SectionId]] = {}
+        for s in names:
+            if phase in graph.sections[s].phases:
+                members.setdefault(int(label[row[s]]), []).append(s)
+        edge_count = (
+            np.bincount(label[[fr for fr, _ in edges]], minlength=len(names)) if edges else np.zeros(len(names))
+        )
+        for number, island in members.items():
+            feeding = [source for s in island for source in graph.sections[s].sources]
+            closed_loops = int(edge_count[number]) - len(island) + 1
+            for s in island:
+                sources[s].update(dict.fromkeys(feeding))
+                loops[s] = max(loops[s], closed_loops)
+                if feeding:
+                    live[s].add(phase)
+    return {s: SupplyPaths(sources=tuple(sources[s]), loops=loops[s], phases=frozenset(live[s])) for s in names}
+
+
+def _components(edges: list[tuple[int, int]], *, size: int) -> IntArray:
+    fr, to = [a for a, _ in edges], [b for _, b in edges]
+    adjacency = sp.csr_matrix((np.ones(len(edges)), (fr, to)), shape=(size, size))
+    return np.asarray(sp.csgraph.connected_components(adjacency, directed=False)[1], dtype=np.int64)
