@@ -7,6 +7,8 @@ from adms.adapters.importers.opendss_elements import CircuitReader, as_matrix, e
 from adms.grid.model import Capacitor, Der, DerKind, Load, Source
 
 _ZIP = {1: (0.0, 0.0, 1.0), 2: (1.0, 0.0, 0.0), 5: (0.0, 1.0, 0.0)}
+_CVR = 4
+_BY_EXPONENT = {0.0: (0.0, 0.0, 1.0), 1.0: (0.0, 1.0, 0.0), 2.0: (1.0, 0.0, 0.0)}
 _ZIPV = 8
 _REACTIVE_SHARE = 0.44
 """IEEE 1547-2018, category B."""
@@ -83,6 +85,10 @@ def read_load(reader: CircuitReader, name: str) -> Load:
             reader.note(name, "reactive ZIP shares differ from the active ones: the active ones are used")
         if v_cut:
             reader.note(name, f"cut-off voltage {v_cut:g} pu not carried over")
+    elif model == _CVR and float(loads.CVRwatts) in _BY_EXPONENT:
+        shares = _BY_EXPONENT[float(loads.CVRwatts)]
+        if loads.CVRvars != loads.CVRwatts:
+            reader.note(name, f"exponent {loads.CVRvars:g} of reactive power carried as {loads.CVRwatts:g}")
     elif model not in _ZIP:
         reader.note(name, f"load model {model} carried as constant power")
     if terminal[-1] is not None and not delta and loads.Rneut >= 0.0:
