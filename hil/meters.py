@@ -134,11 +134,11 @@ class Meters:
             if conductor.element in plant.taps and conductor.pairs[0][0][0] == head_bus:
                 self._flows(conductor.element, sigma_w=plan.head_sigma_frac * plan.head_rated_w)
         flow_switches = dict.fromkeys([*plant.relays, *plan.flow_switches])
-        for switch in flow_switches:
-            if switch not in plant.closed:
-                raise KeyError(f"meters: no switch {switch}")
-            self._flows(switch, sigma_w=plan.flow_sigma_frac * plan.flow_rated_w)
-            for bus, phases in engine.element(plant.circuit.element(switch)).terminals:
+        for metered in flow_switches:
+            if metered not in plant.closed:
+                raise KeyError(f"meters: no switch {metered}")
+            self._flows(metered, sigma_w=plan.flow_sigma_frac * plan.flow_rated_w)
+            for bus, phases in engine.element(plant.circuit.element(metered)).terminals:
                 if not bus.endswith("_sw"):
                     self._voltages(bus, phases=phases, owner=GATEWAY, sigma_frac=plan.v_sigma_frac)
         for switch in overlay.switches:
@@ -171,12 +171,8 @@ class Meters:
     def _declare_der(self, name: str) -> None:
         unit, plan = self._plant.ders[name], self._plan
         sigma = plan.der_sigma_frac * unit.entry.s_max_va
-        self._add(
-            MeterPoint(owner=name, kind="p_injection_w", element=name, sigma=sigma), lambda: unit.p_w
-        )
-        self._add(
-            MeterPoint(owner=name, kind="q_injection_var", element=name, sigma=sigma), lambda: unit.q_var
-        )
+        self._add(MeterPoint(owner=name, kind="p_injection_w", element=name, sigma=sigma), lambda: unit.p_w)
+        self._add(MeterPoint(owner=name, kind="q_injection_var", element=name, sigma=sigma), lambda: unit.q_var)
         self._voltages(unit.entry.bus, phases=unit.entry.phases, owner=name, sigma_frac=plan.v_sigma_frac)
         self._flag("p_available_w", name, reader=lambda: 0.0 if unit.tripped else unit.available_w, owner=name)
         if unit.soc_frac is not None:

@@ -74,9 +74,7 @@ def _zones(circuit: Circuit, *, overlay: Overlay, closed: Mapping[str, bool]) ->
     return {bus: roots[find(bus)] for bus in buses}
 
 
-def _forests(
-    zones: frozenset[int], *, edges: tuple[tuple[str, int, int], ...], root: int
-) -> Iterator[tuple[str, ...]]:
+def _forests(zones: frozenset[int], *, edges: tuple[tuple[str, int, int], ...], root: int) -> Iterator[tuple[str, ...]]:
     """Every set of switches that supplies exactly `zones` from `root` (all supplies in one), each on one path."""
 
     def reachable(chosen: list[tuple[str, int, int]]) -> bool:
@@ -90,9 +88,7 @@ def _forests(
                     stack.append(other)
         return zones <= seen
 
-    def grow(
-        k: int, taken: list[tuple[str, int, int]], group: dict[int, int]
-    ) -> Iterator[tuple[str, ...]]:
+    def grow(k: int, taken: list[tuple[str, int, int]], group: dict[int, int]) -> Iterator[tuple[str, ...]]:
         if not reachable(taken + list(edges[k:])):
             return
         if len(taken) == len(zones):
@@ -132,9 +128,7 @@ class Oracle:
             for pair in conductor.pairs
             for bus, _ in pair
         }
-        zones = {
-            zone: self._zone(zone, zone_of=zone_of, demand_va=state.demand_va) for zone in set(zone_of.values())
-        }
+        zones = {zone: self._zone(zone, zone_of=zone_of, demand_va=state.demand_va) for zone in set(zone_of.values())}
         dead = {zone for zone, record in zones.items() if not record.buses & live_buses}
         lost_w = sum(zones[zone].load_w for zone in dead | faulted)
         candidates = frozenset(dead - faulted)
@@ -151,9 +145,7 @@ class Oracle:
                 solves += 1
                 positions = self._positions(state, forest=forest, edges=edges, faulted=faulted, zone_of=zone_of)
                 if self._within_limits(positions, bounds=bounds):
-                    return self._answer(
-                        positions, zones=zones, kept=kept, lost_w=lost_w, solves=solves, state=state
-                    )
+                    return self._answer(positions, zones=zones, kept=kept, lost_w=lost_w, solves=solves, state=state)
         return self._answer(None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=solves, state=state)
 
     # ---- the graph ------------------------------------------------------------------------------------------
@@ -178,12 +170,12 @@ class Oracle:
             edges.append((switch.id, a, b))
         return tuple(edges)
 
-    def _dropped_in_order(
-        self, candidates: frozenset[int], *, zones: Mapping[int, _Zone]
-    ) -> Iterator[frozenset[int]]:
+    def _dropped_in_order(self, candidates: frozenset[int], *, zones: Mapping[int, _Zone]) -> Iterator[frozenset[int]]:
         """Sets of zones to leave dark, least load first; sets of up to three zones, then everything."""
         options = [
-            frozenset(chosen) for count in range(min(3, len(candidates)) + 1) for chosen in combinations(candidates, count)
+            frozenset(chosen)
+            for count in range(min(3, len(candidates)) + 1)
+            for chosen in combinations(candidates, count)
         ]
         options.append(candidates)
         options.sort(key=lambda dropped: (sum(zones[zone].load_w for zone in dropped), len(dropped), sorted(dropped)))

@@ -29,9 +29,7 @@ class Referee:
         self._tap_min_interval_s = tap_min_interval_s
         self._tapped_at: dict[str, float] = {}
         self._fault_since_s: float | None = None
-        self._load_nodes = {
-            load.name: tuple((load.bus, phase) for phase in load.phases) for load in circuit.loads
-        }
+        self._load_nodes = {load.name: tuple((load.bus, phase) for phase in load.phases) for load in circuit.loads}
         topology = circuit.topology
         hit = {topology.zones[node] for node in circuit.fault_nodes}
         self._faulted = frozenset(node for node, zone in topology.zones.items() if zone in hit)
@@ -40,9 +38,7 @@ class Referee:
         """From now on the prepared fault is there."""
         self._fault_since_s = time_s
 
-    def switching(
-        self, *, switch: str, closed: bool, by: str, time_s: float, positions: Mapping[str, bool]
-    ) -> None:
+    def switching(self, *, switch: str, closed: bool, by: str, time_s: float, positions: Mapping[str, bool]) -> None:
         """A switch is about to take a position. Only commands are judged."""
         if by != "command":
             return
@@ -64,9 +60,7 @@ class Referee:
             if dropped:
                 self._add(time_s, switch, "SW23", f"drops supplied load {', '.join(sorted(dropped)[:3])}")
 
-    def _closing(
-        self, switch: str, *, time_s: float, after: Mapping[str, bool], live_after: frozenset[Node]
-    ) -> None:
+    def _closing(self, switch: str, *, time_s: float, after: Mapping[str, bool], live_after: frozenset[Node]) -> None:
         if self._fault_since_s is None or time_s < self._fault_since_s:
             return
         if any(node in live_after for node in self._circuit.fault_nodes):

@@ -180,9 +180,7 @@ def _prepare_fault(engine: Engine, *, line: str, kind: str) -> tuple[Node, ...]:
     far, phases = engine.element(line).terminals[1]
     engine.command(f"new line.hil_far like={line.split('.', 1)[1]}")
     engine.command(f"{line}.length={length / 2} bus2={_dotted(FAULT_BUS, phases)}")
-    engine.command(
-        f"line.hil_far.length={length / 2} bus1={_dotted(FAULT_BUS, phases)} bus2={_dotted(far, phases)}"
-    )
+    engine.command(f"line.hil_far.length={length / 2} bus1={_dotted(FAULT_BUS, phases)} bus2={_dotted(far, phases)}")
     hit = phases[:1] if kind == "line_ground" else phases
     engine.command(f"new fault.hil phases={len(hit)} bus1={_dotted(FAULT_BUS, hit)} r=0.05 enabled=no")
     return tuple((FAULT_BUS, phase) for phase in hit)
@@ -211,7 +209,9 @@ def _topology(engine: Engine, overlay: Overlay, names: Mapping[str, str]) -> Top
     )
 
 
-def build_circuit(deck: Path, *, overlay: Overlay, fault: str | None = None, fault_kind: str = "three_phase") -> Circuit:
+def build_circuit(
+    deck: Path, *, overlay: Overlay, fault: str | None = None, fault_kind: str = "three_phase"
+) -> Circuit:
     """Compile the deck, apply the overlay, set every device to its normal position with OpenDSS' own controls off.
 
     `fault` names a line that can be faulted at its middle (`fault_kind` "three_phase": all its phases to ground, or

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from hil.engine import ComplexArray, FloatArray, LoadRecord
 
+GRID_S = 1.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoadStatistics:
@@ -60,11 +62,16 @@ class Customers:
         self._common = _Ar1(count=1, correlation_s=statistics.common_correlation_s, rng=streams[2])
         self._outage_s: FloatArray = np.zeros(count)
         self._extra: FloatArray = np.zeros(count)
+        self._pending_s = 0.0
 
     def step(self, dt_s: float, *, live: npt.NDArray[np.bool_]) -> None:
-        """Advance by `dt_s`; `live` says which loads have a supply."""
-        for process in (self._p, self._q, self._common):
-            process.step(dt_s)
+        """Advance by `dt_s`; `live` says which loads have a supply. Chance is drawn on a fixed grid, so that finer
+        steps around a fault do not change what customers do."""
+        self._pending_s += dt_s
+        while self._pending_s >= GRID_S - 1e-9:
+            self._pending_s -= GRID_S
+            for process in (self._p, self._q, self._common):
+                process.step(GRID_S)
         build, decay = self._statistics.cold_load_build_s, self._statistics.cold_load_decay_s
         self._outage_s = np.where(live, 0.0, self._outage_s + dt_s)
         growing = self._statistics.cold_load_frac * (1.0 - np.exp(-self._outage_s / build))

@@ -38,7 +38,9 @@ class Watcher(Protocol):
 
     def switching(
         self, *, switch: str, closed: bool, by: str, time_s: float, positions: Mapping[str, bool]
-    ) -> None: ...
+    ) -> None:
+        """`positions` are those before it."""
+        ...
 
 
 class Plant:
@@ -108,6 +110,7 @@ class Plant:
         self._base = circuit.engine.node_bases()
         self._live: frozenset[Node] = frozenset()
         self._live_for: tuple[bool, ...] | None = None
+        self._v_all: ComplexArray = circuit.engine.voltages()
         self._load_nodes = [tuple((load.bus, phase) for phase in load.phases) for load in circuit.loads]
         self._settle()
 
@@ -243,9 +246,7 @@ class Plant:
 
     def _set_switch(self, switch: str, *, closed: bool, by: str) -> None:
         if self.watcher is not None:
-            self.watcher.switching(
-                switch=switch, closed=closed, by=by, time_s=self.time_s, positions=dict(self.closed)
-            )
+            self.watcher.switching(switch=switch, closed=closed, by=by, time_s=self.time_s, positions=dict(self.closed))
         self.closed[switch] = closed
         self.circuit.engine.set_switch(self.circuit.element(switch), closed=closed)
         self._note(switch, what="closed" if closed else "opened", text="", by=by)
@@ -334,12 +335,10 @@ class Plant:
         """Start as if it had stood so for hours: DER at their targets, local controls at rest."""
         for unit in self.ders.values():
             unit.settle(irradiance_frac=self._sky.irradiance_frac(unit.entry.bus, time_s=0.0))
-        self._v_all: ComplexArray = self.circuit.engine.voltages()
         for _ in range(4 * MAX_TAP):
             self._solve()
             moves = {
-                name: regulator.wanted(**self._regulator_readings(name))
-                for name, regulator in self._regulators.items()
+                name: regulator.wanted(**self._regulator_readings(name)) for name, regulator in self._regulators.items()
             }
             active = {n: d for n, d in moves.items() if d and abs(self.taps[n] + d) <= MAX_TAP}
             if not active:
