@@ -1,0 +1,174 @@
+"""The augmented (Hachtel) system of the estimator, factored once and used for many steps.
+
+Minimise half of the prior's cost plus r^T R^-1 r, with r = h(V, u) - z, subject to the network law c(V, u) = 0, where u
+are the inputs (S, E, a). With mu = R^-1 r and the law's multiplier lambda, a Gauss-Newton step solves
+
+    [ 0    0    H_V^T  J_V^T ] [ dV      ]
+    [ 0    W    H_u^T  J_u^T ] [ du      ]  = - gradient of the Lagrangian
+    [ H_V  H_u  -R     0     ] [ dmu     ]
+    [ J_V  J_u  0      0     ] [ dlambda ]
+
+(Hachtel's form; Abur & Exposito, Power System State Estimation, 2004, chapter 3; Gjelsvik, Aam, Holten, IEEE Trans. PAS
+104(11), 1985). The matrix may be of an older point or of slightly other weights: the right-hand side is always exact,
+so that where the steps end is the optimum.
+
+Columns are ordered (lambda, u, mu, V), which puts J_V^T, W, -R and J_V on the diagonal.
+
+A measurement is taken out without a new factor: with B = (K^-1)_mu,mu, demanding mu_D = 0 gives
+K'^-1 = K^-1 - (K^-1)_.,D B_DD^-1 (K^-1)_D,. (matrix inversion lemma).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import SuperLU, splu
+
+from adms.core.telemetry import FloatArray, IntArray
+from adms.estimation.blocks import MeasurementStack
+from adms.estimation.inputs import InputPrior
+from adms.estimation.law import NetworkLaw
+from adms.estimation.layout import Layout, Point
+from adms.grid.arrays import BoolArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """Everything about an estimate that does not change from scan to scan in one grid state."""
+
+    layout: Layout
+    law: NetworkLaw
+    inputs: InputPrior
+    stack: MeasurementStack
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Readings:
+    """What the meters say in one scan, per unit."""
+
+    z: FloatArray
+    """[M] NaN where not in use."""
+    variance: FloatArray
+    """[M] NaN where not in use."""
+    use: BoolArray
+    """[M]"""
+
+    def without(self, row: int) -> "Readings":
+        """The same with one measurement taken out."""
+        use = self.use.copy()
+        use[row] = False
+        return Readings(z=self.z, variance=self.variance, use=use)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Iterate:
+    """A point with its multipliers."""
+
+    point: Point
+    mu: FloatArray
+    """[M]"""
+    multiplier: FloatArray
+    """[2n] lambda, (Re, Im)."""
+
+
+class AugmentedSystem:
+    """K at one point, with the measurements of `base`."""
+
+    def __init__(self, problem: Problem, at: Point, *, variance: FloatArray, base: BoolArray) -> None:
+        """Factor K. `variance` [M] is used where `base` [M]; the other measurements are not in K.
+
+        Raises:
+            RuntimeError: the matrix is singular.
+        """
+        layout, stack = problem.layout, problem.stack
+        self.problem = problem
+        self.at = at
+        self.base = base
+        self.variance = np.where(base, variance, 1.0)
+        n2 = 2 * layout.n
+        _, h = stack.evaluate(at)
+        h = (sp.diags(base.astype(np.float64)) @ h).tocsr()
+        h_v, h_u = h[:, :n2], h[:, n2:]
+        j_v, j_in = problem.law.jacobian(at)
+        j_u = sp.hstack([j_in, sp.csr_matrix((n2, problem.inputs.common_count))], format="csr")
+        w = problem.inputs.curvature(at)
+        k = sp.csc_matrix(
+            sp.bmat(
+                [
+                    [j_v.T, None, h_v.T, None],
+                    [j_u.T, w, h_u.T, None],
+                    [None, h_u, -sp.diags(self.variance), h_v],
+                    [None, j_u, None, j_v],
+                ],
+            )
+        )
+        k.eliminate_zeros()
+        self._u = slice(n2, n2 + w.shape[0])
+        self._mu = slice(self._u.stop, self._u.stop + stack.count)
+        self._n2 = n2
+        self.size = k.shape[0]
+        self._lu: SuperLU = splu(k, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.01, options={"SymmetricMode": True})
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """K^-1 right for `right` [size] or [size, cases] in the order (V, u, mu, lambda), answer in the same order."""
+        x = np.asarray(self._lu.solve(right))
+        n2 = self._n2
+        return np.concatenate([x[self.size - n2 :], x[n2 : self.size - n2], x[:n2]])
+
+    @property
+    def mu_rows(self) -> slice:
+        """Where mu stands in (V, u, mu, lambda)."""
+        return self._mu
+
+    @cached_property
+    def mu_columns(self) -> FloatArray:
+        """[size, M] columns of K^-1 that belong to mu."""
+        count = self._mu.stop - self._mu.start
+        right = np.zeros((self.size, count))
+        right[self._mu] = np.eye(count)
+        return self.solve(right)
+
+    @cached_property
+    def mu_block(self) -> FloatArray:
+        """[M, M] B = (K^-1)_mu,mu, made symmetric."""
+        block = self.mu_columns[self._mu]
+        return np.asarray(0.5 * (block + block.T))
+
+    def step(self, iterate: Iterate, readings: Readings) -> tuple[Iterate, float]:
+        """One step towards the optimum for the readings in use, and the largest voltage change it makes, per unit."""
+        gradient = self._gradient(iterate, readings)
+        x = -self.solve(gradient)
+        out = self.taken_out(readings)
+        if out.size:
+            b = self.mu_block[np.ix_(out, out)]
+            x = x - self.mu_columns[:, out] @ np.linalg.solve(b, x[self._mu][out])
+        mu = np.where(readings.use, iterate.mu + x[self._mu], 0.0)
+        after = Iterate(
+            point=iterate.point.moved(x[: self._u.stop]),
+            mu=mu,
+            multiplier=iterate.multiplier + x[self._mu.stop :],
+        )
+        dv = x[: self._n2]
+        return after, float(np.hypot(dv[: self._n2 // 2], dv[self._n2 // 2 :]).max())
+
+    def taken_out(self, readings: Readings) -> IntArray:
+        """Measurements of `base` that these readings do not use."""
+        return np.flatnonzero(self.base & ~readings.use)
+
+    def _gradient(self, iterate: Iterate, readings: Readings) -> FloatArray:
+        problem, point = self.problem, iterate.point
+        n = problem.layout.n
+        h, jacobian = problem.stack.evaluate(point)
+        multiplier = iterate.multiplier[:n] + 1j * iterate.multiplier[n:]
+        of_v, of_s, of_e = problem.law.adjoint(point, multiplier)
+        own = problem.inputs.gradient(point)
+        gradient = np.zeros(self.size)
+        gradient[: self._u.stop] = jacobian.T @ np.where(readings.use, iterate.mu, 0.0)
+        gradient[: self._n2] += np.concatenate([of_v.real, of_v.imag])
+        gradient[self._u] += np.concatenate(
+            [own.s + np.concatenate([of_s.real, of_s.imag]), own.e + np.concatenate([of_e.real, of_e.imag]), own.a]
+        )
+        gradient[self._mu] = np.where(readings.use, h - readings.z - readings.variance * iterate.mu, 0.0)
+        gradient[self._mu.stop :] = problem.law.residual(point)
+        return gradient

@@ -1,0 +1,76 @@
+"""Pseudo-measurements: what loads and DER are expected to do when nobody measures them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from adms.core.estimate import ComplexArray, Estimate
+from adms.core.telemetry import FloatArray
+from adms.estimation.policy import EstimationPolicy
+from adms.grid.arrays import NetworkArrays
+from adms.grid.load_law import voltage_factor
+from adms.grid.model import DerKind
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadPrior:
+    """Expected injection of every injector (`NetworkArrays.injectors`)."""
+
+    s_nominal_va: ComplexArray
+    """[injector] mean at nominal voltage, VA (negative for a load that draws)."""
+    sigma_va: FloatArray
+    """[injector] standard deviation of P and, separately, of Q around the mean after the deviations that are common to
+    many (see `adms.estimation.inputs`); inf where nothing is known."""
+
+
+def prior_from_model(arrays: NetworkArrays, policy: EstimationPolicy) -> LoadPrior:
+    """Model loads times the expected load factor; DER at what they do by themselves.
+
+    A PV site without a stored default is expected at half of its largest injection. The sigma of a multi-phase DER is
+    that of one phase against an equal share.
+
+    Args:
+        arrays: the network in solver order.
+        policy: what the estimator believes.
+
+    Returns:
+        Mean and sigma, [injector].
+    """
+    mean = arrays.injector_s_nominal_va * policy.load_factor_mean
+    sigma = np.maximum(np.abs(mean) * policy.load_sigma_frac, policy.load_sigma_floor_va)
+    for der in arrays.model.ders:
+        rows = arrays.injector_rows[der.id]
+        p = der.default_p_injection_w
+        if p is None:
+            p = 0.5 * der.p_max_w if der.kind is DerKind.PV else 0.0
+        mean[rows] = complex(p, der.default_q_injection_var) / len(rows)
+        frac = policy.der_unbalance_frac if len(rows) > 1 else policy.pv_sigma_frac
+        sigma[rows] = max(frac * der.s_max_va / len(rows), 1.0)
+    return LoadPrior(s_nominal_va=mean, sigma_va=sigma)
+
+
+def nominal_loads(estimate: Estimate, arrays: NetworkArrays) -> ComplexArray:
+    """Injections of an estimate brought back to nominal voltage, for what-if power flows.
+
+    A load that is dead or unobservable in the estimate is not zero: it gets its model power times what the live loads
+    together take over theirs (1 where none is live). Cold-load pickup is the caller's to add. A dead DER is 0: it has
+    disconnected.
+
+    Args:
+        estimate: the picture.
+        arrays: the network of the same model version.
+
+    Returns:
+        [injector] VA at nominal voltage.
+    """
+    v = estimate.v_phasor_pu
+    across = np.abs(arrays.incidence.T @ np.nan_to_num(v))
+    ratio = across * arrays.v_base_v[arrays.injector_fr] / arrays.injector_v_nominal_v
+    factor = voltage_factor(ratio, arrays.injector_zip)
+    known = (factor > 0.0) & np.isfinite(estimate.s_injection_va) & (estimate.s_injection_va != 0.0)
+    nominal = np.where(known, estimate.s_injection_va / np.where(known, factor, 1.0), 0.0)
+    is_load = ~arrays.injector_is_der
+    model = arrays.injector_s_nominal_va
+    expected = float(model[known & is_load].real.sum())
+    scale = float(nominal[known & is_load].real.sum()) / expected if expected != 0.0 else 1.0
+    return np.asarray(np.where(is_load & ~known, model * scale, nominal))
