@@ -59,7 +59,7 @@ class Meters:
             self._declare_der(name)
         unique: dict[str, tuple[MeterPoint, Reader]] = {}
         for point, reader in self._points:
-            unique.setdefault(f"{point.owner}/{point.name}", (point, reader))
+            unique.setdefault(point.name, (point, reader))  # the service takes a point from one source only
         self._points = list(unique.values())
         self._noise = [
             np.random.default_rng([seed, 2, crc32(point.name.encode()), crc32(point.owner.encode())])
