@@ -38,7 +38,7 @@ class Verdict:
     chi2: float
     degrees_of_freedom: int
     consistent: bool
-    """False where chi-squared is still above its limit after the last permitted rejection."""
+    """False where chi-squared is far above its limit after the last permitted rejection."""
     iterations: int
 
 
@@ -83,11 +83,11 @@ def judge(
         chi2 += float(np.sum(residual[readings.use] ** 2 / readings.variance[readings.use]))
         freedom = int(readings.use.sum())
         normalized = _normalized(residual, readings, covariance)
-        consistent = chi2 <= chi2_limit(freedom, policy.chi2_confidence)
+        believable = chi2 <= chi2_limit(freedom, policy.chi2_confidence)
         size = np.where(np.isfinite(normalized), np.abs(normalized), 0.0)
         worst = int(np.argmax(size)) if size.size else 0
         stands_out = size.size > 0 and size[worst] > policy.reject_normalized
-        if consistent or not stands_out or len(rejected) >= policy.max_rejections:
+        if believable or not stands_out or len(rejected) >= policy.max_rejections:
             break
         kept[worst] = normalized[worst]
         rejected.append(worst)
@@ -115,7 +115,7 @@ def judge(
         rejected=np.array(rejected, dtype=np.int64),
         chi2=float(chi2),
         degrees_of_freedom=freedom,
-        consistent=bool(consistent),
+        consistent=chi2 <= policy.chi2_partial_ratio * chi2_limit(freedom, policy.chi2_confidence),
         iterations=iterations,
     )
 

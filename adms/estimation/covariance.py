@@ -1,7 +1,8 @@
 """What the optimum is worth: standard deviations of voltages and residuals, from the augmented matrix's inverse.
 
 With K as in `adms.estimation.augmented`, the (V, V) block of K^-1 is the covariance of the estimated voltages, and
-(K^-1)_mu,mu = -R^-1 Omega R^-1 with Omega = R - H Sigma H^T the covariance of the residuals (Abur & Exposito, chapter 5). Both depend on topology, weights and, weakly, on the point: they are computed once per factor. Taking
+(K^-1)_mu,mu = -R^-1 Omega R^-1 with Omega = R - H Sigma H^T the covariance of the residuals (Abur & Exposito,
+chapter 5). Both depend on topology, weights and, weakly, on the point: they are computed once per factor. Taking
 measurements out is a correction by the inversion lemma, exact and without a new factor.
 """
 

@@ -7,8 +7,8 @@
 with independent zero-mean Gaussian e, a, r, t. The deviations `a` that are common to many loads are unknowns of their
 own with a wide sigma, so that the meters decide the level of the whole feeder. Independent 40 % errors alone would say
 that the sum of a hundred loads is known to 4 %; the picture would follow the model's level and the covariance would be
-far too small. With them, the prior covariance of the loads is diag(sigma^2) + B diag(sigma_a^2) B^T, and the posterior one
-follows without approximation.
+far too small. With them, the prior covariance of the loads is diag(sigma^2) + B diag(sigma_a^2) B^T, and the
+posterior one follows without approximation.
 
 f is the load law at the present voltage. Its slope is left out of the gradient: the mean follows the voltage, but the
 deviation of a load says nothing about its voltage (the term left out is below 1 % of one voltage meter's).

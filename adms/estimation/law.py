@@ -50,9 +50,11 @@ class NetworkLaw:
         lay = self.layout
         across = lay.incidence_t @ point.v
         turned = np.conj(lay.incidence_t @ multiplier)
-        of_v = self._y_hermitian @ multiplier + lay.incidence @ (np.conj(point.s / across**2) * turned)
+        through = lay.incidence @ (np.conj(point.s / across**2) * turned)
+        of_v = np.asarray(self._y_hermitian @ multiplier + through, dtype=np.complex128)
         of_e = np.asarray(-(self._y_source_hermitian @ multiplier), dtype=np.complex128)
-        return of_v, -turned / np.conj(across), of_e
+        of_s = np.asarray(-turned / np.conj(across), dtype=np.complex128)
+        return of_v, of_s, of_e
 
     def jacobian(self, point: Point) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         """(J_V [2n, 2n], J_u [2n, 2k + 2m]) at a point."""

@@ -126,8 +126,8 @@ def layout_of(arrays: NetworkArrays, grid: GridState) -> Layout:
     sources = source_equivalents(arrays)
     y_all, _ = arrays.source_norton_pu()
     emf_nodes = np.concatenate([row_of_node[s.nodes] for s in sources]) if sources else np.zeros(0, dtype=np.int64)
-    stacked = sp.block_diag([s.y_pu for s in sources]) if sources else np.zeros((0, 0))
-    blocks = sp.csr_matrix(stacked, dtype=np.complex128)
+    stacked: sp.spmatrix = sp.block_diag([s.y_pu for s in sources]) if sources else sp.csr_matrix((0, 0))
+    blocks = stacked.tocsr()
     place = sp.csr_matrix(
         (np.ones(len(emf_nodes)), (emf_nodes, np.arange(len(emf_nodes)))), shape=(live.size, len(emf_nodes))
     )

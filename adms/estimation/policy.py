@@ -33,6 +33,8 @@ class EstimationPolicy:
     """In one scan; beyond it the picture is PARTIAL."""
     chi2_confidence: float
     """Nothing is rejected while chi-squared is below this quantile (0..1)."""
+    chi2_partial_ratio: float
+    """The picture is PARTIAL where chi-squared, after the rejections, is above that quantile by this ratio."""
     sigma_solved_max_pu: float
     """The picture is PARTIAL where a live node's voltage is known less well."""
     sigma_unobservable_pu: float

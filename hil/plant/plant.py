@@ -36,9 +36,7 @@ class PlantEvent:
 class Watcher(Protocol):
     """Is told of every switching before it happens."""
 
-    def switching(
-        self, *, switch: str, closed: bool, by: str, time_s: float, positions: Mapping[str, bool]
-    ) -> None:
+    def switching(self, *, switch: str, closed: bool, by: str, time_s: float, positions: Mapping[str, bool]) -> None:
         """`positions` are those before it."""
         ...
 
