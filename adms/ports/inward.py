@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from adms.apps.view import Tag
+from adms.core.errors import Problem
 from adms.core.estimate import Estimate, NotEstimated
 from adms.core.ids import ControllerId, TelemetrySourceId
 from adms.core.journal import JournalEntry
@@ -37,9 +38,10 @@ class TelemetryIntake(Protocol):
         ...
 
     def declare(
-        self, source: TelemetrySourceId, *, instance_epoch: int, points: tuple[DeclaredPoint, ...]
+        self, source: TelemetrySourceId, *, instance_epoch: int, points: tuple[DeclaredPoint | Problem, ...]
     ) -> DeclarationTaken:
-        """Replaces the points of a source; those with a problem are left out."""
+        """Replaces the points of a source; those with a problem are left out. A Problem stands in the place of a
+        point that the edge could not read."""
         ...
 
     def receive(self, source: TelemetrySourceId, *, instance_epoch: int, frame: TelemetryFrame) -> None:

@@ -152,6 +152,8 @@ class SetInterfaceLimit:
     """Limits exchange with the transmission system."""
 
     limit: InterfaceLimit
+    immediate: bool = False
+    """True where no start was given: it is the time of receipt."""
 
 
 OperatorAct = SetMode | ApprovePlan | AbortPlan | PlaceTag | RemoveTag | EmergencyStop | SetInterfaceLimit

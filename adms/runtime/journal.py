@@ -13,6 +13,7 @@ from adms.core.errors import AdapterError
 from adms.core.journal import GENESIS_HASH, EntryKind, JournalEntry, entry_hash
 from adms.ports.records import Verification
 from adms.runtime.canonical import canonical
+from adms.runtime.feed import Signal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -161,6 +162,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.grew = Signal()
+        """Notified after every commit."""
         self._problem = ""
         self._read_only = False
         self._stale_tail = False
@@ -242,6 +245,7 @@ class Journal:
         if entries:
             last = entries[-1]
             self._next_index, self._last_hash, self._last_time = last.index + 1, last.entry_hash, last.time
+            self.grew.notify()
 
     def _insert(self, entries: list[JournalEntry]) -> None:
         rows = [

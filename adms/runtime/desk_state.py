@@ -1,0 +1,93 @@
+"""What operators have said and is in force: tags, limits, device modes, approvals. A value; acts are applied by a pure
+function, live and when the journal is read back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import assert_never
+
+from adms.apps.view import InterfaceLimit, Tag
+from adms.core.ids import ElementId, PlanId
+from adms.core.modes import Mode
+from adms.ports.records import (
+    AbortPlan,
+    ApprovePlan,
+    EmergencyStop,
+    PlaceTag,
+    RemoveTag,
+    Request,
+    SetInterfaceLimit,
+    SetMode,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskState:
+    """Everything that operators have set."""
+
+    device_modes: Mapping[ElementId, Mode] = field(default_factory=dict)
+    tags: tuple[Tag, ...] = ()
+    interface_limits: tuple[InterfaceLimit, ...] = ()
+    """At most one at any time for an interface."""
+    approved: frozenset[PlanId] = frozenset()
+    aborted: frozenset[PlanId] = frozenset()
+    stopped: bool = False
+    requests: Mapping[str, Request] = field(default_factory=dict)
+    """By request id, so that the same one again changes nothing."""
+    version: int = 0
+    """Acts so far: a round whose desk moved on while it computed issues nothing."""
+
+
+def applied(desk: DeskState, request: Request, *, now: datetime) -> DeskState:
+    """The desk after a request that was found to be possible."""
+    act = request.act
+    match act:
+        case SetMode(device=None):
+            after = replace(desk, stopped=False)
+        case SetMode(device=device, mode=mode):
+            assert device is not None
+            after = replace(desk, device_modes={**desk.device_modes, device: mode})
+        case ApprovePlan(approve=plan_id):
+            after = replace(desk, approved=desk.approved | {plan_id})
+        case AbortPlan(abort=plan_id):
+            after = replace(desk, approved=desk.approved - {plan_id}, aborted=desk.aborted | {plan_id})
+        case PlaceTag():
+            tag = Tag(
+                tag_id=tag_id_of(request),
+                device=act.device,
+                kind=act.kind,
+                holder=request.actor,
+                reason=request.reason,
+                placed=now,
+            )
+            after = replace(desk, tags=(*desk.tags, tag))
+        case RemoveTag(tag_id=tag_id):
+            after = replace(desk, tags=tuple(tag for tag in desk.tags if tag.tag_id != tag_id))
+        case EmergencyStop():
+            after = replace(desk, stopped=True)
+        case SetInterfaceLimit(limit=limit):
+            after = replace(desk, interface_limits=_rescheduled(desk.interface_limits, limit))
+        case _ as unreachable:
+            assert_never(unreachable)
+    return replace(after, requests={**desk.requests, request.request_id: request}, version=desk.version + 1)
+
+
+def tag_id_of(request: Request) -> str:
+    """Id of the tag that a request places."""
+    return f"tag-{request.request_id}"
+
+
+def limits_in_force(desk: DeskState, *, now: datetime) -> tuple[InterfaceLimit, ...]:
+    """Limits that have not ended, those announced for later included."""
+    return tuple(limit for limit in desk.interface_limits if limit.end is None or limit.end > now)
+
+
+def _rescheduled(limits: tuple[InterfaceLimit, ...], new: InterfaceLimit) -> tuple[InterfaceLimit, ...]:
+    """The new limit replaces what was said for its interface from its start on."""
+    kept = []
+    for limit in limits:
+        if limit.interface != new.interface or (limit.end is not None and limit.end <= new.start):
+            kept.append(limit)
+        elif limit.start < new.start:
+            kept.append(replace(limit, end=new.start))
+    return (*kept, new)

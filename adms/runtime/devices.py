@@ -1,0 +1,211 @@
+"""Who holds which device, and the outcomes that wait for the next cut (`adms.ports.inward.ControlDesk`)."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from adms.core.commands import Outcome
+from adms.core.errors import InputError, Problem
+from adms.core.ids import ControllerId, ElementId
+from adms.core.journal import EntryKind
+from adms.grid.model import NetworkModel
+from adms.ports.records import Attached, ControllerOutcomes, DeviceClass, DeviceRegistration
+from adms.runtime.journal import Draft
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedOutcome:
+    """An outcome and who reported it."""
+
+    controller: ControllerId
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCut:
+    """Controllers as they stood at a cut."""
+
+    holder: Mapping[ElementId, ControllerId]
+    outcomes: tuple[ReportedOutcome, ...]
+    """In order of controller id, then as sent."""
+    recorded: Mapping[ControllerId, int]
+    """Highest outcome sequence taken per controller, to be acknowledged once journalled."""
+    attached: frozenset[ElementId]
+    """Devices whose controller registered since the cut before."""
+    drafts: tuple[Draft, ...]
+
+
+@dataclass(kw_only=True)
+class _Controller:
+    instance: str
+    devices: tuple[ElementId, ...]
+    connected: bool = True
+    outcome_sequence: int | None = None
+    """None until the first message of this instance."""
+
+
+def device_classes(model: NetworkModel) -> dict[ElementId, DeviceClass]:
+    """Everything in a model that a controller can hold."""
+    found = {b.id: DeviceClass.SWITCH for b in model.branches if b.switch is not None}
+    found |= {b.id: DeviceClass.TAP_CHANGER for b in model.branches if b.taps is not None}
+    found |= {c.id: DeviceClass.CAPACITOR for c in model.capacitors}
+    found |= {d.id: DeviceClass.DER for d in model.ders}
+    return found
+
+
+class DeviceRegister:
+    """Takes in registrations and outcomes."""
+
+    def __init__(self, model: NetworkModel, *, epoch: int, on_arrival: Callable[[], None]) -> None:
+        self._classes = device_classes(model)
+        self._epoch = epoch
+        self._on_arrival = on_arrival
+        self._controllers: dict[ControllerId, _Controller] = {}
+        self._holder: dict[ElementId, ControllerId] = {}
+        self._waiting: list[ControllerOutcomes] = []
+        self._changed: set[ControllerId] = set()
+        self._attached: set[ElementId] = set()
+        self._recorded: dict[ControllerId, tuple[bool, tuple[ElementId, ...]]] = {}
+
+    @property
+    def controller_count(self) -> int:
+        """Controllers with an open stream."""
+        return sum(c.connected for c in self._controllers.values())
+
+    @property
+    def device_count(self) -> int:
+        """Devices that a controller holds now."""
+        return len(self._holder)
+
+    def attach(self, controller: ControllerId, *, instance: str, devices: tuple[DeviceRegistration, ...]) -> Attached:
+        """A controller opens its stream; a later instance of it takes its place."""
+        if not controller or not instance:
+            problem = Problem(
+                element="registration", field="controller_id, instance_id", value="", message="must not be empty"
+            )
+            raise InputError([problem])
+        known = self._controllers.get(controller)
+        self._release(controller)
+        problems: list[Problem] = []
+        accepted: list[ElementId] = []
+        for registration in devices:
+            found = self._problem(registration)
+            if found is None and registration.device in accepted:
+                found = ("device_id", registration.device, "registered twice")
+            if found is None:
+                accepted.append(registration.device)
+                self._holder[registration.device] = controller
+            else:
+                field, value, message = found
+                problems.append(Problem(element=registration.device, field=field, value=value, message=message))
+        same = known is not None and known.instance == instance
+        self._controllers[controller] = _Controller(
+            instance=instance,
+            devices=tuple(sorted(accepted)),
+            outcome_sequence=known.outcome_sequence if known is not None and same else None,
+        )
+        self._changed.add(controller)
+        self._attached.update(accepted)
+        return Attached(accepted=tuple(accepted), problems=tuple(problems), epoch=self._epoch)
+
+    def detach(self, controller: ControllerId, *, instance: str) -> None:
+        """The stream of this instance is gone. Does nothing where another instance took over."""
+        known = self._controllers.get(controller)
+        if known is not None and known.instance == instance and known.connected:
+            self._release(controller)
+            known.connected = False
+            self._changed.add(controller)
+
+    def outcomes(self, batch: ControllerOutcomes, *, instance: str) -> None:
+        """Keeps outcomes for the next cut; those already received are dropped."""
+        known = self._controllers.get(batch.controller)
+        if known is None or known.instance != instance:
+            raise _refused(batch, "instance_id", instance, "not registered, or superseded by a later instance")
+        last = known.outcome_sequence
+        if last is not None and batch.sequence <= last:
+            return
+        if last is not None and batch.sequence != last + 1:
+            raise _refused(batch, "sequence", str(batch.sequence), f"expected {last + 1}")
+        foreign = [o.device for o in batch.outcomes if o.device not in known.devices]
+        if foreign:
+            raise _refused(batch, "device_id", foreign[0], "not a device of this controller")
+        known.outcome_sequence = batch.sequence
+        self._waiting.append(batch)
+        self._on_arrival()
+
+    def outcomes_received(self, controller: ControllerId) -> int:
+        """Highest outcome sequence received of the controller's present instance."""
+        known = self._controllers.get(controller)
+        return 0 if known is None or known.outcome_sequence is None else known.outcome_sequence
+
+    def cut(self, now: datetime) -> DeviceCut:
+        """Freezes who holds what and hands over the waiting outcomes."""
+        ordered = sorted(self._waiting, key=lambda batch: (batch.controller, batch.sequence))
+        self._waiting = []
+        recorded = {batch.controller: batch.sequence for batch in ordered}
+        drafts = []
+        for controller in sorted(self._changed):
+            known = self._controllers[controller]
+            state = (known.connected, known.devices)
+            if self._recorded.get(controller) != state:
+                self._recorded[controller] = state
+                body = {"attached": known.connected, "devices": list(known.devices)}
+                drafts.append(Draft(time=now, kind=EntryKind.DEVICE, actor=controller, body=body))
+        self._changed.clear()
+        attached = frozenset(self._attached)
+        self._attached.clear()
+        return DeviceCut(
+            holder=dict(self._holder),
+            outcomes=tuple(
+                ReportedOutcome(controller=batch.controller, outcome=outcome)
+                for batch in ordered
+                for outcome in batch.outcomes
+            ),
+            recorded=recorded,
+            attached=attached,
+            drafts=tuple(drafts),
+        )
+
+    def _release(self, controller: ControllerId) -> None:
+        for device in [device for device, holder in self._holder.items() if holder == controller]:
+            del self._holder[device]
+
+    def _problem(self, registration: DeviceRegistration) -> tuple[str, str, str] | None:
+        """(field, value, message) of what is wrong; None where all is well."""
+        device = registration.device
+        expected = self._classes.get(device)
+        if expected is None:
+            return "device_id", device, "no such controllable device in the model"
+        if registration.device_class is not expected:
+            return "device_class", registration.device_class.value, f"the model says {expected.value}"
+        holder = self._holder.get(device)
+        if holder is not None:
+            return "device_id", device, f"held by controller {holder}"
+        if registration.seen_epoch > self._epoch:
+            message = f"the device obeyed a later service than this one, which has epoch {self._epoch}"
+            return "seen_epoch", str(registration.seen_epoch), message
+        if expected is DeviceClass.DER:
+            return _der_problem(registration)
+        return None
+
+
+def _der_problem(registration: DeviceRegistration) -> tuple[str, str, str] | None:
+    can, default = registration.capability, registration.stored_default
+    if can is None:
+        return "capability", "", "a DER says what it can do"
+    if default is None:
+        return "stored_default", "", "a DER takes no lease without a stored default (DE4)"
+    numbers = (can.s_max_va, can.p_max_w, can.p_min_w, can.q_max_var)
+    if not all(math.isfinite(number) for number in numbers) or can.p_min_w > can.p_max_w or can.s_max_va <= 0.0:
+        return "capability", str(numbers), "must be finite, with p_min_w <= p_max_w and s_max_va above zero"
+    p, q = default.p_injection_w, default.q_injection_var
+    if p is not None and not can.p_min_w <= p <= can.p_max_w:
+        return "stored_default.p_injection_w", str(p), "outside the capability"
+    if q is not None and not abs(q) <= can.q_max_var:
+        return "stored_default.q_injection_var", str(q), "outside the capability"
+    return None
+
+
+def _refused(batch: ControllerOutcomes, field: str, value: str, message: str) -> InputError:
+    return InputError([Problem(element=batch.controller, field=field, value=value, message=message)])

@@ -1,0 +1,111 @@
+"""What a new process learns from the journal of the one before. Pure fold over entries.
+
+Tags, limits, device modes, an emergency stop, the account of frames, the day's operations and unconfirmed commands come
+back. The system's mode and approvals do not: start-up observes, and no plan resumes by itself (X6, X7).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from adms.apps.view import Operation
+from adms.core.commands import Command, Outcome
+from adms.core.ids import ElementId, TelemetrySourceId
+from adms.core.journal import EntryKind, JournalEntry
+from adms.ports import records
+from adms.ports.records import OperatorAct, Request
+from adms.runtime.canonical import restored
+from adms.runtime.confirmation import DID_NOT_ACT
+from adms.runtime.desk_state import DeskState, applied
+from adms.runtime.gate_state import GateState, Outstanding
+from adms.runtime.image import UsedFrames
+
+ACTS: dict[str, type[OperatorAct]] = {
+    act.__name__: act
+    for act in (
+        records.SetMode,
+        records.ApprovePlan,
+        records.AbortPlan,
+        records.PlaceTag,
+        records.RemoveTag,
+        records.EmergencyStop,
+        records.SetInterfaceLimit,
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """State as the journal tells it."""
+
+    epoch: int = 0
+    """Highest epoch that ever started; the next process takes the one after."""
+    used: dict[TelemetrySourceId, UsedFrames] = field(default_factory=dict)
+    gate: GateState = field(default_factory=GateState)
+    desk: DeskState = field(default_factory=DeskState)
+
+
+def recovered(entries: Iterable[JournalEntry]) -> Recovered:
+    """Folds a journal from its first entry on. Raises ValueError or KeyError for a body that is not ours."""
+    epoch = 0
+    used: dict[TelemetrySourceId, UsedFrames] = {}
+    outstanding: dict[ElementId, Outstanding] = {}
+    history: dict[ElementId, tuple[Operation, ...]] = {}
+    desk = DeskState()
+    for entry in entries:
+        match entry.kind:
+            case EntryKind.START:
+                epoch = max(epoch, int(json.loads(entry.body)["epoch"]))
+            case EntryKind.CUT:
+                for source, (instance_epoch, sequence) in json.loads(entry.body)["used"].items():
+                    used[TelemetrySourceId(source)] = UsedFrames(instance_epoch=instance_epoch, sequence=sequence)
+            case EntryKind.COMMAND:
+                _take_command(json.loads(entry.body), outstanding=outstanding, history=history)
+            case EntryKind.OUTCOME:
+                _take_outcome(json.loads(entry.body), outstanding=outstanding)
+            case EntryKind.OPERATOR:
+                desk = applied(desk, _request(json.loads(entry.body)), now=entry.time)
+            case _:
+                pass
+    return Recovered(
+        epoch=epoch,
+        used=used,
+        gate=GateState(outstanding=outstanding, history=history),
+        desk=replace(desk, approved=frozenset(), aborted=frozenset()),
+    )
+
+
+def _take_command(
+    body: dict[str, Any],
+    *,
+    outstanding: dict[ElementId, Outstanding],
+    history: dict[ElementId, tuple[Operation, ...]],
+) -> None:
+    if "deadline" not in body:
+        return
+    command = restored(Command, body["command"])
+    operation = restored(Operation, body["operation"])
+    outstanding[command.device] = Outstanding(command=command, deadline=datetime.fromisoformat(body["deadline"]))
+    history[command.device] = (*history.get(command.device, ()), operation)
+
+
+def _take_outcome(body: dict[str, Any], *, outstanding: dict[ElementId, Outstanding]) -> None:
+    outcome = restored(Outcome, body["outcome"])
+    waiting = outstanding.get(outcome.device)
+    if waiting is None or waiting.command.command_id != outcome.command_id:
+        return
+    # A device that says "done" proves nothing; one that says "not done" has not moved.
+    if body["told_by"] == "telemetry" or outcome.code in DID_NOT_ACT:
+        del outstanding[outcome.device]
+
+
+def _request(body: dict[str, Any]) -> Request:
+    told = body["request"]
+    return Request(
+        request_id=told["request_id"],
+        actor=told["actor"],
+        reason=told["reason"],
+        act=restored(ACTS[body["act"]], told["act"]),
+    )
