@@ -1,0 +1,116 @@
+"""The model file: what is written comes back, and what is wrong is refused in words."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adms.adapters.importers.opendss import import_opendss
+from adms.adapters.model_file import load_model, model_schema, model_version, save_model
+from adms.core.errors import InputError
+from adms.grid.model import NetworkModel
+from tests.unit.grid.small_networks import two_feeders
+
+
+def _written(tmp_path: Path, **changes: Any) -> Path:
+    path = tmp_path / "network.json"
+    save_model(two_feeders(), path)
+    content = json.loads(path.read_text())
+    content.update(changes)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_model_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "network.json"
+    version = save_model(two_feeders(), path)
+    assert load_model(path) == (two_feeders(), version)
+
+
+def test_an_imported_feeder_comes_back_bit_by_bit(project_root: Path, tmp_path: Path) -> None:
+    folder = project_root / "hil/feeders/ieee123"
+    model = import_opendss(folder / "IEEE123Master.dss", overlay=folder / "123-operated.toml")
+    path = tmp_path / "network.json"
+    version = save_model(model, path)
+    assert load_model(path) == (model, version)
+
+
+def test_the_version_is_that_of_the_content_not_of_its_layout(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=4, sort_keys=True))
+    assert load_model(path)[1] == model_version(two_feeders())
+
+
+def test_any_change_changes_the_version() -> None:
+    assert model_version(replace(two_feeders(), frequency_hz=50.0)) != model_version(two_feeders())
+
+
+def test_a_missing_file_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.json: cannot be read: No such file"):
+        load_model(tmp_path / "nowhere.json")
+
+
+def test_a_file_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "network.json"
+    path.write_text("[section]\nname = 1")
+    with pytest.raises(InputError, match="is not a JSON file"):
+        load_model(path)
+
+
+def test_json_that_is_no_object_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "network.json"
+    path.write_text("[]")
+    with pytest.raises(InputError, match="an object is expected"):
+        load_model(path)
+
+
+def test_another_schema_version_is_refused_before_anything_else(tmp_path: Path) -> None:
+    path = _written(tmp_path, schema_version=7, new_field=1)
+    with pytest.raises(InputError) as caught:
+        load_model(path)
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.value) == ("schema_version", "7")
+    assert "reads version 1" in problem.message
+
+
+def test_a_known_form_with_another_schema_version_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="schema_version"):
+        load_model(_written(tmp_path, schema_version=2))
+
+
+def test_unknown_and_missing_fields_are_refused_together_with_the_element_they_stand_in(tmp_path: Path) -> None:
+    path = _written(tmp_path, colour="red")
+    content = json.loads(path.read_text())
+    content["branches"][1]["colour"] = "red"
+    del content["loads"][0]["p_w"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError) as caught:
+        load_model(path)
+    found = {(Path(p.element).name, p.field) for p in caught.value.problems}
+    assert found == {("network.json", "colour"), ("line.bc", "colour"), ("load.b", "p_w")}
+
+
+def test_what_the_content_says_is_checked_too(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    content = json.loads(path.read_text())
+    content["loads"][0]["z_frac"] = 0.5
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"load\.b\.z_frac \+ i_frac \+ p_frac: must be 1"):
+        load_model(path)
+
+
+def test_a_model_that_could_not_be_loaded_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "network.json"
+    broken: NetworkModel = replace(two_feeders(), sources=())
+    with pytest.raises(InputError):
+        save_model(broken, path)
+    assert not path.exists()
+
+
+def test_the_schema_refuses_unknown_fields_as_the_loader_does() -> None:
+    schema = model_schema()
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["Branch"]["additionalProperties"] is False
+    assert "y_primitive_siemens" in schema["$defs"]["Branch"]["required"]
