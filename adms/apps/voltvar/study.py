@@ -59,7 +59,8 @@ class Study:
         self._s_nominal_va: ComplexArray = np.where(touched, s_nominal_va, 0.0)
         self._policy = policy
         self._factors: dict[tuple[tuple[int, ...], tuple[int, ...]], Factor | None] = {}
-        self._v_start_pu: ComplexArray | None = None
+        # One start for every case: the same state gives the same digits whenever it is asked for.
+        self._v_start_pu: ComplexArray = picture.estimate.v_phasor_pu
         self.power_flows = 0
 
     @property
@@ -99,11 +100,7 @@ class Study:
         flow = solve_power_flow(
             self._arrays, grid, s_nominal_va=self.s_nominal_va(q), factor=factor, v_start_pu=self._v_start_pu
         )
-        if isinstance(flow, NotSolved):
-            return None
-        if self._v_start_pu is None:
-            self._v_start_pu = flow.v_phasor_pu
-        return flow
+        return None if isinstance(flow, NotSolved) else flow
 
     def score(self, flow: PowerFlow) -> Score:
         """Violation first, by its weight, then losses."""
