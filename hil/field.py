@@ -79,9 +79,7 @@ class Field:
         elif self._line is not None:
             answer, action = self._line.take(command, now_s=self._now_s)
             if action is not None:
-                self._actions.append(
-                    {"device_id": action.device_id, "kind": action.kind, "position": action.position}
-                )
+                self._actions.append({"device_id": action.device_id, "kind": action.kind, "position": action.position})
         else:
             answer = Answer(command_id=command.command_id, device_id=command.device_id, code="not_supported")
         self._heard.append(

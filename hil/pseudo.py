@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from hil.engine import FloatArray
-from hil.plant.circuit import Circuit
+from hil.plant.circuit import Circuit, Node
 
 
 class PseudoFlow:
@@ -21,6 +22,11 @@ class PseudoFlow:
             np.array([mean_frac * complex(load.p_w, load.q_var) for load in circuit.loads], dtype=np.complex128)
         )
         self._closed: dict[str, bool] = {}
+        self._row = {node: i for i, node in enumerate(circuit.engine.node_names())}
+
+    def rows(self, nodes: tuple[Node, ...]) -> npt.NDArray[np.int64]:
+        """Where nodes of another circuit of the same feeder are among this one's."""
+        return np.array([self._row[node] for node in nodes], dtype=np.int64)
 
     def solve(
         self,

@@ -61,7 +61,8 @@ def _energy_kwh(trace: Trace, *, column: Sequence[float]) -> float:
     return float((np.diff(times) * np.array(column)).sum() / 3.6e6)
 
 
-def _comparison(run: Run) -> list[tuple[str, str, str]]:
+def compare(run: Run) -> list[tuple[str, str, str]]:
+    """Rows of (what, with the service, doing nothing)."""
     limits = run.limits
 
     def both(label: str, fmt: str, of: Any) -> tuple[str, str, str]:
@@ -150,7 +151,7 @@ def write_report(run: Run, *, path: Path) -> None:
         subtitle=f"seed {run.seed}, fault at {run.fault or 'none'}, {duration_s / 60.0:.1f} feeder minutes",
         cards=cards,
         checks=run.checks,
-        comparison=_comparison(run),
+        comparison=compare(run),
         plots=_figures(run),
         story=[(_clock(t), what, why) for t, what, why in sorted(run.story.rows, key=lambda row: row[0])],
         moves=[(_clock(t), *rest) for t, *rest in run.story.moves],
@@ -190,8 +191,7 @@ def write_results(run: Run, *, path: Path) -> None:
             "ratio_to_pseudo_load_power_flow": run.score.pseudo_ratio,
         },
         "comparison": [
-            {"what": what, "with_service": with_it, "doing_nothing": without}
-            for what, with_it, without in _comparison(run)
+            {"what": what, "with_service": with_it, "doing_nothing": without} for what, with_it, without in compare(run)
         ],
         "series": {
             "time_s": run.run.time_s,

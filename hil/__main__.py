@@ -1,0 +1,119 @@
+"""`python -m hil ...`: see README.md in this folder."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from hil.feeders import FEEDERS
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hil", description="Hardware-in-the-loop bench.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    feeder = commands.add_parser("feeder", help="where a feeder's files are, as JSON")
+    feeder.add_argument("name")
+    demo = commands.add_parser("demo", help="play a story against a running service")
+    demo.add_argument("--endpoint", required=True, help="gRPC address of the service, HOST:PORT")
+    demo.add_argument("--feeder", default="123-operated")
+    demo.add_argument("--out", type=Path, required=True, help="folder for report.html and results.json")
+    demo.add_argument("--seed", type=int, default=1)
+    demo.add_argument("--fault", default=None, help="line that fails, e.g. l67")
+    demo.add_argument("--fault-kind", choices=["three_phase", "line_ground"], default=None)
+    demo.add_argument("--scenario", type=Path, default=None)
+    demo.add_argument("--duration", type=float, default=None, metavar="SECONDS", help="feeder time to play")
+    demo.add_argument("--real-time", action="store_true", help="pace at wall speed")
+    demo.add_argument("--service-outage", default=None, metavar="START,DURATION")
+    demo.add_argument("--service-stop", type=float, default=None, metavar="START")
+    for role in ("gateway", "ders"):
+        field = commands.add_parser(role, help="field process; spawned by demo")
+        field.add_argument("--bus", required=True, metavar="HOST:PORT")
+    return parser
+
+
+def _feeder(name: str) -> int:
+    from hil.scenario import read_scenario
+
+    files = FEEDERS.get(name)
+    if files is None:
+        print(f"no feeder {name}; there is {', '.join(FEEDERS)}", file=sys.stderr)
+        return 2
+    scenario = read_scenario(files.scenario)
+    facts = {
+        "name": name,
+        "deck": str(files.deck),
+        "overlay": str(files.overlay),
+        "coordinates": str(files.coordinates),
+        "scenario": str(files.scenario),
+        "load_factor_mean": scenario.loads.mean_frac,
+        "load_sigma_frac": scenario.loads.sigma_frac,
+        "period_s": scenario.timing.scan_s,
+    }
+    print(json.dumps(facts))
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from hil.demo import Options, demo
+    from hil.run import Outage
+
+    problems = []
+    if arguments.feeder not in FEEDERS:
+        problems.append(f"--feeder {arguments.feeder}: there is {', '.join(FEEDERS)}")
+    outage: Outage | None = None
+    if arguments.service_outage is not None:
+        try:
+            start_s, duration_s = map(float, arguments.service_outage.split(","))
+            outage = Outage(start_s=start_s, duration_s=duration_s)
+        except ValueError:
+            problems.append(f"--service-outage {arguments.service_outage}: give START,DURATION in seconds")
+    if arguments.service_stop is not None:
+        if outage is not None:
+            problems.append("--service-stop and --service-outage exclude each other")
+        outage = Outage(start_s=arguments.service_stop, duration_s=None)
+    if arguments.scenario is not None and not arguments.scenario.is_file():
+        problems.append(f"--scenario {arguments.scenario}: no such file")
+    if problems:
+        print("\n".join(problems), file=sys.stderr)
+        return 2
+    options = Options(
+        endpoint=arguments.endpoint,
+        feeder=arguments.feeder,
+        out=arguments.out,
+        seed=arguments.seed,
+        fault=arguments.fault,
+        fault_kind=arguments.fault_kind,
+        scenario=arguments.scenario,
+        duration_s=arguments.duration,
+        real_time=arguments.real_time,
+        outage=outage,
+    )
+    try:
+        return asyncio.run(demo(options))
+    except Exception as problem:  # whatever ended the run is said in one line, and the code says that it did not finish
+        reason = f"{type(problem).__name__}: {problem}"
+        print(json.dumps({"event": "error", "t": 0.0, "message": reason}), flush=True)
+        print(reason, file=sys.stderr)
+        return 2
+
+
+def main() -> int:
+    """Run one command; the exit code."""
+    arguments = _parser().parse_args()
+    match arguments.command:
+        case "feeder":
+            return _feeder(arguments.name)
+        case "demo":
+            return _demo(arguments)
+        case role:
+            from hil.field import serve
+
+            asyncio.run(serve(role=role, address=arguments.bus))
+            return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

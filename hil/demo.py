@@ -1,0 +1,277 @@
+"""`hil demo`: start the field processes, play the story, judge it, write the report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hil.acceptance import Check, Findings, FrameCount, judge
+from hil.arms import Bench, distance_km, open_bench, restoration, restored_w, run_idle
+from hil.feeders import FEEDERS
+from hil.fieldbus import Connection, Listener
+from hil.link import ServiceLink
+from hil.meters import GATEWAY, Meters
+from hil.oracle import Restoration
+from hil.plots import Marks
+from hil.record import Trace, score_estimates
+from hil.referee import Referee
+from hil.report import Run, compare, write_report, write_results
+from hil.run import Outage, Session
+from hil.scenario import read_scenario
+from hil.setup import ders_setup, gateway_setup
+from hil.story import Story
+
+ROLES = (GATEWAY, "ders")
+START_TIMEOUT_S = 60.0
+ACKNOWLEDGE_ROUNDS = 2
+DEFAULT_TOLERANCE_W = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `hil demo` was asked for."""
+
+    endpoint: str
+    feeder: str
+    out: Path
+    seed: int
+    fault: str | None
+    fault_kind: str | None
+    scenario: Path | None
+    duration_s: float | None
+    real_time: bool
+    outage: Outage | None
+
+
+class Stdin:
+    """The parent, heard on standard input."""
+
+    async def line(self) -> str:
+        """Next line. Raises RuntimeError when the parent has closed its end."""
+        text = await asyncio.to_thread(sys.stdin.readline)
+        if not text:
+            raise RuntimeError("the parent closed standard input")
+        return text
+
+
+@asynccontextmanager
+async def field_processes() -> AsyncIterator[dict[str, Connection]]:
+    """The gateway and the DER processes, connected; they end with the block."""
+    listener = Listener()
+    address = await listener.start()
+    processes = []
+    buses: dict[str, Connection] = {}
+    try:
+        for role in ROLES:
+            expected = listener.expect(role)
+            processes.append(await asyncio.create_subprocess_exec(sys.executable, "-m", "hil", role, "--bus", address))
+            buses[role] = await asyncio.wait_for(expected, START_TIMEOUT_S)
+        yield buses
+    finally:
+        for bus in buses.values():
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(bus.ask({"type": "stop"}), 5.0)
+            await bus.close()
+        listener.close()
+        for process in processes:
+            try:
+                await asyncio.wait_for(process.wait(), 5.0)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def demo(options: Options) -> int:
+    """Play a story against a running service; 0 where every limit held, else 1."""
+    began = time.perf_counter()
+    files = FEEDERS[options.feeder]
+    scenario = read_scenario(options.scenario or files.scenario)
+    if options.duration_s is not None:
+        scenario = replace(scenario, timing=replace(scenario.timing, duration_s=options.duration_s))
+    bench = open_bench(
+        files, scenario=scenario, seed=options.seed, fault_line=options.fault, fault_kind=options.fault_kind
+    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    story = Story()
+    service = ServiceLink()
+    async with field_processes() as buses:
+        session = _session(bench, buses=buses, service=service, story=story, options=options)
+        await service.connect(options.endpoint)
+        await buses[GATEWAY].send(
+            gateway_setup(session.plant, session.meters, scenario=scenario, endpoint=options.endpoint)
+        )
+        await buses["ders"].send(
+            ders_setup(session.plant, session.meters, scenario=scenario, endpoint=options.endpoint)
+        )
+        for bus in buses.values():
+            await asyncio.wait_for(bus.ask({"type": "ready"}), START_TIMEOUT_S)
+        _start(session, options=options)
+        await session.play()
+        frames = await _frame_counts(session)
+        await service.close()
+    run = _conclude(session, frames=frames, wall_s=time.perf_counter() - began)
+    report, results = options.out / "report.html", options.out / "results.json"
+    write_report(run, path=report)
+    write_results(run, path=results)
+    story.emit(
+        "result",
+        time_s=session.plant.time_s,
+        held=run.held,
+        checks=[_check_line(check) for check in run.checks],
+        comparison=_comparison_lines(run),
+        report=str(report),
+        results=str(results),
+        wall_s=round(time.perf_counter() - began, 1),
+    )
+    return 0 if run.held else 1
+
+
+def _session(
+    bench: Bench, *, buses: dict[str, Connection], service: ServiceLink, story: Story, options: Options
+) -> Session:
+    plant = bench.plant()
+    return Session(
+        bench=bench,
+        plant=plant,
+        meters=Meters(plant, plan=bench.scenario.meters, seed=bench.seed),
+        referee=Referee(plant.circuit, tap_min_interval_s=bench.scenario.tap_min_interval_s),
+        pseudo=bench.pseudo_flow(),
+        trace=Trace(nodes=plant.circuit.nodes),
+        story=story,
+        service=service,
+        parent=Stdin(),
+        buses=buses,
+        outage=options.outage,
+        real_time=options.real_time,
+    )
+
+
+def _start(session: Session, *, options: Options) -> None:
+    bench, timing = session.bench, session.bench.scenario.timing
+    session.story.emit(
+        "start",
+        time_s=0.0,
+        feeder=options.feeder,
+        seed=options.seed,
+        fault=bench.fault.line if bench.fault else None,
+        duration_s=timing.duration_s,
+        scan_s=timing.scan_s,
+        v_min_pu=bench.overlay.limits.v_min_pu,
+        v_max_pu=bench.overlay.limits.v_max_pu,
+        ders=len(session.plant.ders),
+        points=sum(len(session.meters.points_of(owner)) for owner in (GATEWAY, *session.plant.ders)),
+    )
+
+
+async def _frame_counts(session: Session) -> tuple[FrameCount, ...]:
+    """What each source sent and what the service has used; a few more grants let the last acknowledgements arrive."""
+    used: dict[str, int] = dict(await session.service.frames_used()) if session.service_up else {}
+    counts = []
+    for bus in session.buses.values():
+        reply = await bus.ask({"type": "counts"})
+        for source_id, (sent, acknowledged) in reply["frames"].items():
+            counted = used.get(source_id, acknowledged)
+            counts.append(
+                FrameCount(
+                    source_id=source_id,
+                    sent=sent,
+                    used=min(sent, counted) if session.service_up else acknowledged,
+                    used_twice=max(0, counted - sent),
+                )
+            )
+    return tuple(counts)
+
+
+def _defaults_missed(session: Session) -> tuple[str, ...]:
+    """DER that still hold a lease or aim at something else than their stored default."""
+    missed = []
+    for name, unit in session.plant.ders.items():
+        entry = unit.entry
+        default = (entry.default_p_injection_w, entry.default_q_injection_var)
+        target = session.targets.get(name, default)
+        aims = target[0] == default[0] and target[1] == default[1]
+        stands = default[0] is None or unit.tripped or abs(unit.p_w - default[0]) <= DEFAULT_TOLERANCE_W
+        if name in session.leased or not aims or not stands:
+            missed.append(name)
+    return tuple(sorted(missed))
+
+
+def _conclude(session: Session, *, frames: tuple[FrameCount, ...], wall_s: float) -> Run:
+    bench, scenario = session.bench, session.bench.scenario
+    state = session.before_restoration
+    best: Restoration | None = restoration(bench, state=state) if state is not None else None
+    gone = not session.service_up
+    settle_s = scenario.import_limit.settle_s if scenario.import_limit else 0.0
+    score = score_estimates(session.estimates)
+    findings = Findings(
+        trace=session.trace,
+        limits=bench.overlay.limits,
+        frames=frames,
+        unsafe=tuple(session.referee.found),
+        restoration=best,
+        restored_w=restored_w(session.plant, state=state) if state is not None else 0.0,
+        import_max_w=session.import_max_w,
+        import_judged_from_s=session.import_from_s + settle_s,
+        estimate=score,
+        defaults_missed=_defaults_missed(session) if gone else (),
+        service_gone=gone,
+    )
+    idle = run_idle(bench)
+    return Run(
+        title=f"{bench.files.name}: {scenario.name}",
+        seed=bench.seed,
+        fault=bench.fault.line if bench.fault else "",
+        run=session.trace,
+        idle=idle,
+        estimates=session.estimates,
+        score=score,
+        checks=judge(findings, limits=scenario.acceptance),
+        limits=bench.overlay.limits,
+        distance_km=distance_km(session.plant),
+        import_max_w=session.import_max_w,
+        import_from_s=session.import_from_s,
+        marks=_marks(session),
+        story=session.story,
+        wall_s=wall_s,
+        commands=session.commands,
+        facts={
+            "frames": [asdict(count) for count in frames],
+            "unsafe": [asdict(item) for item in session.referee.found],
+            "operations": session.referee.operations,
+            "restoration": asdict(best) if best is not None else None,
+            "restored_w": findings.restored_w,
+            "import_max_w": session.import_max_w,
+        },
+    )
+
+
+def _marks(session: Session) -> Marks:
+    moments = []
+    if session.bench.fault is not None and session.plant.fault_on:
+        moments.append((session.bench.fault.time_s, "fault"))
+    if session.import_max_w is not None:
+        moments.append((session.import_from_s, "import limit"))
+    if session.outage is not None:
+        moments.append((session.outage.start_s, "service killed"))
+        if session.outage.duration_s is not None:
+            moments.append((session.outage.start_s + session.outage.duration_s, "started again"))
+    return Marks(moments=tuple(moments))
+
+
+def _check_line(check: Check) -> dict[str, Any]:
+    line = asdict(check)
+    line["value"] = check.value if check.value == check.value else None
+    return line
+
+
+def _comparison_lines(run: Run) -> Sequence[dict[str, str]]:
+    return [
+        {"what": what, "with_service": with_it, "doing_nothing": without} for what, with_it, without in compare(run)
+    ]

@@ -1,0 +1,299 @@
+"""The run in lockstep: plant, meters, service, devices, referee, one scan after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from hil.arms import Bench, feeder_state, protection_busy
+from hil.engine import FloatArray
+from hil.fieldbus import Connection, Message
+from hil.meters import GATEWAY, Meters, Scan
+from hil.oracle import FeederState
+from hil.picture import LATCHED, RoundNews, Service, in_columns
+from hil.plant.plant import Plant
+from hil.pseudo import PseudoFlow
+from hil.record import EstimateRow, Trace
+from hil.referee import Referee
+from hil.story import Story
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outage:
+    """When the service is killed, and for how long; None is for good."""
+
+    start_s: float
+    duration_s: float | None
+
+
+class Parent(Protocol):
+    """Whoever started the bench and can kill and start the service."""
+
+    async def line(self) -> str:
+        """Next line that the parent says."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Session:
+    """Everything of one run that changes."""
+
+    bench: Bench
+    plant: Plant
+    meters: Meters
+    referee: Referee
+    pseudo: PseudoFlow
+    trace: Trace
+    story: Story
+    service: Service
+    parent: Parent
+    buses: Mapping[str, Connection]
+    """Field processes by role."""
+    outage: Outage | None = None
+    real_time: bool = False
+    estimates: list[EstimateRow] = field(default_factory=list)
+    service_up: bool = True
+    released: bool = False
+    """The operator has put the service into CONTROL (since its last start)."""
+    import_max_w: float | None = None
+    import_from_s: float = 0.0
+    before_restoration: FeederState | None = None
+    commands: int = 0
+    targets: dict[str, tuple[float | None, float]] = field(default_factory=dict)
+    leased: frozenset[str] = frozenset()
+    _outcomes: dict[str, int] = field(default_factory=dict)
+    _events_told: int = 0
+    _last_mode: str = ""
+    _notes: dict[str, str] = field(default_factory=dict)
+
+    async def play(self) -> None:
+        """The whole story."""
+        timing = self.bench.scenario.timing
+        began = time.perf_counter()
+        self.plant.watcher = self.referee
+        if self.bench.fault is not None:
+            self.referee.fault_began(time_s=self.bench.fault.time_s)
+        for k in range(1, round(timing.duration_s / timing.scan_s) + 1):
+            now_s = k * timing.scan_s
+            if self.real_time:
+                await asyncio.sleep(max(0.0, now_s - (time.perf_counter() - began)))
+            await self._service_events(now_s)
+            self.plant.advance(now_s)
+            await self._scan(now_s)
+
+    # ---- one scan -------------------------------------------------------------------------------------------
+
+    async def _scan(self, now_s: float) -> None:
+        self._look(now_s)
+        frames = await self._read_meters(now_s)
+        expect: Mapping[str, int] = {}
+        news: RoundNews | None = None
+        if self.service_up:
+            await self._operators(now_s)
+            expect = await self.service.advance_to(now_s, frames=frames, outcomes=self._outcomes)
+            news = await self.service.round_at(now_s)
+        await self._devices(now_s, expect=expect)
+        if news is not None:
+            self._keep_estimate(news)
+        self._tell(now_s, news=news)
+
+    def _look(self, now_s: float) -> None:
+        busy = protection_busy(self.plant)
+        self.trace.take(self.plant, in_fault=busy)
+        fresh = self.plant.events[self._events_told :]
+        self._events_told = len(self.plant.events)
+        self.trace.events.extend(fresh)
+        for event in fresh:
+            self.story.plant(event)
+        locked = any(event.what == "lockout" for event in self.plant.events)
+        if self.before_restoration is None and self.plant.fault_on and not busy and locked:
+            self.before_restoration = feeder_state(self.plant)
+
+    async def _read_meters(self, now_s: float) -> dict[str, int]:
+        scans = self.meters.scan()
+        frames: dict[str, int] = {}
+        replies = await asyncio.gather(
+            *(
+                bus.ask({"type": "scan", "time_s": now_s, "scans": self._scans_of(role, scans)})
+                for role, bus in self.buses.items()
+            )
+        )
+        for reply in replies:
+            frames.update(reply["frames"])
+        return frames
+
+    @staticmethod
+    def _scans_of(role: str, scans: Mapping[str, Scan]) -> dict[str, Any]:
+        return {
+            owner: [scan.index, scan.value] for owner, scan in scans.items() if (owner == GATEWAY) == (role == GATEWAY)
+        }
+
+    async def _devices(self, now_s: float, *, expect: Mapping[str, int]) -> None:
+        question: Message = {"type": "act", "time_s": now_s, "expect": dict(expect)}
+        replies = await asyncio.gather(*(bus.ask(question) for bus in self.buses.values()))
+        leases = 0
+        leased: list[str] = []
+        for reply in replies:
+            for command in reply["commands"]:
+                self.commands += 1
+                leases += command["power"] is not None
+                self._judge(command, now_s=now_s)
+            for action in reply["actions"]:
+                self._act(action)
+            for name, (p_w, q_var) in reply["targets"].items():
+                unit = self.plant.ders[name]
+                unit.p_target_w, unit.q_target_var = p_w, q_var
+                self.targets[name] = (p_w, q_var)
+            leased += reply["leased"]
+            if reply["supervised"] is not None:
+                for name in self.plant.automatic:
+                    self.plant.automatic[name] = not reply["supervised"]
+            self._outcomes.update(reply["outcomes"])
+        self.leased = frozenset(leased)
+        self.story.lease_count += leases
+        if leases:
+            self.story.emit("leases", time_s=now_s, count=leases)
+
+    def _act(self, action: Message) -> None:
+        device, position = action["device_id"], int(action["position"])
+        match action["kind"]:
+            case "switch":
+                self.plant.operate_switch(device, closed=bool(position))
+            case "tap_changer":
+                self.plant.move_tap(device, position=position)
+            case "capacitor":
+                self.plant.switch_capacitor(device, steps=position)
+
+    def _judge(self, command: Message, *, now_s: float) -> None:
+        device = command["device_id"]
+        if not command["accepted"]:
+            text = f"{device} answers {command['code']}: {command['text']}"
+            self.story.step(text, time_s=now_s, why=command["reason"])
+            if command["code"] == "local":
+                self.referee.local_command(device, time_s=now_s)
+            return
+        if command["tap"] is not None:
+            moves = self.plant.taps[device] != command["tap"]
+            self.referee.tap_command(device, time_s=now_s, moves=moves)
+        elif command["power"] is not None:
+            p_w, q_var = command["power"]
+            self.referee.power_command(
+                self.plant.ders[device].entry, time_s=now_s, p_injection_w=p_w, q_injection_var=q_var
+            )
+
+    # ---- people ---------------------------------------------------------------------------------------------
+
+    async def _operators(self, now_s: float) -> None:
+        scenario = self.bench.scenario
+        if not self.released and now_s >= scenario.control_time_s:
+            refusal = await self.service.release_to_control()
+            self.released = refusal is None
+            if self.released:
+                self.story.step("the operator releases the service to CONTROL", time_s=now_s, why="story")
+        notice = scenario.import_limit
+        if notice is not None and self.import_max_w is None and now_s >= notice.time_s:
+            present = float(np.mean(self.trace.import_w[-15:]))
+            self.import_max_w = round(present * notice.share_frac, -3)
+            self.import_from_s = now_s
+            await self.service.limit_import(self.import_max_w)
+            self.story.step(
+                f"the transmission operator limits import to {self.import_max_w / 1e3:.0f} kW",
+                time_s=now_s,
+                why=f"{notice.share_frac:.0%} of the present {present / 1e3:.0f} kW",
+            )
+
+    async def _service_events(self, now_s: float) -> None:
+        outage = self.outage
+        if outage is None:
+            return
+        if self.service_up and outage.start_s <= now_s < outage.start_s + (outage.duration_s or np.inf):
+            self.story.emit("service_kill", time_s=now_s)
+            await self._hear("killed")
+            await self.service.close()
+            self.service_up = self.released = False
+            self.story.step("the service is killed", time_s=now_s, why="scenario")
+        elif not self.service_up and outage.duration_s is not None and now_s >= outage.start_s + outage.duration_s:
+            self.story.emit("service_start", time_s=now_s)
+            endpoint = (await self._hear("started"))[0]
+            await self.service.connect(endpoint)
+            for kind in ({"type": "endpoint", "endpoint": endpoint}, {"type": "ready"}):
+                await asyncio.gather(*(bus.ask(kind) for bus in self.buses.values()))
+            self.service_up = True
+            self.story.step("the service is started again", time_s=now_s, why="scenario")
+
+    async def _hear(self, word: str) -> list[str]:
+        line = (await self.parent.line()).split()
+        if not line or line[0] != word:
+            raise RuntimeError(f"waited for {word!r} on stdin, heard {' '.join(line)!r}")
+        return line[1:]
+
+    # ---- what it says ---------------------------------------------------------------------------------------
+
+    def _keep_estimate(self, news: RoundNews) -> None:
+        if news.nodes is None or self.trace.in_fault[-1]:
+            return
+        v_pu, sigma_pu = in_columns(news, nodes=self.trace.nodes)
+        self.estimates.append(
+            EstimateRow(
+                time_s=news.time_s,
+                grade=news.grade,
+                v_pu=v_pu,
+                sigma_pu=sigma_pu,
+                truth_pu=self.trace.v_pu[-1],
+                pseudo_pu=self._pseudo(),
+            )
+        )
+
+    def _pseudo(self) -> FloatArray:
+        plant = self.plant
+        v_pu = self.pseudo.solve(
+            closed=plant.closed,
+            taps=plant.taps,
+            capacitors=plant.capacitors,
+            der_va={name: complex(unit.p_w, unit.q_var) for name, unit in plant.ders.items()},
+        )
+        return v_pu[self.pseudo.rows(self.trace.nodes)]
+
+    def _tell(self, now_s: float, *, news: RoundNews | None) -> None:
+        fields: dict[str, Any] = {}
+        if news is not None:
+            fields = {
+                "mode": news.mode,
+                "grade": news.grade,
+                "grade_reason": news.grade_reason,
+                "estimate_ms": news.estimate_ms,
+                "v_min_pu": news.v_min_pu,
+                "v_min_node": news.v_min_node,
+                "v_max_pu": news.v_max_pu,
+                "v_max_node": news.v_max_node,
+                "losses_w": news.losses_w,
+                "import_w": news.import_w,
+                "import_max_w": news.import_max_w,
+            }
+            for move in news.moves:
+                if move.kind in LATCHED:
+                    self.story.move(
+                        time_s=now_s, device=move.device, setpoint=move.setpoint, app=move.app, reason=move.reason
+                    )
+            for device, guard, reason in news.refusals:
+                self.story.refusal(device=device, guard=guard, reason=reason)
+            for app, text in news.notes:
+                if app == "flisr" and self._notes.get(app) != text:
+                    self.story.step(f"FLISR: {text}", time_s=now_s)
+                self._notes[app] = text
+            if news.mode != self._last_mode:
+                self.story.step(f"mode {news.mode.upper()}", time_s=now_s)
+                self._last_mode = news.mode
+        self.story.emit(
+            "scan",
+            time_s=now_s,
+            **fields,
+            customers_off=self.trace.customers_off[-1],
+            true_import_w=round(self.trace.import_w[-1]),
+            service_up=self.service_up,
+        )

@@ -1,0 +1,68 @@
+"""Who holds what: the sources and controllers that the field processes are told to be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from hil.fieldbus import Message
+from hil.meters import GATEWAY, Meters
+from hil.plant.plant import MAX_TAP, Plant
+from hil.scenario import Scenario
+
+
+def _source(meters: Meters, owner: str) -> Message:
+    return {"source_id": owner, "points": [asdict(point) for point in meters.points_of(owner)]}
+
+
+def gateway_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint: str) -> Message:
+    """The substation gateway: every remote switch, regulator and capacitor."""
+    overlay = plant.circuit.overlay
+    devices: list[Message] = [
+        {"device_id": switch.id, "kind": "switch", "low": 0, "high": 1} for switch in overlay.switches if switch.remote
+    ]
+    devices += [
+        {"device_id": entry.id, "kind": "tap_changer", "low": -MAX_TAP, "high": MAX_TAP}
+        for entry in overlay.tap_changers
+        if entry.remote
+    ]
+    devices += [
+        {"device_id": entry.id, "kind": "capacitor", "low": 0, "high": entry.steps}
+        for entry in overlay.capacitors
+        if entry.remote
+    ]
+    return {
+        "type": "setup",
+        "time_s": plant.time_s,
+        "endpoint": endpoint,
+        "supervision_lapse_s": scenario.supervision_lapse_s,
+        "sources": [_source(meters, GATEWAY)],
+        "controllers": [{"controller_id": GATEWAY, "devices": devices}],
+    }
+
+
+def ders_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint: str) -> Message:
+    """One controller and one source per DER."""
+    controllers = []
+    for name, unit in plant.ders.items():
+        entry = unit.entry
+        device = {
+            "device_id": name,
+            "kind": "der",
+            "s_max_va": entry.s_max_va,
+            "p_max_w": entry.p_max_w,
+            "p_min_w": entry.p_min_w,
+            "q_max_var": entry.q_max_var,
+            "energy_wh": entry.energy_wh,
+            "ramp_w_per_s": entry.ramp_w_per_s,
+            "default_p_w": entry.default_p_injection_w,
+            "default_q_var": entry.default_q_injection_var,
+        }
+        controllers.append({"controller_id": name, "devices": [device]})
+    return {
+        "type": "setup",
+        "time_s": plant.time_s,
+        "endpoint": endpoint,
+        "supervision_lapse_s": scenario.supervision_lapse_s,
+        "sources": [_source(meters, name) for name in plant.ders],
+        "controllers": controllers,
+    }
