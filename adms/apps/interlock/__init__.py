@@ -1,0 +1,20 @@
+"""Interlock: one pure function per safety invariant, used by the planner and again by the gate before each step."""
+
+from adms.apps.interlock.guard import Guard, Severity, Verdict, Violation
+from adms.apps.interlock.policy import InterlockPolicy
+from adms.apps.interlock.registry import GUARDS, check
+from adms.apps.interlock.switching import pending_protection
+from adms.apps.interlock.zone import SuspectedZone, suspected_zone
+
+__all__ = [
+    "GUARDS",
+    "Guard",
+    "InterlockPolicy",
+    "Severity",
+    "SuspectedZone",
+    "Verdict",
+    "Violation",
+    "check",
+    "pending_protection",
+    "suspected_zone",
+]

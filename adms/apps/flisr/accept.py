@@ -1,0 +1,193 @@
+"""Accepts or rejects switching options: the guards at every step, and the three-phase power flow after every close.
+
+Radial islands do not feel each other, so each live island is judged on its own, once for each set of switches.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from adms.apps.flisr.loads import at_pick_up
+from adms.apps.flisr.options import Feed, Option
+from adms.apps.flisr.outage import Outage
+from adms.apps.flisr.policy import FlisrPolicy
+from adms.apps.interlock.guard import Verdict
+from adms.apps.interlock.proof import Limits, island_of, state_violations
+from adms.apps.interlock.registry import check
+from adms.apps.interlock.wiring import Wiring
+from adms.apps.view import RoundView
+from adms.core.commands import App, Priority, Proposal, SwitchSetpoint
+from adms.core.estimate import ComplexArray
+from adms.core.ids import ElementId, PlanId, SectionId
+from adms.core.plans import PlanStep
+from adms.core.telemetry import FloatArray
+from adms.grid.state import GridState
+from adms.powerflow import NotSolved, PowerFlow, solve_power_flow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What the network is expected to carry."""
+
+    s_nominal_va: ComplexArray
+    """[injector]"""
+    cold_load_factor: float
+    v_before_pu: FloatArray | None
+    """[node] before the outage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A feed that holds all limits."""
+
+    v_min_pu: float
+    """Lowest voltage of the island, in the state that stays."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A feed that does not."""
+
+    reason: str
+
+
+def proposal_of(device: ElementId, *, closed: bool, plan_id: PlanId, step: int, reason: str) -> Proposal:
+    """A switching step as the gate is asked for it."""
+    return Proposal(
+        device=device, setpoint=SwitchSetpoint(closed=closed), app=App.FLISR, priority=Priority.FLISR,
+        plan_id=plan_id, step=step, reason=reason,
+    )  # fmt: skip
+
+
+def as_if_approved(view: RoundView, *, plan_id: PlanId) -> RoundView:
+    """The view in which a plan may already run: planning in ADVISE judges everything but the approval."""
+    return replace(view, approved_plans=view.approved_plans | {plan_id})
+
+
+@dataclass(kw_only=True, eq=False)
+class Judge:
+    """Judges options of one search, and remembers what it judged."""
+
+    view: RoundView
+    wiring: Wiring
+    outage: Outage
+    expected: Expected
+    policy: FlisrPolicy
+    plan_id: PlanId
+    power_flows: int = 0
+    _known: dict[tuple[object, ...], Accepted | Rejected] = field(default_factory=dict)
+
+    def judge(self, option: Option) -> Accepted | Rejected:
+        """An option is accepted when each live island can take what it is given."""
+        v_min_pu = np.inf
+        for feeds in self._by_island(option):
+            verdict = self._island(option, feeds=feeds)
+            if isinstance(verdict, Rejected):
+                return verdict
+            v_min_pu = min(v_min_pu, verdict.v_min_pu)
+        return Accepted(v_min_pu=float(v_min_pu))
+
+    def opens(self, option: Option) -> tuple[ElementId, ...]:
+        """Isolation and extra openings that an option needs: none between two parts that both stay dead, except
+        around the suspected sections."""
+        restored = option.restored
+        block = self.outage.zone_block
+        isolate = [s for s in self.outage.isolate if set(self.wiring.ends[s]) & (block | restored)]
+        return (*isolate, *option.opens)
+
+    def steps(self, option: Option) -> tuple[PlanStep, ...] | Rejected:
+        """The ordered steps of an accepted option, each with the guards checked for it; opens first."""
+        grid = self.view.grid
+        steps: list[PlanStep] = []
+        wanted = [(device, False, self._open_reason(device)) for device in self.opens(option)]
+        wanted += [(device, True, f"restores from {feed.at}") for feed in option.feeds for device in feed.closes]
+        for device, closed, reason in wanted:
+            verdict = self._guards(grid, device, closed=closed)
+            refusal = verdict.refusal()
+            if refusal is not None:
+                return Rejected(reason=f"{refusal.guard}: {refusal.reason}")
+            proofs = ("SW10", "SW11", "SW12") if closed else ()
+            setpoint = SwitchSetpoint(closed=closed)
+            steps.append(PlanStep(device=device, setpoint=setpoint, reason=reason, checks=(*verdict.held, *proofs)))
+            grid = grid.with_switch(device, closed=closed)
+        return tuple(steps)
+
+    def _open_reason(self, device: ElementId) -> str:
+        suspected = set(self.wiring.ends[device]) & self.outage.zone_block
+        return f"isolates {', '.join(sorted(suspected))}" if suspected else "parts what is fed from what is not"
+
+    def _guards(self, grid: GridState, device: ElementId, *, closed: bool) -> Verdict:
+        view = replace(as_if_approved(self.view, plan_id=self.plan_id), grid=grid)
+        proposal = proposal_of(device, closed=closed, plan_id=self.plan_id, step=0, reason="")
+        return check(view, proposal, policy=self.policy.interlock)
+
+    def _by_island(self, option: Option) -> list[list[Feed]]:
+        closed = {s for s, is_closed in self.view.grid.closed.items() if is_closed}
+        islands: dict[frozenset[SectionId], list[Feed]] = {}
+        for feed in option.feeds:
+            islands.setdefault(self.wiring.reach([feed.at], closed=closed), []).append(feed)
+        return list(islands.values())
+
+    def _island(self, option: Option, *, feeds: list[Feed]) -> Accepted | Rejected:
+        restored = frozenset(section for feed in feeds for section in feed.restored)
+        closes = [device for feed in feeds for device in feed.closes]
+        key = (frozenset(closes), restored)
+        if key not in self._known:
+            if self.power_flows + len(closes) >= self.policy.power_flows_max:
+                return Rejected(reason=f"not judged: {self.power_flows} power flows are spent")
+            self._known[key] = self._judge_island(option, closes=closes, restored=restored)
+        return self._known[key]
+
+    def _judge_island(
+        self, option: Option, *, closes: list[ElementId], restored: frozenset[SectionId]
+    ) -> Accepted | Rejected:
+        grid = self.view.grid
+        for device in self.opens(option):
+            grid = grid.with_switch(device, closed=False)
+        dead_before = ~self.view.arrays.energised(self.view.grid)
+        factor = self.expected.cold_load_factor
+        flow: PowerFlow | None = None
+        for device in closes:
+            refusal = self._guards(grid, device, closed=True).refusal()
+            if refusal is not None:
+                return Rejected(reason=f"{refusal.guard}: {refusal.reason}")
+            grid = grid.with_switch(device, closed=True)
+            loads = at_pick_up(self.view, s_nominal_va=self.expected.s_nominal_va, picked_up=dead_before, factor=factor)
+            last = self._solve(grid, s_nominal_va=loads, device=device, normal=False)
+            if isinstance(last, Rejected):
+                return last
+            flow = last
+        assert flow is not None
+        device = closes[-1]
+        if factor == 1.0:
+            rejected = self._outside(grid, flow=flow, device=device, normal=True)
+            if rejected is not None:
+                return rejected
+        else:
+            steady = self._solve(grid, s_nominal_va=self.expected.s_nominal_va, device=device, normal=True)
+            if isinstance(steady, Rejected):
+                return steady
+            flow = steady
+        at = island_of(self.view.arrays, grid, device=device) & flow.energised
+        return Accepted(v_min_pu=float(flow.v_magnitude_pu[at].min()))
+
+    def _solve(
+        self, grid: GridState, *, s_nominal_va: ComplexArray, device: ElementId, normal: bool
+    ) -> PowerFlow | Rejected:
+        self.power_flows += 1
+        flow = solve_power_flow(self.view.arrays, grid, s_nominal_va=s_nominal_va)
+        if isinstance(flow, NotSolved):
+            return Rejected(reason=f"SW11: after closing {device} there is no power flow: {flow.reason}")
+        return self._outside(grid, flow=flow, device=device, normal=normal) or flow
+
+    def _outside(self, grid: GridState, *, flow: PowerFlow, device: ElementId, normal: bool) -> Rejected | None:
+        violations = state_violations(
+            self.view.arrays,
+            grid,
+            flow=flow,
+            nodes=island_of(self.view.arrays, grid, device=device),
+            limits=Limits(normal=normal, v_before_pu=self.expected.v_before_pu),
+        )
+        if not violations:
+            return None
+        return Rejected(reason=f"{violations[0].guard}: after closing {device}, {violations[0].reason}")

@@ -1,0 +1,138 @@
+"""From an outage to a plan: the best option that the guards and the power flow accept, with what was rejected."""
+
+from hashlib import sha256
+
+import numpy as np
+
+from adms.apps.flisr.accept import Accepted, Expected, Judge, Rejected
+from adms.apps.flisr.loads import cold_load_factor, expected_loads
+from adms.apps.flisr.options import NOTHING, Option, search
+from adms.apps.flisr.outage import Outage, read_outage
+from adms.apps.flisr.policy import FlisrPolicy
+from adms.apps.flisr.state import FlisrState
+from adms.apps.interlock.wiring import Wiring, wiring_of
+from adms.apps.interlock.zone import SuspectedZone
+from adms.apps.view import RoundView
+from adms.core.commands import App
+from adms.core.ids import PlanId
+from adms.core.plans import NoPlan, Plan, PlanStep, RejectedAlternative
+
+
+def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy: FlisrPolicy) -> Plan | NoPlan:
+    """The plan for an outage whose lockout is known.
+
+    Options are tried best first (critical customers, load, customers, fewest operations); the first that all guards
+    permit at every step, and that the power flow accepts after every close (emergency limits, cold-load pickup) and
+    in the end (normal limits), is the plan. The search is limited in options and power flows, never in time.
+
+    Args:
+        view: the round.
+        zone: its suspected zone.
+        state: pre-fault loads, the outage's start, and devices that failed.
+        policy: limits.
+    """
+    wiring = wiring_of(view.arrays)
+    outage = read_outage(view, zone=zone, policy=policy, excluded=state.excluded)
+    if not outage.healthy:
+        return NoPlan(app=App.FLISR, reason=_nothing_left(zone, outage))
+    plan_id = _plan_id(view, zone)
+    record = state.loads or state.newer_loads
+    factor = cold_load_factor(view, state=state, policy=policy)
+    judge = Judge(
+        view=view,
+        wiring=wiring,
+        outage=outage,
+        expected=Expected(
+            s_nominal_va=expected_loads(view, state=state),
+            cold_load_factor=factor,
+            v_before_pu=None if record is None else record.v_magnitude_pu,
+        ),
+        policy=policy,
+        plan_id=plan_id,
+    )
+    options = search(
+        wiring,
+        outage=outage,
+        locked_out=zone.locked_out,
+        extra_opens_max=policy.extra_opens_max,
+        options_max=policy.options_max,
+    )
+    rejected: list[RejectedAlternative] = []
+    chosen: tuple[Option, Accepted, tuple[PlanStep, ...]] | None = None
+    for tried, option in enumerate(options.best_first()):
+        if option.key == NOTHING.key or tried >= policy.options_max:
+            break
+        verdict = judge.judge(option)
+        steps: tuple[PlanStep, ...] | Rejected = judge.steps(option) if isinstance(verdict, Accepted) else verdict
+        if isinstance(verdict, Accepted) and not isinstance(steps, Rejected):
+            chosen = option, verdict, steps
+            break
+        assert isinstance(steps, Rejected)
+        if len(rejected) < policy.rejected_listed_max:
+            rejected.append(RejectedAlternative(summary=_summary(option), reason=steps.reason))
+    unusable = tuple(
+        RejectedAlternative(summary=f"use {device}", reason=reason)
+        for device, reason in sorted(outage.unusable.items())
+    )
+    if chosen is None:
+        reasons = [alternative.reason for alternative in (*rejected[:1], *unusable)] or ["no switch leads to a source"]
+        return NoPlan(app=App.FLISR, reason=f"nothing can be restored: {'; '.join(reasons)}")
+    option, verdict, steps = chosen
+    left = outage.healthy - option.restored
+    return Plan(
+        plan_id=plan_id,
+        app=App.FLISR,
+        created=view.now,
+        snapshot_id=view.snapshot.snapshot_id,
+        model_version=view.arrays.version,
+        title=f"Isolate {', '.join(sorted(zone.sections))} and restore {len(option.restored)} sections",
+        reason="; ".join(zone.reasons),
+        steps=steps,
+        predicted=(
+            *_totals(wiring, "restored", option.restored),
+            *_totals(wiring, "unrestored", left),
+            *_totals(wiring, "isolated", zone.sections),
+            ("lowest_voltage_pu", verdict.v_min_pu),
+            ("cold_load_factor", factor),
+            ("power_flows", float(judge.power_flows)),
+            ("search_truncated", float(options.truncated)),
+        ),
+        rejected=(*rejected, *unusable),
+        binding_limit=_binding(left=bool(left), rejected=rejected, unusable=unusable),
+    )
+
+
+def _plan_id(view: RoundView, zone: SuspectedZone) -> PlanId:
+    text = "|".join([view.grid.topology_version, *sorted(zone.sections), view.snapshot.snapshot_id])
+    return PlanId(f"flisr-{view.now:%Y%m%dT%H%M%S}-{sha256(text.encode()).hexdigest()[:8]}")
+
+
+def _summary(option: Option) -> str:
+    closes = ", ".join(device for feed in option.feeds for device in feed.closes)
+    opens = f"open {', '.join(option.opens)}, then " if option.opens else ""
+    return f"{opens}close {closes}: restores {-option.key[1] / 1e3:.0f} kW"
+
+
+def _totals(wiring: Wiring, name: str, sections: frozenset[str]) -> tuple[tuple[str, float], ...]:
+    found = [section for section in wiring.sections if section in sections]
+    return (
+        (f"{name}_customers", float(sum(wiring.customers[s] for s in found))),
+        (f"{name}_critical_customers", float(sum(wiring.critical_customers[s] for s in found))),
+        (f"{name}_load_w", float(np.sum([wiring.load_w[s] for s in found]))),
+    )
+
+
+def _binding(*, left: bool, rejected: list[RejectedAlternative], unusable: tuple[RejectedAlternative, ...]) -> str:
+    if not left:
+        return ""
+    if rejected:
+        return rejected[0].reason
+    return f"{unusable[0].summary}: {unusable[0].reason}" if unusable else "no switch leads to a source"
+
+
+def _nothing_left(zone: SuspectedZone, outage: Outage) -> str:
+    kept = outage.blocked - zone.sections
+    if not kept:
+        return f"all that is dead is suspected: {', '.join(sorted(zone.sections))}"
+    why = "; ".join(f"{device}: {reason}" for device, reason in sorted(outage.unusable.items()))
+    return f"no usable switch separates {', '.join(sorted(kept))} from what must stay dead ({why or 'tags'})"
