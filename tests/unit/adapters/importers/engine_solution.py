@@ -46,3 +46,28 @@ def engine_solution(deck: Path) -> EngineSolution:
     finally:
         context.ClearAll()
         DSS.AllowChangeDir = change_folder
+
+
+def engine_primitive(deck: Path, transformer: str, *, tap: float) -> npt.NDArray[np.complex128]:
+    """Primitive admittance, S, of a one-phase grounded transformer with its second winding on a tap."""
+    context = DSS.NewContext()
+    change_folder = DSS.AllowChangeDir
+    DSS.AllowChangeDir = False
+    try:
+        for command in (
+            f'redirect "{deck}"',
+            "set controlmode=off",
+            f"{transformer}.wdg=2",
+            f"{transformer}.tap={tap}",
+        ):
+            context.Text.Command = command
+        circuit = context.ActiveCircuit
+        circuit.Solution.Solve()
+        circuit.SetActiveElement(transformer)
+        packed: npt.NDArray[np.float64] = np.asarray(circuit.ActiveCktElement.Yprim)
+        full = (packed[0::2] + 1j * packed[1::2]).reshape((4, 4), order="F")
+        # Conductors: phase and neutral of each winding; the neutrals are grounded.
+        return np.asarray(full[np.ix_([0, 2], [0, 2])], dtype=np.complex128)
+    finally:
+        context.ClearAll()
+        DSS.AllowChangeDir = change_folder

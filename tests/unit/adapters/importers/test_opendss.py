@@ -15,7 +15,7 @@ from adms.grid.load_law import voltage_factor
 from adms.grid.model import BranchKind, NetworkModel
 from adms.grid.state import normal_state
 from adms.grid.validation import check
-from tests.unit.adapters.importers.engine_solution import engine_solution
+from tests.unit.adapters.importers.engine_solution import engine_primitive, engine_solution
 
 FEEDERS = Path("tests/cases/feeders")
 DECKS = {
@@ -87,6 +87,8 @@ def test_the_123_bus_feeder_has_the_published_size(project_root: Path) -> None:
     assert sum(b.kind is BranchKind.REGULATOR for b in model.branches) == 7
     assert sum(b.switch is not None for b in model.branches) == 8
     assert check(model) == ()
+    length_m = {b.id: b.length_m for b in model.branches}
+    assert length_m[ElementId("line.l115")] == pytest.approx(400 * 0.3048)  # 400 ft
 
 
 def test_capacitor_admittance_follows_from_its_rating(project_root: Path) -> None:
@@ -140,3 +142,17 @@ def test_a_deck_without_a_circuit_is_refused(tmp_path: Path) -> None:
     deck.write_text("clear\n")
     with pytest.raises(InputError):
         import_opendss(deck)
+
+
+@pytest.mark.parametrize("position", [-16, -3, 0, 11, 16])
+def test_a_moved_tap_has_the_primitive_that_the_engine_computes(project_root: Path, position: int) -> None:
+    path = _path(project_root, "ieee123")
+    model = import_opendss(path)
+    arrays = NetworkArrays(model, version=ModelVersion("test"))
+    name = ElementId("transformer.reg4b")
+    index = arrays.branch_idx[name]
+    y_pu = arrays.branch_admittance_pu(index, normal_state(model).with_tap(name, position=position))
+    base_v = arrays.v_base_v[arrays.branch_nodes[index]]
+    found = y_pu * S_BASE_VA / np.outer(base_v, base_v)
+    expected = engine_primitive(path, name, tap=1.0 + position * 0.00625)
+    assert np.allclose(found, expected, rtol=1e-12, atol=1e-9 * np.abs(expected).max())
