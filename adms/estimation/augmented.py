@@ -14,8 +14,9 @@ so that where the steps end is the optimum.
 
 Columns are ordered (lambda, u, mu, V), which puts J_V^T, W, -R and J_V on the diagonal.
 
-A measurement is taken out without a new factor: with B = (K^-1)_mu,mu, demanding mu_D = 0 gives
-K'^-1 = K^-1 - (K^-1)_.,D B_DD^-1 (K^-1)_D,. (matrix inversion lemma).
+Weights change without a new factor. With B = (K^-1)_mu,mu and the rows U whose variance changes by D, the matrix
+inversion lemma gives K'^-1 = K^-1 - (K^-1)_.,U (B_UU - D^-1)^-1 (K^-1)_U,. ; a measurement is taken out by D = inf, that
+is D^-1 = 0.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from adms.estimation.inputs import InputPrior
 from adms.estimation.law import NetworkLaw
 from adms.estimation.layout import Layout, Point
 from adms.grid.arrays import BoolArray
+
+_SAME_FRAC = 0.02
+"""A variance that changed by less than this share is left as factored."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,11 +76,21 @@ class Iterate:
     """[2n] lambda, (Re, Im)."""
 
 
-class AugmentedSystem:
-    """K at one point, with the measurements of `base`."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Correction:
+    """What turns the inverse of a factored K into that of the readings' own weights."""
 
-    def __init__(self, problem: Problem, at: Point, *, variance: FloatArray, base: BoolArray) -> None:
-        """Factor K. `variance` [M] is used where `base` [M]; the other measurements are not in K.
+    rows: IntArray
+    """U"""
+    inner: FloatArray
+    """[U, U] (B_UU - D^-1)^-1"""
+
+
+class AugmentedSystem:
+    """K at one point with all measurements, each at one variance."""
+
+    def __init__(self, problem: Problem, at: Point, *, variance: FloatArray) -> None:
+        """Factor K with measurement variances [M], per unit squared.
 
         Raises:
             RuntimeError: the matrix is singular.
@@ -84,11 +98,9 @@ class AugmentedSystem:
         layout, stack = problem.layout, problem.stack
         self.problem = problem
         self.at = at
-        self.base = base
-        self.variance = np.where(base, variance, 1.0)
+        self.variance = variance
         n2 = 2 * layout.n
         _, h = stack.evaluate(at)
-        h = (sp.diags(base.astype(np.float64)) @ h).tocsr()
         h_v, h_u = h[:, :n2], h[:, n2:]
         j_v, j_in = problem.law.jacobian(at)
         j_u = sp.hstack([j_in, sp.csr_matrix((n2, problem.inputs.common_count))], format="csr")
@@ -135,14 +147,26 @@ class AugmentedSystem:
         block = self.mu_columns[self._mu]
         return np.asarray(0.5 * (block + block.T))
 
-    def step(self, iterate: Iterate, readings: Readings) -> tuple[Iterate, float]:
-        """One step towards the optimum for the readings in use, and the largest voltage change it makes, per unit."""
-        gradient = self._gradient(iterate, readings)
-        x = -self.solve(gradient)
-        out = self.taken_out(readings)
-        if out.size:
-            b = self.mu_block[np.ix_(out, out)]
-            x = x - self.mu_columns[:, out] @ np.linalg.solve(b, x[self._mu][out])
+    def correction(self, readings: Readings) -> Correction:
+        """For readings with weights of their own, some perhaps not in use.
+
+        Raises:
+            numpy.linalg.LinAlgError: a measurement that cannot be taken out of this factor.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            change = readings.variance - self.variance
+            inverse = np.where(readings.use, 1.0 / change, 0.0)
+            moved = ~readings.use | (np.abs(change) > _SAME_FRAC * self.variance)
+        rows = np.flatnonzero(moved)
+        inner = self.mu_block[np.ix_(rows, rows)] - np.diag(inverse[rows]) if rows.size else np.zeros((0, 0))
+        return Correction(rows=rows, inner=np.linalg.inv(inner))
+
+    def step(self, iterate: Iterate, *, readings: Readings, correction: Correction) -> tuple[Iterate, float]:
+        """One step towards the optimum for the readings, and the largest voltage change it makes, per unit."""
+        x = -self.solve(self._gradient(iterate, readings))
+        u = correction.rows
+        if u.size:
+            x = x - self.mu_columns[:, u] @ (correction.inner @ x[self._mu][u])
         mu = np.where(readings.use, iterate.mu + x[self._mu], 0.0)
         after = Iterate(
             point=iterate.point.moved(x[: self._u.stop]),
@@ -151,10 +175,6 @@ class AugmentedSystem:
         )
         dv = x[: self._n2]
         return after, float(np.hypot(dv[: self._n2 // 2], dv[self._n2 // 2 :]).max())
-
-    def taken_out(self, readings: Readings) -> IntArray:
-        """Measurements of `base` that these readings do not use."""
-        return np.flatnonzero(self.base & ~readings.use)
 
     def _gradient(self, iterate: Iterate, readings: Readings) -> FloatArray:
         problem, point = self.problem, iterate.point

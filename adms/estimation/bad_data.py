@@ -77,7 +77,7 @@ def judge(
     while True:
         if cache is None or cache.system is not optimum.system:
             cache = CovarianceCache(optimum.system)
-        covariance = cache.of(optimum.system.taken_out(readings))
+        covariance = cache.of(optimum.correction, readings=readings)
         residual = readings.z - problem.stack.evaluate(optimum.iterate.point)[0]
         chi2 = problem.inputs.gradient(optimum.iterate.point).cost
         chi2 += float(np.sum(residual[readings.use] ** 2 / readings.variance[readings.use]))

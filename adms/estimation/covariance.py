@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adms.core.telemetry import FloatArray, IntArray
-from adms.estimation.augmented import AugmentedSystem
+from adms.core.telemetry import FloatArray
+from adms.estimation.augmented import AugmentedSystem, Correction, Readings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,32 +41,19 @@ class CovarianceCache:
         x = system.solve(right)
         self._variance: FloatArray = np.einsum("ij,ij->j", right[: 2 * n], x[: 2 * n])
         self._cross: FloatArray = x[system.mu_rows]
-        base = np.flatnonzero(system.base)
-        self._prior: FloatArray = self._variance + self._gain(base)
+        everything = self._cross.T @ np.linalg.solve(system.mu_block, self._cross) if len(self._cross) else None
+        self._prior: FloatArray = self._variance if everything is None else self._variance - np.diag(everything)
 
-    def _gain(self, out: IntArray) -> FloatArray:
-        """[n] growth of the variance when measurements `out` are taken out."""
-        if out.size == 0:
-            return np.zeros_like(self._variance)
-        b = -self.system.mu_block[np.ix_(out, out)]
-        cross = self._cross[out]
-        return np.asarray(np.einsum("ij,ij->j", cross, np.linalg.solve(b, cross)))
-
-    def of(self, out: IntArray) -> Covariance:
-        """Second moments when `out` of the factor's measurements are not in use."""
-        system = self.system
-        block = system.mu_block
-        diagonal = np.diag(block).copy()
-        if out.size:
-            part = block[:, out]
-            diagonal -= np.einsum("ij,ji->i", part, np.linalg.solve(block[np.ix_(out, out)], part.T))
-        omega = -(system.variance**2) * diagonal
-        unused = ~system.base
-        unused[out] = True
-        omega[unused] = np.nan
-        variance = self._variance + self._gain(out)
+    def of(self, correction: Correction, *, readings: Readings) -> Covariance:
+        """Second moments for the readings that a correction was made for."""
+        block, u = self.system.mu_block, correction.rows
+        diagonal, variance = np.diag(block), self._variance
+        if u.size:
+            part, cross = block[:, u], self._cross[u]
+            diagonal = diagonal - np.einsum("ij,ij->i", part @ correction.inner, part)
+            variance = variance - np.einsum("ij,ij->j", cross, correction.inner @ cross)
         return Covariance(
             sigma_v_pu=np.sqrt(np.maximum(variance, 0.0)),
             sigma_v_prior_pu=np.sqrt(np.maximum(self._prior, 0.0)),
-            residual_variance=omega,
+            residual_variance=np.where(readings.use, -(readings.variance**2) * diagonal, np.nan),
         )

@@ -6,9 +6,8 @@ import numpy as np
 from scipy.sparse.linalg import splu
 
 from adms.core.telemetry import FloatArray
-from adms.estimation.augmented import AugmentedSystem, Iterate, Problem, Readings
+from adms.estimation.augmented import AugmentedSystem, Correction, Iterate, Problem, Readings
 from adms.estimation.policy import EstimationPolicy
-from adms.grid.arrays import BoolArray
 
 _CONTRACTION = 0.2
 """A factor whose steps shrink less than this is replaced."""
@@ -16,8 +15,9 @@ _FAR_PU = 1e-2
 """A step larger than this is followed by a new factor."""
 _DRIFT_PU = 2e-2
 """A factor of a point further away than this is replaced: the covariance is taken from it."""
-_WEIGHT_RATIO = 1.25
-"""A sigma that changed more makes a new factor."""
+_VARIANCE_RATIO = 100.0
+"""A factor with a variance further off than this is replaced."""
+_UNSEEN_VARIANCE = 1.0
 _COLD_PASSES = 8
 
 
@@ -27,6 +27,7 @@ class Converged:
 
     iterate: Iterate
     system: AugmentedSystem
+    correction: Correction
     iterations: int
 
 
@@ -58,20 +59,17 @@ def cold_start(problem: Problem) -> Iterate | Diverged:
     return Iterate(point=point, mu=np.zeros(problem.stack.count), multiplier=np.zeros(2 * layout.n))
 
 
-def fits(system: AugmentedSystem, readings: Readings) -> bool:
-    """True where a factor can serve these readings: all are in it, with about the same weights."""
-    if (readings.use & ~system.base).any():
-        return False
+def _variances(system: AugmentedSystem | None, readings: Readings) -> FloatArray:
+    """For a new factor: of the readings, else of the last factor, else so large that it says nothing. A point that
+    drops out and comes back costs no factor."""
+    before = np.full(len(readings.use), _UNSEEN_VARIANCE) if system is None else system.variance
+    return np.where(readings.use, readings.variance, before)
+
+
+def _far_weights(system: AugmentedSystem, readings: Readings) -> bool:
+    """True where the correction of a factor would lose digits."""
     ratio = readings.variance[readings.use] / system.variance[readings.use]
-    return bool(((ratio < _WEIGHT_RATIO**2) & (ratio > _WEIGHT_RATIO**-2)).all())
-
-
-def _remembered(system: AugmentedSystem | None, readings: Readings) -> tuple[BoolArray, FloatArray]:
-    """Measurements for a new factor and their variances: those in use, and those that were in the last one, so that a
-    point that drops out and comes back costs no factor."""
-    if system is None:
-        return readings.use, readings.variance
-    return readings.use | system.base, np.where(readings.use, readings.variance, system.variance)
+    return bool(((ratio > _VARIANCE_RATIO) | (ratio < 1.0 / _VARIANCE_RATIO)).any())
 
 
 def optimise(
@@ -98,29 +96,29 @@ def optimise(
     Returns:
         The optimum, or why there is none. A NaN never counts as converged.
     """
-    base, variance = _remembered(system, readings)
-    if system is not None and not fits(system, readings):
+    variance = _variances(system, readings)
+    if system is not None and _far_weights(system, readings):
         system = None
+    correction: Correction | None = None
     iterate, last = start, np.inf
     for iteration in range(1, budget + 1):
-        if system is None:
-            try:
-                system = AugmentedSystem(problem, iterate.point, variance=variance, base=base)
-            except RuntimeError as error:
-                return Diverged(reason=f"the estimator's matrix is singular ({error})", iterations=iteration)
+        try:
+            if system is None:
+                system, correction = AugmentedSystem(problem, iterate.point, variance=variance), None
+            if correction is None:
+                correction = system.correction(readings)
+        except (RuntimeError, np.linalg.LinAlgError) as error:
+            return Diverged(reason=f"the estimator's matrix is singular ({error})", iterations=iteration)
         with np.errstate(all="ignore"):
-            try:
-                iterate, size = system.step(iterate, readings)
-            except np.linalg.LinAlgError:
-                size = np.nan
+            iterate, size = system.step(iterate, readings=readings, correction=correction)
         if not np.isfinite(size) or not np.isfinite(iterate.point.s).all():
-            return Diverged(
-                reason="a step is not a number: the measurements contradict the model", iterations=iteration
-            )
+            reason = "a step is not a number: the measurements contradict the model"
+            return Diverged(reason=reason, iterations=iteration)
         if size < policy.tolerance_pu:
             if np.abs(iterate.point.v - system.at.v).max() > _DRIFT_PU:
-                system = AugmentedSystem(problem, iterate.point, variance=variance, base=base)
-            return Converged(iterate=iterate, system=system, iterations=iteration)
+                system = AugmentedSystem(problem, iterate.point, variance=variance)
+                correction = system.correction(readings)
+            return Converged(iterate=iterate, system=system, correction=correction, iterations=iteration)
         slow = size > _CONTRACTION * last and size > 10.0 * policy.tolerance_pu
         if refactor_always or size > _FAR_PU or slow:
             system = None

@@ -125,13 +125,12 @@ def layout_of(arrays: NetworkArrays, grid: GridState) -> Layout:
     row_of_injector[injectors] = np.arange(injectors.size)
     sources = source_equivalents(arrays)
     y_all, _ = arrays.source_norton_pu()
-    emf_nodes = np.concatenate([row_of_node[s.nodes] for s in sources]) if sources else np.zeros(0, dtype=np.int64)
-    stacked: sp.spmatrix = sp.block_diag([s.y_pu for s in sources]) if sources else sp.csr_matrix((0, 0))
-    blocks = stacked.tocsr()
-    place = sp.csr_matrix(
-        (np.ones(len(emf_nodes)), (emf_nodes, np.arange(len(emf_nodes)))), shape=(live.size, len(emf_nodes))
-    )
     first = np.cumsum([0, *(len(s.nodes) for s in sources)])
+    entry_row = [np.repeat(row_of_node[s.nodes], len(s.nodes)) for s in sources]
+    entry_column = [f + np.tile(np.arange(len(s.nodes)), len(s.nodes)) for s, f in zip(sources, first, strict=False)]
+    none = np.zeros(0, dtype=np.int64)
+    row, column = np.concatenate([none, *entry_row]), np.concatenate([none, *entry_column])
+    value = np.concatenate([np.zeros(0, dtype=np.complex128), *(s.y_pu.ravel() for s in sources)])
     incidence = arrays.incidence[live][:, injectors].tocsr()
     return Layout(
         arrays=arrays,
@@ -142,11 +141,11 @@ def layout_of(arrays: NetworkArrays, grid: GridState) -> Layout:
         injectors=injectors,
         row_of_injector=row_of_injector,
         sources=sources,
-        emf_nodes=emf_nodes,
+        emf_nodes=np.concatenate([none, *(row_of_node[s.nodes] for s in sources)]),
         emf_first=tuple(int(f) for f in first[:-1]),
-        emf_pu=np.concatenate([s.emf_pu for s in sources]) if sources else np.zeros(0, dtype=np.complex128),
+        emf_pu=np.concatenate([np.zeros(0, dtype=np.complex128), *(s.emf_pu for s in sources)]),
         y=(arrays.admittance_pu(grid) + y_all).tocsr()[live][:, live].tocsr(),
-        y_source=(place @ blocks).tocsr(),
+        y_source=sp.csr_matrix((value, (row, column)), shape=(live.size, int(first[-1]))),
         incidence=incidence,
         incidence_t=incidence.T.tocsr(),
     )
