@@ -1,0 +1,36 @@
+"""How a limit is held. Every field is configured: nothing that protects has a default."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class DispatchPolicy:
+    """Limits and gains of `decide`. Ids in brackets are the invariants of the safety list."""
+
+    telemetry_max_age_s: float
+    """Older telemetry (SOC, P_AVAILABLE) counts as missing."""
+    prepare_s: float
+    """A limit is held from this long before it starts, so that ramps are over when it does."""
+    margin_frac: float
+    """Share of the limit that is kept free: room for noise and for the ramp between two rounds."""
+    deadband_frac: float
+    """Share of the limit by which the sum of setpoints may be off before they change (no hunting)."""
+    lead_s: float
+    """Time from a decision to its effect: the load is extrapolated by it."""
+    level_gain: float
+    """Share of a surprise that the load's level takes over each round (alpha of an alpha-beta filter, 0..1)."""
+    trend_gain: float
+    """The same for its trend (beta)."""
+    integral_gain_per_s: float
+    """Share of a lasting error that is corrected each second: devices that give less than they are told."""
+    integral_max_frac: float
+    """Largest correction, share of the limit."""
+    lease_s: float
+    """Longest lease: stored energy must suffice for it [DE3]."""
+    soc_min_frac: float
+    """[DE3]."""
+    soc_max_frac: float
+    sigma_margin: float
+    """Voltage limits are tightened by this many standard deviations of the estimate."""
+    voltage_corrections_max: int
+    """Linear programs with more voltage rows before the setpoints are scaled back."""

@@ -1,0 +1,163 @@
+"""Setpoints against voltage limits: exact power flow, rows where it says no, scaled back where rows do not suffice."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from adms.apps.dispatch.fleet import Member
+from adms.apps.dispatch.policy import DispatchPolicy
+from adms.apps.dispatch.share import Rows, Share, share
+from adms.apps.view import RoundView
+from adms.core.estimate import ComplexArray, Estimate
+from adms.core.telemetry import FloatArray
+from adms.estimation.prior import nominal_loads
+from adms.grid.arrays import BoolArray
+from adms.powerflow.factor import Factor, NotSolved, factorise
+from adms.powerflow.sensitivity import voltage_sensitivity
+from adms.powerflow.solve import PowerFlow, solve_power_flow
+
+TIGHTENING_MAX_FRAC = 0.4
+TOLERANCE_PU = 1e-6
+ROW_MARGIN_PU = 1e-4
+"""Linear rows aim this far inside the limit, so that the exact power flow agrees."""
+SCALES = (1.0, 0.75, 0.5, 0.25, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What a round's power flows stand on."""
+
+    view: RoundView
+    picture: Estimate
+    factor: Factor
+    s_nominal_va: ComplexArray
+    """[injector] as estimated."""
+    present: PowerFlow
+    watched: BoolArray
+    v_low_pu: FloatArray
+    """[node] tightened by sigma; never asked to be better than the present state."""
+    v_high_pu: FloatArray
+
+    def flow(self, members: tuple[Member, ...], p_w: FloatArray) -> PowerFlow | None:
+        """Exact power flow with the members at `p_w` [member], their Q as estimated."""
+        s = self.s_nominal_va.copy()
+        for member, p in zip(members, p_w, strict=True):
+            rows = self.view.arrays.injector_rows[member.der.id]
+            s[rows] += (p - s[rows].real.sum()) / len(rows)
+        flow = solve_power_flow(
+            self.view.arrays,
+            self.view.grid,
+            s_nominal_va=s,
+            factor=self.factor,
+            v_start_pu=self.picture.v_phasor_pu,
+        )
+        return None if isinstance(flow, NotSolved) else flow
+
+    def outside(self, flow: PowerFlow) -> FloatArray:
+        """[node] distance outside the limits, 0 inside and where not watched."""
+        v = np.abs(flow.v_phasor_pu)
+        worst = np.maximum(0.0, np.maximum(v - self.v_high_pu, self.v_low_pu - v))
+        return np.where(self.watched & (worst > TOLERANCE_PU), worst, 0.0)
+
+    def where(self, node: int) -> str:
+        """A node in words."""
+        at = self.view.arrays.nodes[node]
+        return f"{at.bus}.{at.phase}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Proved setpoints."""
+
+    share: Share
+    flow: PowerFlow | None
+    """At the setpoints; None where no power flow was asked for or found."""
+    binding: str
+    """The voltage limit that holds the setpoints back; empty where none does."""
+
+
+def proof_of(view: RoundView, *, picture: Estimate, policy: DispatchPolicy) -> Proof | str:
+    """The present state solved, or why setpoints cannot be proved."""
+    factor = factorise(view.arrays, view.grid)
+    if isinstance(factor, NotSolved):
+        return factor.reason
+    s = nominal_loads(picture, view.arrays)
+    present = solve_power_flow(view.arrays, view.grid, s_nominal_va=s, factor=factor, v_start_pu=picture.v_phasor_pu)
+    if isinstance(present, NotSolved):
+        return present.reason
+    arrays = view.arrays
+    watched = factor.energised & np.isfinite(picture.v_phasor_pu) & np.isfinite(picture.sigma_v_pu)
+    width = arrays.v_max_pu - arrays.v_min_pu
+    sigma = np.where(watched, picture.sigma_v_pu, 0.0)
+    margin = np.minimum(policy.sigma_margin * sigma, TIGHTENING_MAX_FRAC * width)
+    v = np.abs(present.v_phasor_pu)
+    return Proof(
+        view=view,
+        picture=picture,
+        factor=factor,
+        s_nominal_va=s,
+        present=present,
+        watched=np.asarray(watched),
+        v_low_pu=np.minimum(arrays.v_min_pu + margin, v),
+        v_high_pu=np.maximum(arrays.v_max_pu - margin, v),
+    )
+
+
+def share_proved(proof: Proof, members: tuple[Member, ...], *, need_w: float, policy: DispatchPolicy) -> Shared:
+    """Share a need such that an exact power flow has no node outside its limits, or further outside than now."""
+    rows = Rows(matrix=np.zeros((0, len(members))), limit=np.zeros(0))
+    found = share(members, need_w=need_w, rows=rows)
+    binding = ""
+    sensitivity: FloatArray | None = None
+    nodes: list[tuple[int, float]] = []
+    for _ in range(policy.voltage_corrections_max):
+        flow = proof.flow(members, found.p_w)
+        if flow is None:
+            break
+        outside = proof.outside(flow)
+        if not outside.any():
+            return Shared(share=found, flow=flow, binding=binding)
+        worst = int(np.argmax(outside))
+        binding = f"voltage at {proof.where(worst)}"
+        if sensitivity is None:
+            sensitivity = _sensitivity(proof, members)
+        v = np.abs(flow.v_phasor_pu)
+        for node in np.flatnonzero(outside):
+            side = 1.0 if v[node] > proof.v_high_pu[node] else -1.0
+            if (int(node), side) not in nodes:
+                nodes.append((int(node), side))
+        found = share(members, need_w=need_w, rows=_rows(proof, sensitivity, nodes, at=flow, p_w=found.p_w))
+    return _scaled(proof, members, found, binding=binding)
+
+
+def _sensitivity(proof: Proof, members: tuple[Member, ...]) -> FloatArray:
+    """d|v|/dP [node, member], each member's P shared equally by its pairs."""
+    split = [proof.view.arrays.injector_rows[m.der.id] for m in members]
+    by_row, _ = voltage_sensitivity(proof.factor, proof.present, rows=np.concatenate(split))
+    ends = np.cumsum([len(r) for r in split])
+    return np.stack([part.mean(axis=1) for part in np.split(by_row, ends[:-1], axis=1)], axis=1)
+
+
+def _rows(
+    proof: Proof, sensitivity: FloatArray, nodes: list[tuple[int, float]], *, at: PowerFlow, p_w: FloatArray
+) -> Rows:
+    """side (v_at + dv/dP (p - p_at)) <= side limit, with the exact state `at` as the point of expansion."""
+    index = np.array([node for node, _ in nodes])
+    side = np.array([s for _, s in nodes])
+    v = np.abs(at.v_phasor_pu)[index]
+    bound = np.where(side > 0.0, proof.v_high_pu[index] - ROW_MARGIN_PU, proof.v_low_pu[index] + ROW_MARGIN_PU)
+    matrix = side[:, None] * sensitivity[index]
+    return Rows(matrix=matrix, limit=side * (bound - v) + matrix @ p_w)
+
+
+def _scaled(proof: Proof, members: tuple[Member, ...], found: Share, *, binding: str) -> Shared:
+    """The largest part of the way from the present powers that an exact power flow permits."""
+    present = np.array([m.present_w for m in members])
+    for scale in SCALES:
+        p = present + scale * (found.p_w - present)
+        flow = proof.flow(members, p)
+        if flow is not None and not proof.outside(flow).any():
+            lost_w = abs(float((found.p_w - p).sum()))
+            scaled = replace(found, p_w=p, short_w=found.short_w + lost_w)
+            return Shared(share=scaled, flow=flow, binding=binding)
+    return Shared(share=replace(found, p_w=present), flow=None, binding=binding or "no power flow")
