@@ -51,10 +51,7 @@ def demo(
         float | None,
         typer.Option(metavar="S", help="Kill the service for good at feeder second S."),
     ] = None,
-    until: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="End the story at feeder second S."),
-    ] = None,
+    duration: Annotated[float | None, typer.Option(metavar="S", help="End the story at feeder second S.")] = None,
 ) -> None:
     """Show the whole loop on the IEEE 123-bus feeder: ten feeder-minutes with a cloud, a fault and an import limit."""
     from adms.cli.demo.run import DemoRequest
@@ -69,7 +66,7 @@ def demo(
         as_json=as_json,
         service_outage=service_outage,
         service_stop_s=service_stop,
-        until_s=until,
+        duration_s=duration,
     )
     finish(lambda: run(request))
 

@@ -30,7 +30,7 @@ def import_model(source: Path, *, overlay: Path | None, output: Path, as_json: b
         print(f"{output}: {model.name}, " + ", ".join(f"{count} {name}" for name, count in counts.items()))
         print(f"version {version}")
         for note in model.notes:
-            print(f"not carried over: {note}")
+            print(f"note: {note}")
     return ExitCode.OK
 
 

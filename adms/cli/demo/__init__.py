@@ -1,0 +1,1 @@
+"""`adms demo`: service and bench as processes, shown as they go."""

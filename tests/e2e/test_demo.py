@@ -1,0 +1,119 @@
+"""The demo as people run it: service and bench as processes over real gRPC, with an embedded Valkey."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoRun:
+    """What a demo left behind."""
+
+    code: int
+    events: list[dict[str, Any]]
+    errors: str
+    folder: Path
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Events of one kind."""
+        return [event for event in self.events if event["event"] == kind]
+
+    @property
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """The story's limits by name."""
+        return {check["name"]: check for check in self.of("result")[0]["checks"]}
+
+
+def _demo(folder: Path, *options: str) -> DemoRun:
+    run = [sys.executable, "-m", "adms.cli", "demo", "--json", "--out", str(folder), *options]
+    done = subprocess.run(run, capture_output=True, text=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    return DemoRun(code=done.returncode, events=events, errors=done.stderr, folder=folder)
+
+
+def _still_running(folder: Path) -> list[str]:
+    """Command lines of processes that name the run's folder, or stand in it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            inside = (process / "cwd").resolve().is_relative_to(folder)
+        except OSError:
+            continue
+        if str(folder) in line or inside:
+            found.append(line)
+    return found
+
+
+def _verified(file: Path) -> dict[str, Any]:
+    run = [sys.executable, "-m", "adms.cli", "journal", "verify", str(file), "--json"]
+    verdict: dict[str, Any] = json.loads(subprocess.run(run, capture_output=True, text=True).stdout)
+    return verdict
+
+
+def test_the_story_holds_from_first_frame_to_report(tmp_path: Path) -> None:
+    run = _demo(tmp_path / "out", "--seed", "1")
+    assert run.code == 0, f"{run.errors}\n{run.of('result')}"
+    assert {name for name, check in run.checks.items() if not check["held"]} == set()
+    assert any(event["mode"] == "control" for event in run.of("scan"))
+    assert {move["app"] for move in run.of("move")} >= {"flisr"}
+    assert run.of("leases")
+    report = (run.folder / "report.html").read_text()
+    assert "<svg" in report
+    # Self-contained: it loads nothing from anywhere.
+    assert 'src="http' not in report
+    assert "<link" not in report
+    end = run.of("end")[0]
+    assert end["journal"]["intact"]
+    assert _verified(Path(end["journal"]["file"]))["entries"] == end["journal"]["entries"] > 0
+    assert _still_running(run.folder) == []
+
+
+def test_a_service_killed_and_restarted_in_the_middle_loses_no_frame(tmp_path: Path) -> None:
+    run = _demo(tmp_path / "out", "--seed", "2", "--service-outage", "60,20", "--duration", "130")
+    assert run.of("service_kill")
+    assert run.of("service_start")
+    assert any(not event["service_up"] for event in run.of("scan"))
+    # The last rounds are decided on a picture again.
+    assert run.of("scan")[-1]["grade"] in {"solved", "partial"}
+    for name in ("frames_lost", "frames_twice", "unsafe_commands"):
+        assert run.checks[name]["held"], run.checks[name]
+    assert run.of("end")[0]["journal"]["intact"]
+    assert _still_running(run.folder) == []
+
+
+def test_a_service_killed_for_good_leaves_every_der_at_its_default(tmp_path: Path) -> None:
+    run = _demo(tmp_path / "out", "--seed", "3", "--service-stop", "60", "--duration", "160")
+    assert run.of("service_kill")
+    assert not run.of("service_start")
+    assert run.checks["defaults_missed"]["held"], run.checks["defaults_missed"]
+    assert run.checks["unsafe_commands"]["held"], run.checks["unsafe_commands"]
+    end = run.of("end")[0]
+    assert _verified(Path(end["journal"]["file"]))["intact"]
+    assert _still_running(run.folder) == []
+
+
+def test_bad_input_is_refused_with_every_problem_at_once(tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.touch()
+    run = _demo(occupied, "--service-outage", "soon", "--service-stop", "-1")
+    assert run.code == 2
+    assert "Traceback" not in run.errors
+    for option in ("--out", "--service-outage", "--service-stop"):
+        assert option in run.errors
+
+
+@pytest.mark.parametrize(("option", "value"), [("--fault", "l999"), ("--feeder", "nowhere")])
+def test_an_unknown_line_or_feeder_is_refused_in_words(tmp_path: Path, option: str, value: str) -> None:
+    run = _demo(tmp_path / "out", option, value)
+    assert run.code == 2
+    assert value in run.errors
+    assert "Traceback" not in run.errors
+    assert _still_running(run.folder) == []
