@@ -1,0 +1,1 @@
+"""The edge: gRPC, Redis, Prometheus, files, engines."""

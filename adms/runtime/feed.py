@@ -1,6 +1,7 @@
 """From one writer to many readers that may be slow: a slow reader misses items, it never holds up the writer."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
@@ -12,24 +13,25 @@ class Feed(Generic[T]):
 
     def __init__(self, *, depth: int) -> None:
         self._depth = depth
-        self._readers: set[asyncio.Queue[T]] = set()
+        self._readers: weakref.WeakSet[asyncio.Queue[T]] = weakref.WeakSet()
 
     def publish(self, item: T) -> None:
         """Gives an item to all readers; where a reader's queue is full its oldest item goes."""
-        for queue in self._readers:
+        for queue in list(self._readers):
             if queue.full():
                 queue.get_nowait()
             queue.put_nowait(item)
 
-    async def read(self) -> AsyncIterator[T]:
-        """Items from now on."""
+    def read(self) -> AsyncIterator[T]:
+        """Items from now on, also those that come before the first is asked for."""
         queue: asyncio.Queue[T] = asyncio.Queue(maxsize=self._depth)
         self._readers.add(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._readers.discard(queue)
+        return self._drained(queue)
+
+    async def _drained(self, queue: asyncio.Queue[T]) -> AsyncIterator[T]:
+        # The reader alone keeps its queue alive: when it is gone, so is the queue.
+        while True:
+            yield await queue.get()
 
 
 class Signal:

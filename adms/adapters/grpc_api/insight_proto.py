@@ -1,0 +1,153 @@
+"""Pictures, rounds and the journal, from domain to wire."""
+
+import numpy as np
+
+from adms.adapters.grpc_api.common_proto import MODE_TO_PROTO, setpoint_to_proto, time_to_proto
+from adms.core.estimate import Estimate, Grade, SigmaSource, Use
+from adms.core.journal import JournalEntry
+from adms.core.telemetry import PointKey
+from adms.grid.arrays import NetworkArrays
+from adms.ports.records import RoundSummary, Status, Verification
+from adms.wire.insight.v1 import insight_pb2 as pb
+
+GRADE = {
+    Grade.FAILED: pb.GRADE_FAILED,
+    Grade.PARTIAL: pb.GRADE_PARTIAL,
+    Grade.SOLVED: pb.GRADE_SOLVED,
+}
+SIGMA_SOURCE = {
+    SigmaSource.MEASURED: pb.SIGMA_SOURCE_MEASURED,
+    SigmaSource.ESTIMATED: pb.SIGMA_SOURCE_ESTIMATED,
+    SigmaSource.PSEUDO: pb.SIGMA_SOURCE_PSEUDO,
+    SigmaSource.UNOBSERVABLE: pb.SIGMA_SOURCE_UNOBSERVABLE,
+    SigmaSource.DEAD: pb.SIGMA_SOURCE_DEAD,
+}
+
+
+def estimate_to_proto(estimate: Estimate, *, arrays: NetworkArrays) -> pb.Estimate:
+    """A picture; what is not known at a node is absent."""
+    v_pu, angle = np.abs(estimate.v_phasor_pu), np.angle(estimate.v_phasor_pu)
+    nodes = []
+    for i, node in enumerate(arrays.nodes):
+        known = bool(np.isfinite(v_pu[i]))
+        message = pb.NodeEstimate(
+            bus=node.bus, phase=node.phase, source=SIGMA_SOURCE[SigmaSource(int(estimate.sigma_source[i]))]
+        )
+        if known:
+            message.v_pu = float(v_pu[i])
+            message.angle_rad = float(angle[i])
+        if np.isfinite(estimate.sigma_v_pu[i]):
+            message.sigma_v_pu = float(estimate.sigma_v_pu[i])
+        nodes.append(message)
+    innovations = estimate.innovations
+    rejected = [
+        point_name(key) for key, use in zip(innovations.keys, innovations.use, strict=True) if use is Use.REJECTED
+    ]
+    return pb.Estimate(
+        snapshot_id=estimate.snapshot_id,
+        time=time_to_proto(estimate.time),
+        grade=GRADE[estimate.grade],
+        reason=estimate.reason,
+        topology_version=estimate.topology_version,
+        nodes=nodes,
+        chi2=estimate.chi2,
+        degrees_of_freedom=max(0, estimate.degrees_of_freedom),
+        iterations=estimate.iterations,
+        losses_w=estimate.losses_w,
+        oldest_input_s=estimate.oldest_input_s,
+        rejected_points=rejected,
+        sources=[
+            pb.SourcePower(source_id=source.id, p_w=float(s.real), q_var=float(s.imag))
+            for source, s in zip(arrays.model.sources, estimate.s_source_va, strict=True)
+        ],
+    )
+
+
+def point_name(key: PointKey) -> str:
+    """A point for people: kind, element, side and phase."""
+    return f"{key.kind.value} {key.element}" + (f" side {key.side}" if key.side else "") + f" phase {key.phase}"
+
+
+def round_to_proto(summary: RoundSummary) -> pb.WatchRoundsResponse:
+    """A round's summary, without node voltages."""
+    return pb.WatchRoundsResponse(
+        round=summary.round,
+        time=time_to_proto(summary.time),
+        mode=MODE_TO_PROTO[summary.mode],
+        grade=GRADE[summary.grade],
+        grade_reason=summary.grade_reason,
+        v_min_pu=summary.v_min_pu,
+        v_min_node=summary.v_min_node,
+        v_max_pu=summary.v_max_pu,
+        v_max_node=summary.v_max_node,
+        losses_w=summary.losses_w,
+        interface_import_w=summary.interface_import_w,
+        interface_import_max_w=summary.interface_import_max_w,
+        sigma_mean_pu=summary.sigma_mean_pu,
+        estimate_ms=1e3 * summary.estimate_s,
+        round_ms=1e3 * summary.round_s,
+        notes=[pb.AppNote(app="service" if app is None else app.value, text=text) for app, text in summary.notes],
+        commands=[
+            pb.RoundCommand(
+                command_id=command.command_id,
+                device_id=command.device,
+                setpoint=setpoint_to_proto(command.setpoint),
+                app=command.app.value,
+                reason=command.reason,
+                plan_id=command.plan_id or "",
+            )
+            for command in summary.commands
+        ],
+        refusals=[
+            pb.RoundRefusal(
+                device_id=refusal.proposal.device,
+                app=refusal.proposal.app.value,
+                guard=refusal.guard,
+                reason=refusal.reason,
+            )
+            for refusal in summary.refusals
+        ],
+    )
+
+
+def status_to_proto(status: Status) -> pb.GetStatusResponse:
+    """The service at a glance."""
+    return pb.GetStatusResponse(
+        mode=MODE_TO_PROTO[status.mode],
+        mode_reason=status.mode_reason,
+        emergency_stopped=status.emergency_stopped,
+        model_name=status.model_name,
+        model_version=status.model_version,
+        epoch=status.epoch,
+        time=time_to_proto(status.time),
+        simulation=status.simulation,
+        telemetry_sources=status.telemetry_sources,
+        controllers=status.controllers,
+        devices=status.devices,
+        rounds=status.rounds,
+        journal_entries=status.journal_entries,
+        live_store_problem=status.live_store_problem,
+    )
+
+
+def entry_to_proto(entry: JournalEntry) -> pb.JournalEntry:
+    """One journal entry."""
+    return pb.JournalEntry(
+        index=entry.index,
+        time=time_to_proto(entry.time),
+        kind=entry.kind.value,
+        actor=entry.actor,
+        body_json=entry.body,
+        previous_hash=entry.previous_hash,
+        entry_hash=entry.entry_hash,
+    )
+
+
+def verification_to_proto(found: Verification) -> pb.VerifyJournalResponse:
+    """Whether the chain holds."""
+    return pb.VerifyJournalResponse(
+        intact=found.intact,
+        entries=found.entries,
+        first_bad_index=found.first_bad_index or 0,
+        reason=found.reason,
+    )
