@@ -10,7 +10,7 @@ from adms.apps.flisr import FlisrPolicy
 from adms.apps.interlock import InterlockPolicy
 from adms.apps.view import Operation, RoundView, Tag
 from adms.core.commands import Command, SwitchSetpoint
-from adms.core.estimate import Estimate, Grade, NotEstimated
+from adms.core.estimate import Estimate, Grade, Innovations, NotEstimated
 from adms.core.ids import ElementId, PlanId, SectionId, SnapshotId
 from adms.core.modes import Mode
 from adms.core.telemetry import PointKey, PointKind, PointTable, Quality, TelemetrySnapshot
@@ -165,8 +165,6 @@ class Plant:
     def estimate(self) -> Estimate:
         """A perfect estimate of the present state."""
         flow = self.flow()
-        from adms.core.estimate import Innovations
-
         empty = np.zeros(0)
         count = self.arrays.node_count
         return Estimate(
