@@ -15,7 +15,8 @@ so that where the steps end is the optimum.
 Columns are ordered (lambda, u, mu, V), which puts J_V^T, W, -R and J_V on the diagonal.
 
 Weights change without a new factor. With B = (K^-1)_mu,mu and the rows U whose variance changes by D, the matrix
-inversion lemma gives K'^-1 = K^-1 - (K^-1)_.,U (B_UU - D^-1)^-1 (K^-1)_U,. ; a measurement is taken out by D = inf, that
+inversion lemma gives
+K'^-1 = K^-1 - (K^-1)_.,U (B_UU - D^-1)^-1 (K^-1)_U,. ; a measurement is taken out by D = inf, that
 is D^-1 = 0.
 """
 
