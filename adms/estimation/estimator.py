@@ -31,6 +31,10 @@ from adms.estimation.voltage import voltage_block
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
 
+_LEAST_SIGMA_PU = 1e-9
+_LARGEST_PU = 1e4
+_LEAST_V_PU, _LARGEST_V_PU = 0.1, 3.0
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EstimatorState:
@@ -181,7 +185,7 @@ def _reusable(problem: Problem, state: EstimatorState | None) -> tuple[Augmented
 
 
 def readings_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: EstimationPolicy) -> Readings:
-    """Points of a snapshot that can be used, per unit.
+    """Points of a snapshot that can be used, per unit. What no meter can say at a live node is not used either.
 
     Args:
         snapshot: the telemetry of one instant.
@@ -190,19 +194,19 @@ def readings_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: Estima
     """
     stack = problem.stack
     rows = stack.table_rows
+    kinds = [snapshot.table.keys[int(r)].kind for r in rows]
+    is_current = np.array([kind is PointKind.I_MAGNITUDE for kind in kinds], dtype=np.bool_)
+    is_voltage = np.array([kind is PointKind.V_MAGNITUDE for kind in kinds], dtype=np.bool_)
     value, sigma = snapshot.value[rows], snapshot.sigma[rows]
     use = (
         (snapshot.quality[rows] == Quality.GOOD)
         & (snapshot.age_s[rows] <= policy.telemetry_max_age_s)
         & np.isfinite(value)
         & np.isfinite(sigma)
-        & (sigma > 0.0)
     )
-    is_current = np.array([snapshot.table.keys[int(r)].kind is PointKind.I_MAGNITUDE for r in rows], dtype=np.bool_)
-    use &= ~is_current | (value >= MIN_SIGMAS * np.nan_to_num(sigma))
-    is_voltage = np.array([snapshot.table.keys[int(r)].kind is PointKind.V_MAGNITUDE for r in rows], dtype=np.bool_)
-    use &= ~is_voltage | (value > 0.0)
-    scale = stack.si_per_unit
-    return Readings(
-        z=np.where(use, value / scale, np.nan), variance=np.where(use, (sigma / scale) ** 2, np.nan), use=use
-    )
+    z = np.where(use, value, 0.0) / stack.si_per_unit
+    deviation = np.where(use, sigma, 0.0) / stack.si_per_unit
+    use &= (deviation > _LEAST_SIGMA_PU) & (deviation < _LARGEST_PU) & (np.abs(z) < _LARGEST_PU)
+    use &= ~is_current | (z >= MIN_SIGMAS * deviation)
+    use &= ~is_voltage | ((z > _LEAST_V_PU) & (z < _LARGEST_V_PU))
+    return Readings(z=np.where(use, z, np.nan), variance=np.where(use, deviation**2, np.nan), use=use)

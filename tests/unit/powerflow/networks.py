@@ -60,7 +60,7 @@ def line(
     """A series impedance with equal mutual coupling between its phases."""
     n = len(phases)
     z = np.full((n, n), z_mutual_ohm) + np.eye(n) * (z_ohm - z_mutual_ohm)
-    y = np.linalg.inv(z)
+    y = np.asarray(np.linalg.inv(z), dtype=np.complex128)
     return Branch(
         id=ElementId(name),
         kind=BranchKind.LINE if switch is None else BranchKind.SWITCH,
@@ -82,7 +82,7 @@ def source(name: str, at: str, *, phases: tuple[int, ...] = (1, 2, 3), z_ohm: co
         nodes=nodes(at, phases),
         v_magnitude_pu=(1.02,) * len(phases),
         v_angle_rad=tuple(-2.0 * math.pi / 3.0 * max(phase - 1, 0) for phase in phases),
-        y_primitive_siemens=matrix(np.eye(len(phases)) / z_ohm),
+        y_primitive_siemens=matrix(np.asarray(np.eye(len(phases)) / z_ohm, dtype=np.complex128)),
     )
 
 
