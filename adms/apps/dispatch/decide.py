@@ -141,18 +141,16 @@ def _hold(
     need = need_w(limit, load_w=load_w, correction_w=baseline.correction_w, idle_w=idle_w, policy=policy)
     shared: Shared | None = None
     if need != 0.0 and usable:
-        proof = proof_of(view, picture=estimate, policy=policy)
+        proof = proof_of(view, picture=estimate, members=usable, policy=policy)
         if isinstance(proof, str):
             return f"setpoints cannot be proved: {proof}"
-        shared = share_proved(proof, usable, need_w=need, policy=policy)
+        shared = share_proved(proof, need_w=need, policy=policy)
     p = np.array([m.idle_w for m in usable]) if shared is None else shared.share.p_w
     short_w = abs(need) if shared is None else shared.share.short_w
-    if need != 0.0 and short_w <= 0.0:
+    if need != 0.0 and short_w <= LED_W:
         p = _steady(usable, p, state.standing, band_w=policy.deadband_frac * limit.largest_w)
     p = _ramped(view, usable, p, state=state, last=state.baselines.get(limit.interface))
-    correction_w = _corrected(
-        limit, baseline, import_w, need=need, short_w=short_w, state=state, view=view, policy=policy
-    )
+    correction_w = _corrected(view, limit, import_w, need=need, short_w=short_w, state=state, policy=policy)
     after_w = load_w - sum(m.present_w for m in behind if m.unusable) - float(p.sum())
     return Held(
         limit=limit,
@@ -220,7 +218,7 @@ def _corrected(
     if last is None:
         return 0.0
     pace = policy.integral_gain_per_s * min(INTEGRAL_STEP_MAX_S, (view.now - last.time).total_seconds())
-    if need == 0.0 or short_w > 0.0:
+    if need == 0.0 or short_w > LED_W:
         return last.correction_w * max(0.0, 1.0 - pace)
     margin_w = policy.margin_frac * limit.largest_w
     error = min(margin_w, max(-margin_w, error_w(limit, import_w=import_w, policy=policy)))

@@ -32,18 +32,17 @@ class Proof:
     factor: Factor
     s_nominal_va: ComplexArray
     """[injector] as estimated."""
-    present: PowerFlow
+    members: tuple[Member, ...]
+    idle: PowerFlow
+    """With every member at idle."""
     watched: BoolArray
     v_low_pu: FloatArray
-    """[node] tightened by sigma; never asked to be better than the present state."""
+    """[node] tightened by sigma; never asked to be better than with the members at idle."""
     v_high_pu: FloatArray
 
-    def flow(self, members: tuple[Member, ...], p_w: FloatArray) -> PowerFlow | None:
+    def flow(self, p_w: FloatArray) -> PowerFlow | None:
         """Exact power flow with the members at `p_w` [member], their Q as estimated."""
-        s = self.s_nominal_va.copy()
-        for member, p in zip(members, p_w, strict=True):
-            rows = self.view.arrays.injector_rows[member.der.id]
-            s[rows] += (p - s[rows].real.sum()) / len(rows)
+        s = _at(self.view, self.s_nominal_va, self.members, p_w)
         flow = solve_power_flow(
             self.view.arrays,
             self.view.grid,
@@ -76,42 +75,53 @@ class Shared:
     """The voltage limit that holds the setpoints back; empty where none does."""
 
 
-def proof_of(view: RoundView, *, picture: Estimate, policy: DispatchPolicy) -> Proof | str:
-    """The present state solved, or why setpoints cannot be proved."""
+def _at(view: RoundView, s_va: ComplexArray, members: tuple[Member, ...], p_w: FloatArray) -> ComplexArray:
+    s = s_va.copy()
+    for member, p in zip(members, p_w, strict=True):
+        rows = view.arrays.injector_rows[member.der.id]
+        s[rows] += (p - s[rows].real.sum()) / len(rows)
+    return s
+
+
+def proof_of(view: RoundView, *, picture: Estimate, members: tuple[Member, ...], policy: DispatchPolicy) -> Proof | str:
+    """The feeder with the members at idle, solved; or why setpoints cannot be proved."""
     factor = factorise(view.arrays, view.grid)
     if isinstance(factor, NotSolved):
         return factor.reason
     s = nominal_loads(picture, view.arrays)
-    present = solve_power_flow(view.arrays, view.grid, s_nominal_va=s, factor=factor, v_start_pu=picture.v_phasor_pu)
-    if isinstance(present, NotSolved):
-        return present.reason
+    at_idle = _at(view, s, members, np.array([m.idle_w for m in members]))
+    idle = solve_power_flow(view.arrays, view.grid, s_nominal_va=at_idle, factor=factor, v_start_pu=picture.v_phasor_pu)
+    if isinstance(idle, NotSolved):
+        return idle.reason
     arrays = view.arrays
     watched = factor.energised & np.isfinite(picture.v_phasor_pu) & np.isfinite(picture.sigma_v_pu)
     width = arrays.v_max_pu - arrays.v_min_pu
     sigma = np.where(watched, picture.sigma_v_pu, 0.0)
     margin = np.minimum(policy.sigma_margin * sigma, TIGHTENING_MAX_FRAC * width)
-    v = np.abs(present.v_phasor_pu)
+    v = np.abs(idle.v_phasor_pu)
     return Proof(
         view=view,
         picture=picture,
         factor=factor,
         s_nominal_va=s,
-        present=present,
+        members=members,
+        idle=idle,
         watched=np.asarray(watched),
         v_low_pu=np.minimum(arrays.v_min_pu + margin, v),
         v_high_pu=np.maximum(arrays.v_max_pu - margin, v),
     )
 
 
-def share_proved(proof: Proof, members: tuple[Member, ...], *, need_w: float, policy: DispatchPolicy) -> Shared:
-    """Share a need such that an exact power flow has no node outside its limits, or further outside than now."""
+def share_proved(proof: Proof, *, need_w: float, policy: DispatchPolicy) -> Shared:
+    """Share a need such that an exact power flow has no node outside its limits, or further outside than at idle."""
+    members = proof.members
     rows = Rows(matrix=np.zeros((0, len(members))), limit=np.zeros(0))
     found = share(members, need_w=need_w, rows=rows)
     binding = ""
     sensitivity: FloatArray | None = None
     nodes: list[tuple[int, float]] = []
     for _ in range(policy.voltage_corrections_max):
-        flow = proof.flow(members, found.p_w)
+        flow = proof.flow(found.p_w)
         if flow is None:
             break
         outside = proof.outside(flow)
@@ -120,20 +130,20 @@ def share_proved(proof: Proof, members: tuple[Member, ...], *, need_w: float, po
         worst = int(np.argmax(outside))
         binding = f"voltage at {proof.where(worst)}"
         if sensitivity is None:
-            sensitivity = _sensitivity(proof, members)
+            sensitivity = _sensitivity(proof)
         v = np.abs(flow.v_phasor_pu)
         for node in np.flatnonzero(outside):
             side = 1.0 if v[node] > proof.v_high_pu[node] else -1.0
             if (int(node), side) not in nodes:
                 nodes.append((int(node), side))
         found = share(members, need_w=need_w, rows=_rows(proof, sensitivity, nodes, at=flow, p_w=found.p_w))
-    return _scaled(proof, members, found, binding=binding)
+    return _scaled(proof, found, need_w=need_w, binding=binding)
 
 
-def _sensitivity(proof: Proof, members: tuple[Member, ...]) -> FloatArray:
+def _sensitivity(proof: Proof) -> FloatArray:
     """d|v|/dP [node, member], each member's P shared equally by its pairs."""
-    split = [proof.view.arrays.injector_rows[m.der.id] for m in members]
-    by_row, _ = voltage_sensitivity(proof.factor, proof.present, rows=np.concatenate(split))
+    split = [proof.view.arrays.injector_rows[m.der.id] for m in proof.members]
+    by_row, _ = voltage_sensitivity(proof.factor, proof.idle, rows=np.concatenate(split))
     ends = np.cumsum([len(r) for r in split])
     return np.stack([part.mean(axis=1) for part in np.split(by_row, ends[:-1], axis=1)], axis=1)
 
@@ -150,14 +160,13 @@ def _rows(
     return Rows(matrix=matrix, limit=side * (bound - v) + matrix @ p_w)
 
 
-def _scaled(proof: Proof, members: tuple[Member, ...], found: Share, *, binding: str) -> Shared:
-    """The largest part of the way from the present powers that an exact power flow permits."""
-    present = np.array([m.present_w for m in members])
+def _scaled(proof: Proof, found: Share, *, need_w: float, binding: str) -> Shared:
+    """The largest part of the way from idle that an exact power flow permits. Idle itself always is."""
+    idle = np.array([m.idle_w for m in proof.members])
     for scale in SCALES:
-        p = present + scale * (found.p_w - present)
-        flow = proof.flow(members, p)
+        p = idle + scale * (found.p_w - idle)
+        flow = proof.flow(p)
         if flow is not None and not proof.outside(flow).any():
-            lost_w = abs(float((found.p_w - p).sum()))
-            scaled = replace(found, p_w=p, short_w=found.short_w + lost_w)
-            return Shared(share=scaled, flow=flow, binding=binding)
-    return Shared(share=replace(found, p_w=present), flow=None, binding=binding or "no power flow")
+            given_w = abs(float((p - idle).sum()))
+            return Shared(share=replace(found, p_w=p, short_w=abs(need_w) - given_w), flow=flow, binding=binding)
+    return Shared(share=replace(found, p_w=idle, short_w=abs(need_w)), flow=None, binding=binding or "no power flow")

@@ -1,0 +1,20 @@
+"""The policy that the tests start from."""
+
+from adms.apps.dispatch import DispatchPolicy
+
+POLICY = DispatchPolicy(
+    telemetry_max_age_s=10.0,
+    prepare_s=20.0,
+    margin_frac=0.01,
+    deadband_frac=0.003,
+    lead_s=3.0,
+    level_gain=0.4,
+    trend_gain=0.05,
+    integral_gain_per_s=0.02,
+    integral_max_frac=0.05,
+    lease_s=60.0,
+    soc_min_frac=0.1,
+    soc_max_frac=0.95,
+    sigma_margin=2.0,
+    voltage_corrections_max=3,
+)
