@@ -11,6 +11,9 @@ from adms.core.telemetry import IntArray
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
 
+_COLUMNS = 16
+"""Columns solved at once: more of them start BLAS threads on tiny blocks, which is slower by far."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NotSolved:
@@ -49,7 +52,11 @@ class Factor:
         Returns:
             The same shape, complex voltage per unit.
         """
-        return np.asarray(self.lu.solve(np.ascontiguousarray(current_pu, dtype=np.complex128)))
+        current = np.asarray(current_pu, dtype=np.complex128)
+        if current.ndim == 1:
+            return np.asarray(self.lu.solve(current))
+        parts = np.split(current, range(_COLUMNS, current.shape[1], _COLUMNS), axis=1)
+        return np.concatenate([self.lu.solve(np.ascontiguousarray(part)) for part in parts], axis=1)
 
 
 def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
