@@ -1,0 +1,209 @@
+"""Status, pictures, rounds, journal, tags and plans, from wire to client records."""
+
+from adms.client.field_proto import setpoint_from_proto, time_from_proto
+from adms.client.records import (
+    EstimateReport,
+    ListedPlan,
+    ListedStep,
+    NodeVoltage,
+    PlacedTag,
+    PlanStatus,
+    RoundCommand,
+    RoundRefusal,
+    RoundReport,
+    SourcePower,
+    StatusReport,
+    TagKind,
+)
+from adms.core.commands import (
+    Setpoint,
+)
+from adms.core.errors import AdapterError
+from adms.core.estimate import Grade, SigmaSource
+from adms.core.journal import EntryKind, JournalEntry
+from adms.core.modes import Mode
+from adms.wire.common.v1 import common_pb2
+from adms.wire.insight.v1 import insight_pb2
+from adms.wire.operations.v1 import operations_pb2
+
+MODE_TO_PROTO = {
+    Mode.OBSERVE: common_pb2.MODE_OBSERVE,
+    Mode.ADVISE: common_pb2.MODE_ADVISE,
+    Mode.CONTROL: common_pb2.MODE_CONTROL,
+}
+TAG_TO_PROTO = {
+    TagKind.HOLD: operations_pb2.TAG_KIND_HOLD,
+    TagKind.CLEARANCE: operations_pb2.TAG_KIND_CLEARANCE,
+    TagKind.HOT_LINE: operations_pb2.TAG_KIND_HOT_LINE,
+}
+TAG = {number: kind for kind, number in TAG_TO_PROTO.items()}
+MODE = {number: mode for mode, number in MODE_TO_PROTO.items()}
+GRADE = {
+    insight_pb2.GRADE_FAILED: Grade.FAILED,
+    insight_pb2.GRADE_PARTIAL: Grade.PARTIAL,
+    insight_pb2.GRADE_SOLVED: Grade.SOLVED,
+}
+SIGMA_SOURCE = {
+    insight_pb2.SIGMA_SOURCE_MEASURED: SigmaSource.MEASURED,
+    insight_pb2.SIGMA_SOURCE_ESTIMATED: SigmaSource.ESTIMATED,
+    insight_pb2.SIGMA_SOURCE_PSEUDO: SigmaSource.PSEUDO,
+    insight_pb2.SIGMA_SOURCE_UNOBSERVABLE: SigmaSource.UNOBSERVABLE,
+    insight_pb2.SIGMA_SOURCE_DEAD: SigmaSource.DEAD,
+}
+PLAN_STATUS = {
+    operations_pb2.PLAN_STATUS_PROPOSED: PlanStatus.PROPOSED,
+    operations_pb2.PLAN_STATUS_APPROVED: PlanStatus.APPROVED,
+    operations_pb2.PLAN_STATUS_EXECUTING: PlanStatus.EXECUTING,
+    operations_pb2.PLAN_STATUS_DONE: PlanStatus.DONE,
+    operations_pb2.PLAN_STATUS_ABORTED: PlanStatus.ABORTED,
+}
+
+
+def _known_setpoint(message: common_pb2.Setpoint) -> Setpoint:
+    found = setpoint_from_proto(message)
+    if found is None:
+        raise AdapterError("the service speaks of a kind of setpoint that this client does not know", retryable=False)
+    return found
+
+
+def status_from_proto(message: insight_pb2.GetStatusResponse) -> StatusReport:
+    """The service at a glance; a mode that this client does not know counts as OBSERVE."""
+    return StatusReport(
+        mode=MODE.get(message.mode, Mode.OBSERVE),
+        mode_reason=message.mode_reason,
+        emergency_stopped=message.emergency_stopped,
+        model_name=message.model_name,
+        model_version=message.model_version,
+        epoch=message.epoch,
+        time=time_from_proto(message.time),
+        simulation=message.simulation,
+        telemetry_sources=message.telemetry_sources,
+        controllers=message.controllers,
+        devices=message.devices,
+        rounds=message.rounds,
+        journal_entries=message.journal_entries,
+        live_store_problem=message.live_store_problem,
+    )
+
+
+def estimate_from_proto(message: insight_pb2.Estimate) -> EstimateReport:
+    """A picture."""
+    return EstimateReport(
+        snapshot_id=message.snapshot_id,
+        time=time_from_proto(message.time),
+        grade=GRADE.get(message.grade, Grade.FAILED),
+        reason=message.reason,
+        topology_version=message.topology_version,
+        nodes=tuple(
+            NodeVoltage(
+                bus=node.bus,
+                phase=node.phase,
+                v_pu=node.v_pu if node.HasField("v_pu") else None,
+                angle_rad=node.angle_rad if node.HasField("angle_rad") else None,
+                sigma_v_pu=node.sigma_v_pu if node.HasField("sigma_v_pu") else None,
+                source=SIGMA_SOURCE.get(node.source, SigmaSource.UNOBSERVABLE),
+            )
+            for node in message.nodes
+        ),
+        chi2=message.chi2,
+        degrees_of_freedom=message.degrees_of_freedom,
+        iterations=message.iterations,
+        losses_w=message.losses_w,
+        oldest_input_s=message.oldest_input_s,
+        rejected_points=tuple(message.rejected_points),
+        sources=tuple(SourcePower(source_id=s.source_id, p_w=s.p_w, q_var=s.q_var) for s in message.sources),
+    )
+
+
+def round_from_proto(message: insight_pb2.WatchRoundsResponse) -> RoundReport:
+    """A round."""
+
+    def given(name: str) -> float | None:
+        value: float = getattr(message, name)
+        return value if message.HasField(name) else None  # type: ignore[arg-type]
+
+    return RoundReport(
+        round=message.round,
+        time=time_from_proto(message.time),
+        mode=MODE.get(message.mode, Mode.OBSERVE),
+        grade=GRADE.get(message.grade, Grade.FAILED),
+        grade_reason=message.grade_reason,
+        v_min_pu=given("v_min_pu"),
+        v_min_node=message.v_min_node,
+        v_max_pu=given("v_max_pu"),
+        v_max_node=message.v_max_node,
+        losses_w=given("losses_w"),
+        interface_import_w=given("interface_import_w"),
+        interface_import_max_w=given("interface_import_max_w"),
+        sigma_mean_pu=given("sigma_mean_pu"),
+        estimate_ms=message.estimate_ms,
+        round_ms=message.round_ms,
+        notes=tuple((note.app, note.text) for note in message.notes),
+        commands=tuple(
+            RoundCommand(
+                command_id=c.command_id,
+                device_id=c.device_id,
+                setpoint=_known_setpoint(c.setpoint),
+                app=c.app,
+                reason=c.reason,
+                plan_id=c.plan_id,
+            )
+            for c in message.commands
+        ),
+        refusals=tuple(
+            RoundRefusal(device_id=r.device_id, app=r.app, guard=r.guard, reason=r.reason) for r in message.refusals
+        ),
+        estimate=estimate_from_proto(message.estimate) if message.HasField("estimate") else None,
+    )
+
+
+def entry_from_proto(message: insight_pb2.JournalEntry) -> JournalEntry:
+    """A journal entry."""
+    return JournalEntry(
+        index=message.index,
+        time=time_from_proto(message.time),
+        kind=EntryKind(message.kind),
+        actor=message.actor,
+        body=message.body_json,
+        previous_hash=message.previous_hash,
+        entry_hash=message.entry_hash,
+    )
+
+
+def tag_from_proto(message: operations_pb2.Tag) -> PlacedTag:
+    """A tag; a kind that this client does not know counts as HOLD."""
+    return PlacedTag(
+        tag_id=message.tag_id,
+        device_id=message.device_id,
+        kind=TAG.get(message.kind, TagKind.HOLD),
+        holder=message.holder,
+        reason=message.reason,
+        placed=time_from_proto(message.placed),
+    )
+
+
+def plan_from_proto(message: operations_pb2.Plan) -> ListedPlan:
+    """A plan."""
+    return ListedPlan(
+        plan_id=message.plan_id,
+        app=message.app,
+        created=time_from_proto(message.created),
+        snapshot_id=message.snapshot_id,
+        title=message.title,
+        reason=message.reason,
+        steps=tuple(
+            ListedStep(
+                device_id=step.device_id,
+                setpoint=_known_setpoint(step.setpoint),
+                reason=step.reason,
+                checks=tuple(step.checks),
+            )
+            for step in message.steps
+        ),
+        predicted=tuple((effect.name, effect.value) for effect in message.predicted),
+        rejected=tuple((alternative.summary, alternative.reason) for alternative in message.rejected),
+        binding_limit=message.binding_limit,
+        status=PLAN_STATUS.get(message.status, PlanStatus.PROPOSED),
+        steps_done=message.steps_done,
+        status_text=message.status_text,
+    )

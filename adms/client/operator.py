@@ -1,0 +1,128 @@
+"""What operators ask for. Every call names its actor; a call that was cut off is repeated and has one effect."""
+
+import secrets
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from adms.client.channel import call, open_channel
+from adms.client.desk_proto import MODE, MODE_TO_PROTO, TAG_TO_PROTO, plan_from_proto, tag_from_proto
+from adms.client.field_proto import time_from_proto, time_to_proto
+from adms.client.records import ListedPlan, PlacedTag, TagKind
+from adms.core.modes import Mode
+from adms.wire.operations.v1 import operations_pb2 as pb
+from adms.wire.operations.v1 import operations_pb2_grpc
+
+
+class Operator:
+    """Calls of one actor. Raises InputError for what cannot be done and AdapterError where the service stays away for
+    `timeout_s`.
+
+    Request ids are `run_id` and a count: give a run id where two runs shall write the same journal, and never the same
+    one twice to one journal.
+    """
+
+    def __init__(self, endpoint: str, *, actor: str, run_id: str | None = None, timeout_s: float = 10.0) -> None:
+        self._channel = open_channel(endpoint)
+        self._stub: operations_pb2_grpc.OperationsServiceAsyncStub = operations_pb2_grpc.OperationsServiceStub(
+            self._channel
+        )
+        self._actor = actor
+        self._run_id = run_id or secrets.token_hex(8)
+        self._count = 0
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._channel.close()
+
+    def _request_id(self) -> str:
+        self._count += 1
+        return f"{self._run_id}-{self._count}"
+
+    async def set_mode(self, mode: Mode, *, reason: str, device: str = "") -> Mode:
+        """Sets the mode of the system or of one device; the mode in effect now. CONTROL takes effect after enough
+        good rounds."""
+        request = pb.SetModeRequest(
+            request_id=self._request_id(),
+            actor=self._actor,
+            reason=reason,
+            mode=MODE_TO_PROTO[mode],
+            device_id=device,
+        )
+        response = await call(lambda: self._stub.SetMode(request), timeout_s=self._timeout_s)
+        return MODE.get(response.effective_mode, Mode.OBSERVE)
+
+    async def plans(self, *, open_only: bool = False) -> tuple[ListedPlan, ...]:
+        """Plans, oldest first."""
+        request = pb.ListPlansRequest(open_only=open_only)
+        response = await call(lambda: self._stub.ListPlans(request), timeout_s=self._timeout_s)
+        return tuple(plan_from_proto(plan) for plan in response.plans)
+
+    async def approve_plan(self, plan_id: str, *, reason: str) -> None:
+        """Lets a proposed plan execute."""
+        request = pb.ApprovePlanRequest(
+            request_id=self._request_id(), actor=self._actor, reason=reason, plan_id=plan_id
+        )
+        await call(lambda: self._stub.ApprovePlan(request), timeout_s=self._timeout_s)
+
+    async def abort_plan(self, plan_id: str, *, reason: str) -> None:
+        """Stops a plan after the step in hand."""
+        request = pb.AbortPlanRequest(request_id=self._request_id(), actor=self._actor, reason=reason, plan_id=plan_id)
+        await call(lambda: self._stub.AbortPlan(request), timeout_s=self._timeout_s)
+
+    async def place_tag(self, device: str, *, kind: TagKind, reason: str) -> PlacedTag:
+        """Forbids operations of a device; this actor is the tag's holder."""
+        request = pb.PlaceTagRequest(
+            request_id=self._request_id(),
+            actor=self._actor,
+            reason=reason,
+            device_id=device,
+            kind=TAG_TO_PROTO[kind],
+        )
+        response = await call(lambda: self._stub.PlaceTag(request), timeout_s=self._timeout_s)
+        return tag_from_proto(response.tag)
+
+    async def remove_tag(self, tag_id: str) -> None:
+        """Takes away a tag that this actor holds."""
+        request = pb.RemoveTagRequest(request_id=self._request_id(), actor=self._actor, tag_id=tag_id)
+        await call(lambda: self._stub.RemoveTag(request), timeout_s=self._timeout_s)
+
+    async def tags(self) -> tuple[PlacedTag, ...]:
+        """All tags in force."""
+        response = await call(lambda: self._stub.ListTags(pb.ListTagsRequest()), timeout_s=self._timeout_s)
+        return tuple(tag_from_proto(tag) for tag in response.tags)
+
+    async def emergency_stop(self, *, reason: str) -> datetime:
+        """All automation off; when it was."""
+        request = pb.EmergencyStopRequest(request_id=self._request_id(), actor=self._actor, reason=reason)
+        response = await call(lambda: self._stub.EmergencyStop(request), timeout_s=self._timeout_s)
+        return time_from_proto(response.stopped)
+
+    async def set_interface_limit(
+        self,
+        *,
+        reason: str,
+        import_max_w: float | None = None,
+        export_max_w: float | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        interface: str = "",
+    ) -> None:
+        """Limits import and export from `start` (now where not given) to `end` (until further notice); None is
+        unlimited. `interface` may be left out where the model has one."""
+        request = pb.SetInterfaceLimitRequest(
+            request_id=self._request_id(),
+            actor=self._actor,
+            reason=reason,
+            interface_id=interface,
+            import_max_w=import_max_w,
+            export_max_w=export_max_w,
+            start=None if start is None else time_to_proto(start),
+            end=None if end is None else time_to_proto(end),
+        )
+        await call(lambda: self._stub.SetInterfaceLimit(request), timeout_s=self._timeout_s)
