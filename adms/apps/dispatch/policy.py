@@ -31,6 +31,10 @@ class DispatchPolicy:
     """[DE3]."""
     soc_max_frac: float
     sigma_margin: float
-    """Voltage limits are tightened by this many standard deviations of the estimate."""
+    """Voltage limits are tightened by this many standard deviations of the estimate. Less than Volt/VAR's: it plans up
+    to its own tightened limits, and the room between the two is what dispatch may use until Volt/VAR follows."""
+    voltage_allowance_pu: float
+    """Setpoints may always move a voltage by this much against idle, also near or outside a limit: Volt/VAR cures what
+    is left, and a node that is outside already does not forbid everything."""
     voltage_corrections_max: int
     """Linear programs with more voltage rows before the setpoints are scaled back."""

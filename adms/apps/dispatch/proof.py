@@ -37,7 +37,7 @@ class Proof:
     """With every member at idle."""
     watched: BoolArray
     v_low_pu: FloatArray
-    """[node] tightened by sigma; never asked to be better than with the members at idle."""
+    """[node] tightened by sigma; or idle and the allowance, where that is further out."""
     v_high_pu: FloatArray
 
     def flow(self, p_w: FloatArray) -> PowerFlow | None:
@@ -107,8 +107,8 @@ def proof_of(view: RoundView, *, picture: Estimate, members: tuple[Member, ...],
         members=members,
         idle=idle,
         watched=np.asarray(watched),
-        v_low_pu=np.minimum(arrays.v_min_pu + margin, v),
-        v_high_pu=np.maximum(arrays.v_max_pu - margin, v),
+        v_low_pu=np.minimum(arrays.v_min_pu + margin, v - policy.voltage_allowance_pu),
+        v_high_pu=np.maximum(arrays.v_max_pu - margin, v + policy.voltage_allowance_pu),
     )
 
 

@@ -50,7 +50,7 @@ def decide(view: RoundView, *, state: VoltVarState, policy: VoltVarPolicy) -> De
     gone = advance(
         view,
         state=kept.state,
-        prove=lambda stage: _objection(view, stage, state=kept.state, picture=picture, study=study, policy=policy),
+        prove=lambda stages: _objection(view, stages, state=kept.state, picture=picture, study=study, policy=policy),
         policy=policy,
     )
     state, plans, notes = gone.state, gone.plans, kept.notes + gone.notes
@@ -159,25 +159,35 @@ def _setpoint(device_class: DeviceClass, value: float) -> Setpoint:
 
 
 def _objection(
-    view: RoundView, stage: Stage, *, state: VoltVarState, picture: Picture, study: Study, policy: VoltVarPolicy
+    view: RoundView,
+    stages: tuple[Stage, ...],
+    *,
+    state: VoltVarState,
+    picture: Picture,
+    study: Study,
+    policy: VoltVarPolicy,
 ) -> str:
-    """Why the stage must not start now, by a power flow on the present estimate; empty where it may."""
+    """Why the first of the stages must not start now, by power flows on the present estimate; empty where it may:
+    the state after it can be left, and the state after all of them is better than the present one."""
     cures = picture.worst_outside_pu() > policy.violation_deadband_pu
-    latched = stage.device_class is not DeviceClass.REACTIVE
-    reason = unsettled(view)
-    if reason and latched and not cures:
-        return reason
+    if not cures and any(stage.device_class is not DeviceClass.REACTIVE for stage in stages):
+        reason = unsettled(view)
+        if reason:
+            return reason
     inverters = reactive_controls(view, picture=picture, policy=policy)
     q = standing_q(view, state, study=study, limits={c.der: c.q_limit_var for c in inverters})
     before = study.evaluate(view.grid, q=q)
-    grid, changed = _after(view.grid, stage, q)
+    grid, changed = _after(view.grid, stages[0], q)
+    next_ = study.evaluate(grid, q=changed)
+    for stage in stages[1:]:
+        grid, changed = _after(grid, stage, changed)
     after = study.evaluate(grid, q=changed)
-    if before is None or after is None:
+    if before is None or next_ is None or after is None:
         return "no power flow"
-    if after.violation_pu > before.violation_pu + VIOLATION_TOLERANCE_PU:
-        return f"it would now raise the sum outside limits to {after.violation_pu:.4f} pu"
+    if next_.violation_pu > before.violation_pu + VIOLATION_TOLERANCE_PU:
+        return f"it would now raise the sum outside limits to {next_.violation_pu:.4f} pu"
     if after.objective_w > before.objective_w:
-        return f"it would now raise losses by {after.losses_w - before.losses_w:.0f} W"
+        return f"the plan would now raise losses by {after.losses_w - before.losses_w:.0f} W"
     return ""
 
 

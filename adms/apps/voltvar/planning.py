@@ -1,14 +1,15 @@
 """One look at the feeder: which moves, in which order, proved on exact power flows; or why none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import permutations
 
 from adms.apps.view import RoundView
-from adms.apps.voltvar.controls import Blocked, DiscreteControl, discrete_controls
+from adms.apps.voltvar.controls import DiscreteControl, discrete_controls
 from adms.apps.voltvar.picture import Picture
 from adms.apps.voltvar.policy import VoltVarPolicy
 from adms.apps.voltvar.reactive import ReactiveControl, best_reactive, reactive_controls
-from adms.apps.voltvar.search import Found, Positions, moved, search, wear_w
+from adms.apps.voltvar.search import Positions, moved, search, wear_w
 from adms.apps.voltvar.state import DeviceClass, VoltVarState
 from adms.apps.voltvar.study import VIOLATION_TOLERANCE_PU, Score, Study
 from adms.core.commands import PowerSetpoint
@@ -88,34 +89,32 @@ def look(
     if before is None:
         return "the present state has no power flow"
     rejected: list[tuple[str, str]] = []
-    q_best, with_q = _reactive(view, study, inverters, q_now, before, picture=picture, cures=cures, policy=policy)
     controls: tuple[DiscreteControl, ...] = ()
-    blocked: tuple[Blocked, ...] = ()
     if latched_forbidden:
         rejected.append(("taps and capacitors", latched_forbidden))
-    elif cures and with_q.violation_pu <= VIOLATION_TOLERANCE_PU:
-        rejected.append(("taps and capacitors", "inverter Q alone cures it, without wear"))
     else:
         controls, blocked = discrete_controls(view, picture=picture, policy=policy)
         rejected += [(item.device, item.reason) for item in blocked]
-    found = _discrete(view, study, controls, q_best, policy=policy)
-    positions: Positions = tuple(c.position for c in controls)
-    if found is not None and found.best.positions != positions:
-        wear = wear_w(controls, found.best.positions, policy=policy)
-        if worth(with_q, found.best.score, wear_w=wear, cures=cures, policy=policy):
-            positions = found.best.positions
-        else:
-            gain = with_q.losses_w - found.best.score.losses_w
-            rejected.append((_words(controls, found.best.positions), f"VV9: saves only {gain:.0f} W"))
-    if found is not None and found.runner_up is not None:
-        other = found.runner_up
-        why = f"losses {other.score.losses_w:.0f} W, {other.score.violation_pu:.4f} pu outside limits in sum"
-        rejected.append((_words(controls, other.positions), why))
-    if found is not None and not found.complete:
-        rejected.append(("further positions", f"the limit of {policy.power_flows_max} power flows was reached"))
-    stages = _ordered(view.grid, study, controls, positions, q_now=q_now, q_best=q_best, before=before)
-    grid = moved(view.grid, controls, positions) if stages else view.grid
-    flow = study.flow(grid, q=q_best if stages else q_now)
+    desk = _Desk(view=view, study=study, picture=picture, controls=controls, inverters=inverters, policy=policy)
+    stay = _Option(name="nothing", positions=tuple(c.position for c in controls), q=q_now, score=before, wear_w=0.0)
+    q_first = desk.with_reactive(stay, cures=cures)
+    options = [q_first]
+    if cures:
+        # Wear against losses: taps that bring the voltage where it belongs, or inverters that push against it.
+        options.append(desk.with_reactive(desk.with_discrete(stay, rejected=rejected), cures=cures))
+    else:
+        options.append(desk.with_discrete(q_first, rejected=rejected))
+    useful = [o for o in options if worth(before, o.score, wear_w=o.wear_w, cures=cures, policy=policy)]
+    best = min(useful, key=lambda o: o.total_w, default=stay)
+    for option in options:
+        if option is not best and option.name != "nothing":
+            why = f"losses {option.score.losses_w:.0f} W, {option.score.violation_pu:.4f} pu outside limits in sum"
+            if option not in useful:
+                why = f"VV9: saves only {before.losses_w - option.score.losses_w - option.wear_w:.0f} W"
+            rejected.append((option.name, why))
+    stages = _ordered(view.grid, study, controls, best.positions, q_now=q_now, q_best=best.q, before=before)
+    grid = moved(view.grid, controls, best.positions) if stages else view.grid
+    flow = study.flow(grid, q=best.q if stages else q_now)
     return Outlook(
         cures=cures,
         before=before,
@@ -136,34 +135,69 @@ def worth(before: Score, after: Score, *, wear_w: float, cures: bool, policy: Vo
     return lowered_pu >= -VIOLATION_TOLERANCE_PU and saved_w >= policy.gain_threshold_w
 
 
-def _reactive(
-    view: RoundView,
-    study: Study,
-    inverters: tuple[ReactiveControl, ...],
-    q_now: Reactive,
-    before: Score,
-    *,
-    picture: Picture,
-    cures: bool,
-    policy: VoltVarPolicy,
-) -> tuple[Reactive, Score]:
-    answer = best_reactive(study, view.grid, inverters, start=q_now, picture=picture, policy=policy)
-    if answer is None or not worth(before, answer[1], wear_w=0.0, cures=cures, policy=policy):
-        return q_now, before
-    return answer
+@dataclass(frozen=True, kw_only=True)
+class _Option:
+    """A whole answer: positions and Q together."""
+
+    name: str
+    positions: Positions
+    q: Reactive
+    score: Score
+    wear_w: float
+
+    @property
+    def total_w(self) -> float:
+        return self.score.objective_w + self.wear_w
 
 
-def _discrete(
-    view: RoundView, study: Study, controls: tuple[DiscreteControl, ...], q: Reactive, *, policy: VoltVarPolicy
-) -> Found | None:
-    if not controls:
-        return None
-    return search(
-        controls,
-        evaluate=lambda positions: study.evaluate(moved(view.grid, controls, positions), q=q),
-        exhausted=lambda: study.exhausted,
-        policy=policy,
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Desk:
+    """What one look works with."""
+
+    view: RoundView
+    study: Study
+    picture: Picture
+    controls: tuple[DiscreteControl, ...]
+    inverters: tuple[ReactiveControl, ...]
+    policy: VoltVarPolicy
+
+    def with_reactive(self, option: _Option, *, cures: bool) -> _Option:
+        """The option with the Q that suits its positions best, if that is worth a change."""
+        grid = moved(self.view.grid, self.controls, option.positions)
+        answer = best_reactive(
+            self.study, grid, self.inverters, start=option.q, picture=self.picture, policy=self.policy
+        )
+        if answer is None or not worth(option.score, answer[1], wear_w=0.0, cures=cures, policy=self.policy):
+            return option
+        name = "inverter Q" if option.name == "nothing" else f"{option.name}, inverter Q"
+        return replace(option, name=name, q=answer[0], score=answer[1])
+
+    def with_discrete(self, option: _Option, *, rejected: list[tuple[str, str]]) -> _Option:
+        """The option with the positions that suit its Q best, if they are worth their wear."""
+        if not self.controls:
+            return option
+        found = search(
+            self.controls,
+            evaluate=lambda p: self.study.evaluate(moved(self.view.grid, self.controls, p), q=option.q),
+            exhausted=lambda: self.study.exhausted,
+            policy=self.policy,
+        )
+        if found is None or found.best.positions == option.positions:
+            return option
+        if found.runner_up is not None:
+            score = found.runner_up.score
+            why = f"losses {score.losses_w:.0f} W, {score.violation_pu:.4f} pu outside limits in sum"
+            rejected.append((_words(self.controls, found.runner_up.positions), why))
+        if not found.complete:
+            why = f"the limit of {self.policy.power_flows_max} power flows was reached"
+            rejected.append(("further positions", why))
+        return replace(
+            option,
+            name=_words(self.controls, found.best.positions),
+            positions=found.best.positions,
+            score=found.best.score,
+            wear_w=wear_w(self.controls, found.best.positions, policy=self.policy),
+        )
 
 
 def _ordered(
@@ -177,14 +211,14 @@ def _ordered(
     before: Score,
 ) -> tuple[Proved, ...]:
     """Stages of one class each (VV2) such that every state between them can be left (SW20): not more violation than
-    now. Where no order of both discrete classes does that, the first class that can stand alone."""
+    now. Where no order of all classes does that, the first order of fewer."""
     classes = [
         kind
         for kind in (DeviceClass.CAPACITOR, DeviceClass.TAP)
         if any(c.device_class is kind and c.position != p for c, p in zip(controls, positions, strict=True))
     ]
     first = [DeviceClass.REACTIVE] if dict(q_best) != dict(q_now) else []
-    orders = [first + classes, first + classes[::-1], *[[*first, kind] for kind in classes], first]
+    orders = [list(order) for size in (3, 2, 1) for order in permutations(first + classes, size)]
     for order in orders:
         stages = _prove(grid, study, controls, positions, order, q_now=q_now, q_best=q_best)
         limit = before.violation_pu + VIOLATION_TOLERANCE_PU

@@ -93,10 +93,12 @@ def stop(view: RoundView, *, state: VoltVarState, reason: str) -> Advanced:
     )
 
 
-def advance(view: RoundView, *, state: VoltVarState, prove: Callable[[Stage], str], policy: VoltVarPolicy) -> Advanced:
+def advance(
+    view: RoundView, *, state: VoltVarState, prove: Callable[[tuple[Stage, ...]], str], policy: VoltVarPolicy
+) -> Advanced:
     """Carry the plan under way one step further, if its stage is confirmed and settled.
 
-    `prove` gives the reason why a stage must not start in the present state, or nothing.
+    `prove` gives the reason why the first of the stages that are left must not start now, or nothing.
     """
     active = state.active
     if active is None:
@@ -107,7 +109,7 @@ def advance(view: RoundView, *, state: VoltVarState, prove: Callable[[Stage], st
     waited = view.now - active.since
     if active.status is PlanStatus.PROPOSED:
         if plan_id in view.approved_plans:
-            reason = prove(active.stages[active.stage])
+            reason = prove(active.stages[active.stage :])
             if reason:
                 return stop(view, state=state, reason=f"the picture has moved on since it was proposed: {reason}")
             return _running(begin(view, state=state, active=active), text="approved")
@@ -130,14 +132,16 @@ def advance(view: RoundView, *, state: VoltVarState, prove: Callable[[Stage], st
     return _next(view, state=state, active=active, prove=prove)
 
 
-def _next(view: RoundView, *, state: VoltVarState, active: ActivePlan, prove: Callable[[Stage], str]) -> Advanced:
+def _next(
+    view: RoundView, *, state: VoltVarState, active: ActivePlan, prove: Callable[[tuple[Stage, ...]], str]
+) -> Advanced:
     if active.stage + 1 == len(active.stages):
         done = PlanProgress(
             plan=active.plan, status=PlanStatus.DONE, steps_done=len(active.plan.steps), text="all stages confirmed"
         )
         return Advanced(state=replace(state, active=None), plans=(done,))
     following = replace(active, stage=active.stage + 1)
-    reason = prove(following.stages[following.stage])
+    reason = prove(following.stages[following.stage :])
     if reason:
         return stop(view, state=state, reason=f"before {following.stages[following.stage].device_class}: {reason}")
     return _running(begin(view, state=state, active=following), text="next stage")

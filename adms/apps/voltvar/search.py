@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 from adms.apps.voltvar.controls import DiscreteControl
 from adms.apps.voltvar.policy import VoltVarPolicy
 from adms.apps.voltvar.state import DeviceClass
 from adms.apps.voltvar.study import VIOLATION_TOLERANCE_PU, Score
 from adms.grid.state import GridState
+
+PAIRED_MAX = 8
+"""So many of the best single steps are tried in pairs: 28 pairs, however many controls there are."""
 
 Positions = tuple[int, ...]
 """Position of each control, in the order of the controls."""
@@ -61,7 +65,7 @@ def search(
     exhausted: Callable[[], bool],
     policy: VoltVarPolicy,
 ) -> Found | None:
-    """Steepest descent over steps of one, then over pairs of steps, within `moves_per_plan_max`.
+    """Steepest descent over steps of one control, then over pairs of the best of those, within `moves_per_plan_max`.
 
     A step that only cures (daily budget used, reverse power) counts only where it lowers the violation.
 
@@ -81,6 +85,14 @@ def search(
             )  # fmt: skip
         return solved[positions]
 
+    def neighbours(around: Candidate, width: int) -> list[Positions]:
+        singles = list(_singles(around.positions, controls, policy=policy))
+        if width == 1:
+            return singles
+        ranked = [c for c in (look(positions) for positions in singles) if c is not None]
+        ranked = sorted(ranked, key=lambda c: (c.total_w, c.positions))[:PAIRED_MAX]
+        return _pairs(around.positions, [c.positions for c in ranked], controls, policy=policy)
+
     start: Positions = tuple(control.position for control in controls)
     best = look(start)
     if best is None:
@@ -88,7 +100,7 @@ def search(
     width = 1
     while not exhausted():
         chosen = best
-        for positions in _neighbours(best.positions, controls, width=width, policy=policy):
+        for positions in neighbours(best, width):
             if exhausted():
                 break
             candidate = look(positions)
@@ -113,24 +125,34 @@ def _allowed(candidate: Candidate, best: Candidate, controls: tuple[DiscreteCont
     return not restricted or candidate.score.violation_pu < best.score.violation_pu - VIOLATION_TOLERANCE_PU
 
 
-def _neighbours(
-    positions: Positions, controls: tuple[DiscreteControl, ...], *, width: int, policy: VoltVarPolicy
+def _singles(
+    positions: Positions, controls: tuple[DiscreteControl, ...], *, policy: VoltVarPolicy
 ) -> Iterator[Positions]:
-    """Positions one step (width 1) or two steps of two controls (width 2) away, inside every range."""
-    singles = [
-        (k, step)
-        for k, control in enumerate(controls)
-        for step in (-1, 1)
-        if control.minimum <= positions[k] + step <= control.maximum
-    ]
-    if width == 1:
-        changes = [(single,) for single in singles]
-    else:
-        changes = [(a, b) for i, a in enumerate(singles) for b in singles[i + 1 :] if a[0] != b[0]]  # type: ignore[misc]
-    for change in changes:
-        trial = list(positions)
-        for k, step in change:
-            trial[k] += step
-        distance = sum(abs(p - c.position) for p, c in zip(trial, controls, strict=True))
-        if distance <= policy.moves_per_plan_max:
-            yield tuple(trial)
+    """Positions one step away."""
+    for k, control in enumerate(controls):
+        for step in (-1, 1):
+            trial = (*positions[:k], positions[k] + step, *positions[k + 1 :])
+            if control.minimum <= trial[k] <= control.maximum and _near(trial, controls, policy=policy):
+                yield trial
+
+
+def _pairs(
+    positions: Positions,
+    singles: list[Positions],
+    controls: tuple[DiscreteControl, ...],
+    *,
+    policy: VoltVarPolicy,
+) -> list[Positions]:
+    """Two single steps at once, where they are steps of two controls."""
+    found = []
+    for one, other in combinations(singles, 2):
+        trial = tuple(a + b - p for a, b, p in zip(one, other, positions, strict=True))
+        two = sum(t != p for t, p in zip(trial, positions, strict=True)) == 2
+        if two and _near(trial, controls, policy=policy):
+            found.append(trial)
+    return found
+
+
+def _near(positions: Positions, controls: tuple[DiscreteControl, ...], *, policy: VoltVarPolicy) -> bool:
+    distance = sum(abs(p - c.position) for p, c in zip(positions, controls, strict=True))
+    return distance <= policy.moves_per_plan_max

@@ -15,6 +15,7 @@ POLICY = DispatchPolicy(
     lease_s=60.0,
     soc_min_frac=0.1,
     soc_max_frac=0.95,
-    sigma_margin=2.0,
+    sigma_margin=0.0,
+    voltage_allowance_pu=0.002,
     voltage_corrections_max=3,
 )

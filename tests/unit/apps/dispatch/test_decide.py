@@ -255,7 +255,7 @@ def test_an_unknown_flow_at_the_interface_is_said_and_not_taken_as_zero() -> Non
 
 
 def test_setpoints_that_would_raise_a_voltage_over_its_limit_are_held_back() -> None:
-    """A battery of 2 MW at c could hold any limit, but not the voltage: at 1.05 pu less two sigma it ends."""
+    """A battery of 2 MW at c could hold any limit, but not the voltage: at 1.05 pu it ends."""
     big = replace(der(ElementId("der.big"), DerKind.BATTERY, "c", s_va=2e6, p_max_w=2e6, p_min_w=-2e6), energy_wh=4e6)
     net = arrays(model(extra_ders=(big,)))
     grid = normal_state(net.model).with_tap(ElementId("transformer.reg"), position=3)
@@ -274,7 +274,7 @@ def test_setpoints_that_would_raise_a_voltage_over_its_limit_are_held_back() -> 
         s[net.injector_rows[proposal.device]] = proposal.setpoint.p_injection_w
     after = view_of(net, grid=grid, s_nominal_va=s).picture()
     assert after is not None
-    assert np.abs(after.v_phasor_pu).max() <= 1.05 - 2 * 0.001 + 1e-6
+    assert np.abs(after.v_phasor_pu).max() <= 1.05 + 1e-6
     assert "voltage at" in decision.plans[0].plan.binding_limit
 
 

@@ -84,11 +84,13 @@ def test_p_and_q_stay_inside_the_inverter(
     power = {PV: complex(pv_w), BATTERY: complex(battery_w)}
     view = view_of(NET, s_nominal_va=loads(NET, factor=load_factor, der_va=power), points=points)
     decision = decide(view, state=VoltVarState.initial(), policy=POLICY)
-    for proposal in decision.proposals:
-        assert isinstance(proposal.setpoint, PowerSetpoint)
-        q = proposal.setpoint.q_injection_var
+    steps = [(s.device, s.setpoint) for progress in decision.plans for s in progress.plan.steps]
+    for device, setpoint in [*steps, *((p.device, p.setpoint) for p in decision.proposals)]:
+        if not isinstance(setpoint, PowerSetpoint):
+            continue
+        q = setpoint.q_injection_var
         assert q is not None
-        der = DERS[proposal.device]
+        der = DERS[device]
         assert abs(q) <= der.q_max_var + 1e-6
         assert hypot(power[der.id].real, q) <= der.s_max_va * (1 + 1e-9)
 
