@@ -1,4 +1,4 @@
-"""`adms demo` from the first check to the exit code: files, service, bench, events, verdict; nothing is left running."""
+"""`adms demo` from the first check to the exit code: files, service, bench, events, verdict, clean-up."""
 
 import asyncio
 import json

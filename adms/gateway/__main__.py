@@ -1,0 +1,42 @@
+"""`python -m adms.gateway ...`: what `adms gateway` becomes. Exit codes: 0 done, 2 it could not run."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from adms.client import AdapterError, InputError
+from adms.gateway.recording import read_recording
+from adms.gateway.replay import replay
+
+
+def main() -> int:
+    """Run one gateway; the exit code."""
+    parser = argparse.ArgumentParser(prog="adms gateway")
+    commands = parser.add_subparsers(dest="command", required=True)
+    player = commands.add_parser("replay", help="stream a recording of telemetry")
+    player.add_argument("file", type=Path)
+    player.add_argument("--endpoint", required=True)
+    player.add_argument("--source", required=True)
+    player.add_argument("--speed", type=float, default=1.0)
+    arguments = parser.parse_args()
+    try:
+        recording = read_recording(arguments.file)
+        used = asyncio.run(
+            replay(recording, endpoint=arguments.endpoint, source_id=arguments.source, speed=arguments.speed)
+        )
+    except InputError as refused:
+        for problem in refused.problems:
+            print(f"adms gateway: {problem}", file=sys.stderr)
+        return 2
+    except AdapterError as failed:
+        print(f"adms gateway: {failed}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    print(f"{used} frames used, {len(recording.points)} points")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
