@@ -30,7 +30,6 @@ from hil.story import Story
 
 ROLES = (GATEWAY, "ders")
 START_TIMEOUT_S = 60.0
-ACKNOWLEDGE_ROUNDS = 2
 DEFAULT_TOLERANCE_W = 1.0
 
 
@@ -55,7 +54,7 @@ class Stdin:
 
     async def line(self) -> str:
         """Next line. Raises RuntimeError when the parent has closed its end."""
-        text = await asyncio.to_thread(sys.stdin.readline)
+        text: str = await asyncio.to_thread(sys.stdin.readline)
         if not text:
             raise RuntimeError("the parent closed standard input")
         return text
@@ -100,7 +99,7 @@ async def demo(options: Options) -> int:
     )
     options.out.mkdir(parents=True, exist_ok=True)
     story = Story()
-    service = ServiceLink()
+    service = ServiceLink(run_id=f"bench-{options.seed}")
     async with field_processes() as buses:
         session = _session(bench, buses=buses, service=service, story=story, options=options)
         await service.connect(options.endpoint)
@@ -111,7 +110,9 @@ async def demo(options: Options) -> int:
             ders_setup(session.plant, session.meters, scenario=scenario, endpoint=options.endpoint)
         )
         for bus in buses.values():
-            await asyncio.wait_for(bus.ask({"type": "ready"}), START_TIMEOUT_S)
+            reply = await asyncio.wait_for(bus.ask({"type": "ready"}), START_TIMEOUT_S)
+            for problem in reply["problems"]:
+                story.emit("problem", time_s=0.0, message=problem)
         _start(session, options=options)
         await session.play()
         frames = await _frame_counts(session)
@@ -147,6 +148,7 @@ def _session(
         story=story,
         service=service,
         parent=Stdin(),
+        endpoint=options.endpoint,
         buses=buses,
         outage=options.outage,
         real_time=options.real_time,
@@ -172,20 +174,22 @@ def _start(session: Session, *, options: Options) -> None:
 
 async def _frame_counts(session: Session) -> tuple[FrameCount, ...]:
     """What each source sent and what the service has used; a few more grants let the last acknowledgements arrive."""
-    used: dict[str, int] = dict(await session.service.frames_used()) if session.service_up else {}
     counts = []
+    acknowledged: dict[str, tuple[int, int]] = {}
     for bus in session.buses.values():
-        reply = await bus.ask({"type": "counts"})
-        for source_id, (sent, acknowledged) in reply["frames"].items():
-            counted = used.get(source_id, acknowledged)
-            counts.append(
-                FrameCount(
-                    source_id=source_id,
-                    sent=sent,
-                    used=min(sent, counted) if session.service_up else acknowledged,
-                    used_twice=max(0, counted - sent),
-                )
+        reply = await bus.ask({"type": "counts", "service_up": session.service_up})
+        acknowledged.update(reply["frames"])
+    journal = await session.service.frames_used() if session.service_up else {}
+    for source_id, (sent, used) in acknowledged.items():
+        account = journal.get(source_id)
+        counts.append(
+            FrameCount(
+                source_id=source_id,
+                sent=sent,
+                used=min(used, account.used) if account is not None else used,
+                used_twice=account.twice if account is not None else 0,
             )
+        )
     return tuple(counts)
 
 

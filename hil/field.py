@@ -7,12 +7,16 @@ message, so that the bench can go in lockstep.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from hil.devices import SUCCESS, Answer, FieldCommand, LeaseHolder, LineDevice, LineDevices
 from hil.fieldbus import Connection, FieldBusError, Message, call
 from hil.link import ControlLink, TelemetryLink
 from hil.meters import MeterPoint
+
+READY_TIMEOUT_S = 30.0
+ACKNOWLEDGE_TIMEOUT_S = 5.0
 
 
 class Field:
@@ -37,9 +41,7 @@ class Field:
             self.controllers[controller["controller_id"]] = ControlLink(
                 endpoint=endpoint,
                 controller_id=controller["controller_id"],
-                instance_id=f"{controller['controller_id']}-1",
                 devices=tuple(controller["devices"]),
-                seen_epoch=self._seen_epoch,
                 on_command=self._on_command,
                 now_s=lambda: self._now_s,
             )
@@ -65,12 +67,6 @@ class Field:
                 )
         if line:
             self._line = LineDevices(tuple(line), supervision_lapse_s=lapse_s)
-
-    def _seen_epoch(self, device_id: str) -> int:
-        holder = self._holders.get(device_id)
-        if holder is not None:
-            return holder.seen_epoch
-        return self._line.seen_epoch if self._line is not None else 0
 
     def _on_command(self, command: FieldCommand) -> Answer:
         holder = self._holders.get(command.device_id)
@@ -98,10 +94,28 @@ class Field:
         )
         return answer
 
-    async def ready(self) -> None:
-        """Wait until the service knows every source and controller."""
-        for link in (*self.sources.values(), *self.controllers.values()):
-            await link.ready()
+    async def start(self) -> None:
+        """Begin to connect."""
+        for link in self._links:
+            await link.start()
+
+    @property
+    def _links(self) -> tuple[TelemetryLink | ControlLink, ...]:
+        return (*self.sources.values(), *self.controllers.values())
+
+    async def ready(self) -> Message:
+        """Wait until the service knows every source and controller; what it does not take of them."""
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            for link in self._links:
+                await link.ready()
+        return {"problems": [problem for link in self._links for problem in link.problems]}
+
+    async def lost(self) -> Message:
+        """Wait until every stream has noticed that the service is gone."""
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            while any(link.connected for link in self._links):  # noqa: ASYNC110 (streams have no common event)
+                await asyncio.sleep(0.01)
+        return {"lost": True}
 
     async def scan(self, message: Message) -> Message:
         """Send what the meters show; answers with the sequence of each source's frame."""
@@ -129,35 +143,34 @@ class Field:
             "outcomes": {name: link.outcome_sequence for name, link in self.controllers.items()},
         }
 
-    def counts(self) -> Message:
-        """Frames sent and acknowledged by source."""
-        return {"frames": {name: [link.sent, link.used] for name, link in self.sources.items()}}
-
-    async def move_to(self, endpoint: str) -> None:
-        """The service has come back, perhaps elsewhere."""
-        for link in (*self.sources.values(), *self.controllers.values()):
-            await link.move_to(endpoint)
+    async def counts(self, *, service_up: bool) -> Message:
+        """Frames sent and acknowledged by source; waits a little for the last acknowledgements."""
+        if service_up:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT_S):
+                    for link in self.sources.values():
+                        await link.until_acknowledged()
+        return {"frames": {name: link.counts for name, link in self.sources.items()}}
 
     async def close(self) -> None:
         """End every stream."""
-        for link in (*self.sources.values(), *self.controllers.values()):
+        for link in self._links:
             await link.close()
 
 
-async def _answer(field: Field, message: Message) -> Message:
+async def answer(field: Field, message: Message) -> Message:
+    """One message of the plant, one answer. Raises FieldBusError for a message that is none."""
     match message["type"]:
         case "scan":
             return await field.scan(message)
         case "act":
             return await field.act(message)
         case "counts":
-            return field.counts()
+            return await field.counts(service_up=bool(message["service_up"]))
         case "ready":
-            await field.ready()
-            return {"ready": True}
-        case "endpoint":
-            await field.move_to(str(message["endpoint"]))
-            return {"moved": True}
+            return await field.ready()
+        case "lost":
+            return await field.lost()
         case unknown:
             raise FieldBusError(f"unknown message {unknown}")
 
@@ -166,13 +179,14 @@ async def serve(*, role: str, address: str) -> None:
     """Run one field process until the plant says stop or goes away."""
     bus: Connection = await call(address, role=role)
     field = Field(await bus.receive())
+    await field.start()
     try:
         while True:
             message: dict[str, Any] = await bus.receive()
             if message["type"] == "stop":
                 await bus.send({"stopped": True})
                 return
-            await bus.send(await _answer(field, message))
+            await bus.send(await answer(field, message))
     except (FieldBusError, asyncio.CancelledError):
         return
     finally:

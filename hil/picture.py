@@ -49,6 +49,14 @@ class RoundNews:
     """Voltage and its sigma by live node; None where there was no estimate."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FrameUse:
+    """Frames of one source in the journal's account."""
+
+    used: int
+    twice: int
+
+
 def in_columns(news: RoundNews, *, nodes: tuple[Node, ...]) -> tuple[FloatArray, FloatArray]:
     """Estimated voltage and sigma over the trace's nodes, NaN where there is none."""
     known = news.nodes or {}
@@ -82,8 +90,8 @@ class Service(Protocol):
         """The transmission operator's notice."""
         ...
 
-    async def frames_used(self) -> Mapping[str, int]:
-        """Frames by source in the journal's account, each counted as often as it was used."""
+    async def frames_used(self) -> Mapping[str, FrameUse]:
+        """Frames by source in the journal's account."""
         ...
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hil.arms import Bench, feeder_state, protection_busy
 from hil.engine import FloatArray
-from hil.fieldbus import Connection, Message
+from hil.fieldbus import Message
 from hil.meters import GATEWAY, Meters, Scan
 from hil.oracle import FeederState
 from hil.picture import LATCHED, RoundNews, Service, in_columns
@@ -29,6 +29,14 @@ class Outage:
 
     start_s: float
     duration_s: float | None
+
+
+class Bus(Protocol):
+    """A field process, as the plant speaks with it."""
+
+    async def ask(self, message: Message) -> Message:
+        """One message, one answer."""
+        ...
 
 
 class Parent(Protocol):
@@ -52,7 +60,8 @@ class Session:
     story: Story
     service: Service
     parent: Parent
-    buses: Mapping[str, Connection]
+    endpoint: str
+    buses: Mapping[str, Bus]
     """Field processes by role."""
     outage: Outage | None = None
     real_time: bool = False
@@ -67,6 +76,7 @@ class Session:
     targets: dict[str, tuple[float | None, float]] = field(default_factory=dict)
     leased: frozenset[str] = frozenset()
     _outcomes: dict[str, int] = field(default_factory=dict)
+    _outcomes_before: dict[str, int] = field(default_factory=dict)
     _events_told: int = 0
     _last_mode: str = ""
     _notes: dict[str, str] = field(default_factory=dict)
@@ -95,12 +105,16 @@ class Session:
         news: RoundNews | None = None
         if self.service_up:
             await self._operators(now_s)
-            expect = await self.service.advance_to(now_s, frames=frames, outcomes=self._outcomes)
+            expect = await self.service.advance_to(now_s, frames=frames, outcomes=self._new_outcomes())
             news = await self.service.round_at(now_s)
         await self._devices(now_s, expect=expect)
         if news is not None:
             self._keep_estimate(news)
         self._tell(now_s, news=news)
+
+    def _new_outcomes(self) -> dict[str, int]:
+        """Outcomes to wait for: those given since the service (re)started."""
+        return {name: n for name, n in self._outcomes.items() if n > self._outcomes_before.get(name, 0)}
 
     def _look(self, now_s: float) -> None:
         busy = protection_busy(self.plant)
@@ -215,14 +229,17 @@ class Session:
             self.story.emit("service_kill", time_s=now_s)
             await self._hear("killed")
             await self.service.close()
+            await asyncio.gather(*(bus.ask({"type": "lost"}) for bus in self.buses.values()))
             self.service_up = self.released = False
             self.story.step("the service is killed", time_s=now_s, why="scenario")
         elif not self.service_up and outage.duration_s is not None and now_s >= outage.start_s + outage.duration_s:
             self.story.emit("service_start", time_s=now_s)
             endpoint = (await self._hear("started"))[0]
+            if endpoint != self.endpoint:
+                raise RuntimeError(f"field devices look for the service at {self.endpoint}, it started at {endpoint}")
             await self.service.connect(endpoint)
-            for kind in ({"type": "endpoint", "endpoint": endpoint}, {"type": "ready"}):
-                await asyncio.gather(*(bus.ask(kind) for bus in self.buses.values()))
+            await asyncio.gather(*(bus.ask({"type": "ready"}) for bus in self.buses.values()))
+            self._outcomes_before = dict(self._outcomes)
             self.service_up = True
             self.story.step("the service is started again", time_s=now_s, why="scenario")
 

@@ -1,0 +1,352 @@
+"""The bench's ends of the gRPC API, on `adms.client`. The only module that imports anything of `adms`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any, assert_never
+
+from adms.client import (
+    AdapterError,
+    Capability,
+    CapacitorSetpoint,
+    Device,
+    DeviceClass,
+    DeviceController,
+    EntryKind,
+    InputError,
+    Insight,
+    Mode,
+    Operator,
+    OutcomeCode,
+    Point,
+    PointKind,
+    PowerSetpoint,
+    ReceivedCommand,
+    RoundReport,
+    Setpoint,
+    SigmaSource,
+    SimulationClock,
+    SwitchSetpoint,
+    TapSetpoint,
+    TelemetrySource,
+)
+from hil.devices import Answer, FieldCommand
+from hil.meters import MeterPoint
+from hil.picture import FrameUse, RoundMove, RoundNews
+
+START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+"""Feeder second 0."""
+WINDOW_FRAMES = 5000
+ARRIVAL_TIMEOUT_S = 20.0
+GRANT_TIMEOUT_S = 120.0
+
+
+def moment(time_s: float) -> datetime:
+    """Date of a feeder second."""
+    return START + timedelta(seconds=time_s)
+
+
+def seconds(time: datetime) -> float:
+    """Feeder second of a date."""
+    return (time - START).total_seconds()
+
+
+class TelemetryLink:
+    """One telemetry source."""
+
+    def __init__(self, *, endpoint: str, source_id: str, instance_epoch: int, points: Sequence[MeterPoint]) -> None:
+        self._source = TelemetrySource(
+            endpoint,
+            source_id=source_id,
+            instance_epoch=instance_epoch,
+            points=[
+                Point(
+                    kind=PointKind(point.kind),
+                    element=point.element,
+                    side=point.side,
+                    phase=point.phase,
+                    sigma=point.sigma,
+                )
+                for point in points
+            ],
+            window=WINDOW_FRAMES,
+        )
+
+    async def start(self) -> None:
+        """Begin to connect."""
+        await self._source.__aenter__()
+
+    async def ready(self) -> None:
+        """Wait until the service has welcomed the source."""
+        await self._source.until_connected()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the stream stands."""
+        return self._source.connected
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Frames sent, and those in the journal's account."""
+        return self._source.sequence, self._source.acknowledged
+
+    @property
+    def problems(self) -> list[str]:
+        """Points that the service does not take."""
+        return [str(problem) for problem in self._source.point_problems]
+
+    async def send(self, *, time_s: float, index: Sequence[int], value: Sequence[float]) -> int:
+        """Queue a frame; its sequence."""
+        return await self._source.send(measure_time=moment(time_s), values=dict(zip(index, value, strict=True)))
+
+    async def until_acknowledged(self) -> None:
+        """Wait until every frame is in the journal's account."""
+        await self._source.until_acknowledged(self._source.sequence)
+
+    async def close(self) -> None:
+        """End the stream."""
+        await self._source.__aexit__(None, None, None)
+
+
+class ControlLink:
+    """One device controller. `on_command` decides; its answer goes back as the outcome."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        controller_id: str,
+        devices: Sequence[Mapping[str, Any]],
+        on_command: Callable[[FieldCommand], Answer],
+        now_s: Callable[[], float],
+    ) -> None:
+        self._controller = DeviceController(
+            endpoint,
+            controller_id=controller_id,
+            devices=[_device(device) for device in devices],
+            now=lambda: moment(now_s()),
+            instance_id=f"{controller_id}-1",
+        )
+        self._on_command = on_command
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to connect."""
+        await self._controller.__aenter__()
+        self._serving = asyncio.get_running_loop().create_task(self._serve())
+
+    async def _serve(self) -> None:
+        async for command in self._controller.commands():
+            answer = self._on_command(_field_command(command))
+            await self._controller.report(command, OutcomeCode(answer.code), text=answer.text)
+
+    async def ready(self) -> None:
+        """Wait until the service has registered the devices."""
+        await self._controller.until_connected()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the stream stands."""
+        return self._controller.connected
+
+    @property
+    def problems(self) -> list[str]:
+        """Devices that the service does not take."""
+        return [str(problem) for problem in self._controller.device_problems]
+
+    @property
+    def outcome_sequence(self) -> int:
+        """Of the newest outcomes."""
+        return self._controller.outcome_sequence
+
+    async def reached(self, stream_sequence: int) -> None:
+        """Wait until every command up to there has been answered. Raises TimeoutError."""
+        async with asyncio.timeout(ARRIVAL_TIMEOUT_S):
+            await self._controller.until_settled(stream_sequence)
+
+    async def close(self) -> None:
+        """End the stream."""
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
+        await self._controller.__aexit__(None, None, None)
+
+
+class ServiceLink:
+    """The bench's hand on the clock, its operators, and what it watches (`hil.picture.Service`)."""
+
+    def __init__(self, *, run_id: str) -> None:
+        self._run_id = run_id
+        self._starts = 0
+        self._stack = AsyncExitStack()
+        self._rounds: dict[float, RoundReport] = {}
+        self._arrived = asyncio.Event()
+
+    async def connect(self, endpoint: str) -> None:
+        """Speak with the service there from now on."""
+        self._starts += 1
+        self._stack = AsyncExitStack()
+        run_id = f"{self._run_id}-{self._starts}"
+        enter = self._stack.enter_async_context
+        self._clock = await enter(SimulationClock(endpoint, timeout_s=GRANT_TIMEOUT_S))
+        self._operator = await enter(Operator(endpoint, actor="operator", run_id=f"{run_id}-operator"))
+        self._transmission = await enter(
+            Operator(endpoint, actor="transmission-operator", run_id=f"{run_id}-transmission")
+        )
+        self._insight = await enter(Insight(endpoint))
+        await self._insight.status()
+        watching = asyncio.get_running_loop().create_task(self._watch(self._insight))
+        self._stack.callback(watching.cancel)
+
+    async def _watch(self, insight: Insight) -> None:
+        with contextlib.suppress(AdapterError):
+            async for report in insight.rounds(with_nodes=True):
+                self._rounds[round(seconds(report.time), 3)] = report
+                self._arrived.set()
+
+    async def advance_to(
+        self, time_s: float, *, frames: Mapping[str, int], outcomes: Mapping[str, int]
+    ) -> Mapping[str, int]:
+        """Grant time once the named frames and outcomes have arrived; the stream sequence of each controller."""
+        advance = await self._clock.advance_to(moment(time_s), expect_frames=frames, expect_outcomes=outcomes)
+        return advance.streams
+
+    async def round_at(self, time_s: float) -> RoundNews | None:
+        """The round of that time; None where there was none within a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                while round(time_s, 3) not in self._rounds:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        report = self._rounds.pop(round(time_s, 3), None)
+        return _news(report) if report is not None else None
+
+    async def release_to_control(self) -> str | None:
+        """The operator asks for CONTROL; why it was refused, or None."""
+        try:
+            await self._operator.set_mode(Mode.CONTROL, reason="released by the shift")
+        except InputError as refused:
+            return str(refused)
+        return None
+
+    async def limit_import(self, import_max_w: float) -> None:
+        """The transmission operator's notice."""
+        await self._transmission.set_interface_limit(
+            reason="congestion on the transmission side", import_max_w=import_max_w
+        )
+
+    async def frames_used(self) -> Mapping[str, FrameUse]:
+        """By source, from the journal: every cut's account against the one before it."""
+        last: dict[tuple[str, int], int] = {}
+        used: dict[str, int] = {}
+        twice: dict[str, int] = {}
+        async for entry in self._insight.journal():
+            if entry.kind is not EntryKind.CUT:
+                continue
+            for source, (instance_epoch, sequence) in json.loads(entry.body)["used"].items():
+                before = last.get((source, instance_epoch), 0)
+                last[(source, instance_epoch)] = max(before, sequence)
+                used[source] = used.get(source, 0) + max(0, sequence - before)
+                twice[source] = twice.get(source, 0) + max(0, before - sequence)
+        return {source: FrameUse(used=used[source], twice=twice[source]) for source in used}
+
+    async def close(self) -> None:
+        """Let go of the service."""
+        await self._stack.aclose()
+
+
+def _device(device: Mapping[str, Any]) -> Device:
+    if device["kind"] != "der":
+        return Device(device_id=device["device_id"], device_class=DeviceClass(device["kind"]))
+    return Device(
+        device_id=device["device_id"],
+        device_class=DeviceClass.DER,
+        capability=Capability(
+            s_max_va=device["s_max_va"],
+            p_max_w=device["p_max_w"],
+            p_min_w=device["p_min_w"],
+            q_max_var=device["q_max_var"],
+            energy_wh=device["energy_wh"],
+            ramp_w_per_s=device["ramp_w_per_s"],
+        ),
+        stored_default=PowerSetpoint(p_injection_w=device["default_p_w"], q_injection_var=device["default_q_var"]),
+    )
+
+
+def _field_command(command: ReceivedCommand) -> FieldCommand:
+    common: dict[str, Any] = {
+        "command_id": command.command_id,
+        "device_id": command.device_id,
+        "epoch": command.epoch,
+        "expiry_s": seconds(command.expiry),
+        "reason": command.reason,
+        "app": command.app,
+    }
+    match command.setpoint:
+        case SwitchSetpoint(closed=closed):
+            return FieldCommand(closed=closed, **common)
+        case TapSetpoint(position=position):
+            return FieldCommand(tap=position, **common)
+        case CapacitorSetpoint(steps=steps):
+            return FieldCommand(steps=steps, **common)
+        case PowerSetpoint(p_injection_w=p_w, q_injection_var=q_var):
+            return FieldCommand(power=(p_w, q_var), **common)
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _in_words(setpoint: Setpoint) -> tuple[str, str]:
+    match setpoint:
+        case SwitchSetpoint(closed=closed):
+            return "switch", "close" if closed else "open"
+        case TapSetpoint(position=position):
+            return "tap", f"tap {position:+d}"
+        case CapacitorSetpoint(steps=steps):
+            return "capacitor", f"{steps} steps"
+        case PowerSetpoint(p_injection_w=p_w, q_injection_var=q_var):
+            parts = [
+                f"P {p_w / 1e3:.1f} kW" if p_w is not None else "",
+                f"Q {q_var / 1e3:.1f} kvar" if q_var is not None else "",
+            ]
+            return "power", ", ".join(part for part in parts if part)
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _news(report: RoundReport) -> RoundNews:
+    moves = []
+    for command in report.commands:
+        kind, words = _in_words(command.setpoint)
+        moves.append(
+            RoundMove(device=command.device_id, kind=kind, setpoint=words, app=command.app, reason=command.reason)
+        )
+    nodes = None
+    if report.estimate is not None:
+        nodes = {
+            (node.bus, node.phase): (node.v_pu, node.sigma_v_pu)
+            for node in report.estimate.nodes
+            if node.v_pu is not None and node.sigma_v_pu is not None and node.source is not SigmaSource.DEAD
+        }
+    return RoundNews(
+        time_s=seconds(report.time),
+        mode=report.mode.name.lower(),
+        grade=report.grade.name.lower(),
+        grade_reason=report.grade_reason,
+        v_min_pu=report.v_min_pu,
+        v_min_node=report.v_min_node,
+        v_max_pu=report.v_max_pu,
+        v_max_node=report.v_max_node,
+        losses_w=report.losses_w,
+        import_w=report.interface_import_w,
+        import_max_w=report.interface_import_max_w,
+        estimate_ms=report.estimate_ms,
+        notes=report.notes,
+        moves=moves,
+        refusals=[(refusal.device_id, refusal.guard, refusal.reason) for refusal in report.refusals],
+        nodes=nodes,
+    )
