@@ -185,7 +185,7 @@ class _Sitting:
         else:
             deadline = now + timedelta(seconds=self._travel_s(proposal.device) + self._gate.policy.confirm_timeout_s)
             waiting = Outstanding(command=command, deadline=deadline)
-            operation = Operation(time=now, setpoint=proposal.setpoint, previous=previous)
+            operation = Operation(time=now, setpoint=proposal.setpoint, previous=previous, app=proposal.app)
             self.state = _with_operation(self.state, waiting, operation)
             body = {"command": plain(command), "deadline": deadline.isoformat(), "operation": plain(operation)}
         self.commands.append(command)

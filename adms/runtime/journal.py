@@ -174,14 +174,14 @@ class Journal:
         try:
             self._prepare()
         except sqlite3.Error as error:
-            self._lock(f"{path}: {error}")
+            self.lock(f"{path}: {error}")
 
     def _prepare(self) -> None:
         existed = self.path.stat().st_size > 0
         if existed:
             found = _verify(self._connection) if self._has_table() else Verification(intact=True, entries=0)
             if not found.intact:
-                self._lock(f"{self.path} does not verify: {found.reason}")
+                self.lock(f"{self.path} does not verify: {found.reason}")
                 return
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
@@ -192,7 +192,8 @@ class Journal:
         query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'entries'"
         return bool(self._connection.execute(query).fetchone()[0])
 
-    def _lock(self, problem: str) -> None:
+    def lock(self, problem: str) -> None:
+        """Forbids writing from here on."""
         self._problem = problem
         self._read_only = True
 

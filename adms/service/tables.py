@@ -1,0 +1,93 @@
+"""TOML tables to frozen records: every problem of a file at once, in words that a user can act on."""
+
+import dataclasses
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from adms.core.errors import InputError, Problem
+
+T = TypeVar("T")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a file. Raises InputError where it is missing or not TOML."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise InputError([_problem(str(path), "", "", "no such file")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError([_problem(str(path), "", "", f"cannot be read: {error}")]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError([_problem(str(path), "", "", f"is not TOML: {error}")]) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """The tables of one file, and the problems found so far."""
+
+    content: Mapping[str, Any]
+    problems: list[Problem]
+
+    def unknown(self, expected: tuple[str, ...]) -> None:
+        """Notes every table that nobody reads."""
+        for name in self.content:
+            if name not in expected:
+                self.problems.append(_problem(f"[{name}]", "", "", "no such table" + _near(name, expected)))
+
+    def record(self, kind: type[T], name: str, *, given: Mapping[str, Any] | None = None) -> T | None:
+        """One table as a record; None where there is a problem. Fields of `given` come from other tables and may not
+        stand in this one."""
+        fixed = dict(given or {})
+        table = self.content.get(name)
+        fields = [field for field in dataclasses.fields(kind) if field.name not in fixed]  # type: ignore[arg-type]
+        names = tuple(field.name for field in fields)
+        if table is None:
+            needed = ", ".join(names)
+            self.problems.append(_problem(f"[{name}]", "", "", f"table is missing; it holds {needed}"))
+            return None
+        if not isinstance(table, dict):
+            self.problems.append(_problem(f"[{name}]", "", str(table), "must be a table"))
+            return None
+        before = len(self.problems)
+        hints = get_type_hints(kind)
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key in fixed:
+                self.problems.append(_problem(f"[{name}]", key, str(value), "is set elsewhere; leave it out here"))
+            elif key not in names:
+                self.problems.append(_problem(f"[{name}]", key, str(value), "no such key" + _near(key, names)))
+            else:
+                values[key] = self._value(hints[key], value, table=name, key=key)
+        for field in fields:
+            if field.name not in table and field.default is dataclasses.MISSING:
+                self.problems.append(_problem(f"[{name}]", field.name, "", "is missing"))
+        return kind(**values, **fixed) if len(self.problems) == before else None
+
+    def _value(self, hint: Any, value: Any, *, table: str, key: str) -> Any:
+        try:
+            # Strict: "2" is no number and 1 is no switch; a whole number may stand for a float.
+            found = TypeAdapter(hint).validate_python(value, strict=True)
+        except ValidationError as error:
+            message = error.errors(include_url=False)[0]["msg"]
+            self.problems.append(_problem(f"[{table}]", key, str(value), message))
+            return value
+        if isinstance(found, float) and not math.isfinite(found):
+            self.problems.append(_problem(f"[{table}]", key, str(value), "must be a finite number"))
+        return found
+
+
+def _near(name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _problem(element: str, field: str, value: str, message: str) -> Problem:
+    return Problem(element=element, field=field, value=value, message=message)
