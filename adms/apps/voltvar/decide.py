@@ -13,7 +13,7 @@ from adms.apps.voltvar.policy import VoltVarPolicy
 from adms.apps.voltvar.progress import advance, begin, keep_targets, permitted, stop
 from adms.apps.voltvar.reactive import q_limit_var, reactive_controls
 from adms.apps.voltvar.state import ActivePlan, DeviceClass, Stage, Target, VoltVarState
-from adms.apps.voltvar.study import VIOLATION_TOLERANCE_PU, Study
+from adms.apps.voltvar.study import Study
 from adms.core.commands import App, CapacitorSetpoint, PowerSetpoint, Priority, Proposal, Setpoint, TapSetpoint
 from adms.core.ids import ElementId, PlanId
 from adms.core.modes import Mode
@@ -184,9 +184,12 @@ def _objection(
     after = study.evaluate(grid, q=changed)
     if before is None or next_ is None or after is None:
         return "no power flow"
-    if next_.violation_pu > before.violation_pu + VIOLATION_TOLERANCE_PU:
-        return f"it would now raise the sum outside limits to {next_.violation_pu:.4f} pu"
-    if after.objective_w > before.objective_w:
+    # The picture is noisy: what is less than the dead band is neither a reason for nor against.
+    band_pu = policy.violation_deadband_pu
+    worst_pu = max(next_.violation_pu, after.violation_pu)
+    if worst_pu > before.violation_pu + band_pu:
+        return f"it would now raise the sum outside limits to {worst_pu:.4f} pu"
+    if after.violation_pu >= before.violation_pu - band_pu and after.losses_w > before.losses_w:
         return f"the plan would now raise losses by {after.losses_w - before.losses_w:.0f} W"
     return ""
 

@@ -112,7 +112,9 @@ def look(
             if option not in useful:
                 why = f"VV9: saves only {before.losses_w - option.score.losses_w - option.wear_w:.0f} W"
             rejected.append((option.name, why))
-    stages = _ordered(view.grid, study, controls, best.positions, q_now=q_now, q_best=best.q, before=before)
+    stages = _ordered(
+        view.grid, study, controls, best.positions, q_now=q_now, q_best=best.q, before=before, cures=cures
+    )
     grid = moved(view.grid, controls, best.positions) if stages else view.grid
     flow = study.flow(grid, q=best.q if stages else q_now)
     return Outlook(
@@ -209,6 +211,7 @@ def _ordered(
     q_now: Reactive,
     q_best: Reactive,
     before: Score,
+    cures: bool,
 ) -> tuple[Proved, ...]:
     """Stages of one class each (VV2) such that every state between them can be left (SW20): not more violation than
     now. Where no order of all classes does that, the first order of fewer."""
@@ -218,7 +221,9 @@ def _ordered(
         if any(c.device_class is kind and c.position != p for c, p in zip(controls, positions, strict=True))
     ]
     first = [DeviceClass.REACTIVE] if dict(q_best) != dict(q_now) else []
-    orders = [list(order) for size in (3, 2, 1) for order in permutations(first + classes, size)]
+    # A cure's Q suits the positions after it, so it comes last where it can.
+    preferred = classes + first if cures else first + classes
+    orders = [list(order) for size in (3, 2, 1) for order in permutations(preferred, size)]
     for order in orders:
         stages = _prove(grid, study, controls, positions, order, q_now=q_now, q_best=q_best)
         limit = before.violation_pu + VIOLATION_TOLERANCE_PU
