@@ -7,7 +7,7 @@ import typer
 
 from adms.cli.exits import finish
 
-ENDPOINT = "127.0.0.1:50051"
+ENDPOINT = "127.0.0.1:7350"
 
 app = typer.Typer(
     name="adms",

@@ -155,7 +155,7 @@ def _ask(endpoint: str, work: Coroutine[Any, Any, T]) -> T:
     host, _, port = endpoint.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         work.close()
-        message = "must be HOST:PORT, e.g. 127.0.0.1:50051"
+        message = "must be HOST:PORT, e.g. 127.0.0.1:7350"
         raise InputError([Problem(element="command line", field="--endpoint", value=endpoint, message=message)])
     try:
         return asyncio.run(work)

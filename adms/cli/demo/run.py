@@ -13,7 +13,7 @@ from rich.console import Console
 
 from adms.cli.demo.closing import show_places, show_result
 from adms.cli.demo.displays import Display, display_for
-from adms.cli.demo.settings import write_configuration
+from adms.cli.demo.settings import MODEL_FILE, write_configuration
 from adms.cli.exits import ExitCode
 from adms.cli.extras import HIL, require
 from adms.cli.names import full_name
@@ -107,9 +107,8 @@ class _Demo:
     async def _story(self) -> int:
         feeder = await self._feeder()
         self._display.say(f"importing {feeder['deck']}")
-        model_file = self._folder / "model.json"
         model, _ = await asyncio.to_thread(
-            convert, Path(feeder["deck"]), overlay=Path(feeder["overlay"]), output=model_file
+            convert, Path(feeder["deck"]), overlay=Path(feeder["overlay"]), output=self._folder / MODEL_FILE
         )
         lines = [branch.id for branch in model.branches if branch.id.startswith("line.") and branch.switch is None]
         fault = full_name(self._request.fault, known=lines, field="--fault") if self._request.fault else ""

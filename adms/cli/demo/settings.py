@@ -1,0 +1,61 @@
+"""The configuration of the demonstration's service: the reference that comes with the service, with a few keys set."""
+
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from adms.core.errors import InvariantError
+
+# Read as a file: the command line and the service do not import each other.
+REFERENCE = "service/reference.toml"
+CONFIGURATION_FILE = "service.toml"
+MODEL_FILE = "model.json"
+STATE_FOLDER = "state"
+
+Values = Mapping[tuple[str, str], str | float | bool]
+
+
+def write_configuration(folder: Path, *, listen: str, feeder: Mapping[str, Any]) -> Path:
+    """Write the service's configuration into the folder of a run.
+
+    Args:
+        folder: of the run; the model file is in it.
+        listen: HOST:PORT for gRPC.
+        feeder: what `python -m hil feeder` says: name, pace and load statistics, which are the estimator's priors.
+    """
+    values: Values = {
+        ("service", "name"): str(feeder["name"]),
+        ("service", "listen"): listen,
+        ("service", "metrics_listen"): "127.0.0.1:0",
+        ("service", "model_file"): MODEL_FILE,
+        ("service", "state_folder"): STATE_FOLDER,
+        ("service", "simulation"): True,
+        ("round", "period_s"): float(feeder["period_s"]),
+        ("estimation", "load_factor_mean"): float(feeder["load_factor_mean"]),
+        ("estimation", "load_sigma_frac"): float(feeder["load_sigma_frac"]),
+    }
+    path = folder / CONFIGURATION_FILE
+    path.write_text(with_values((files("adms") / REFERENCE).read_text(encoding="utf-8"), values))
+    return path
+
+
+def with_values(toml: str, values: Values) -> str:
+    """TOML text with the values of some keys replaced and its comments kept; every key must be there."""
+    waiting = dict(values)
+    table = ""
+    lines: list[str] = []
+    for line in toml.splitlines():
+        header = re.match(r"\s*\[([\w.]+)\]", line)
+        entry = re.match(r"\s*(\w+)\s*=", line)
+        if header:
+            table = header.group(1)
+        elif entry and (table, entry.group(1)) in waiting:
+            # A JSON string, number or boolean is also one of TOML.
+            line = f"{entry.group(1)} = {json.dumps(waiting.pop((table, entry.group(1))))}"
+        lines.append(line)
+    if waiting:
+        raise InvariantError(f"not in the reference configuration: {', '.join(f'[{t}] {k}' for t, k in waiting)}")
+    return "\n".join(lines) + "\n"

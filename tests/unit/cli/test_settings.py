@@ -1,0 +1,31 @@
+"""The demonstration's configuration is the service's reference with a few keys set."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from adms.cli.demo.settings import with_values, write_configuration
+from adms.core.errors import InvariantError
+
+FEEDER = {"name": "123-operated", "period_s": 2.0, "load_factor_mean": 0.8, "load_sigma_frac": 0.4}
+
+
+def test_values_are_replaced_in_their_own_table_only() -> None:
+    toml = '# why\n[a]\nx = 1 # old\n[b]\nx = 1\ny = "s"\n'
+    changed = with_values(toml, {("b", "x"): True, ("b", "y"): 'quote " and \\'})
+    assert tomllib.loads(changed) == {"a": {"x": 1}, "b": {"x": True, "y": 'quote " and \\'}}
+    assert "# why" in changed
+
+
+def test_a_key_that_the_reference_lacks_is_our_bug() -> None:
+    with pytest.raises(InvariantError, match=r"\[a\] z"):
+        with_values("[a]\nx = 1\n", {("a", "z"): 2.0})
+
+
+def test_the_configuration_tells_the_service_the_benchs_load_statistics(tmp_path: Path) -> None:
+    written = tomllib.loads(write_configuration(tmp_path, listen="127.0.0.1:0", feeder=FEEDER).read_text())
+    assert written["estimation"]["load_factor_mean"] == 0.8
+    assert written["estimation"]["load_sigma_frac"] == 0.4
+    assert written["round"]["period_s"] == 2.0
+    assert written["service"]["simulation"] is True
