@@ -97,8 +97,10 @@ def voltage_profile(
 def interface(run: Trace, *, idle: Trace, limit_w: float | None, limit_from_s: float, marks: Marks) -> str:
     """Import over time against its limit, with and without the service, and what the batteries give."""
     with _figure(width=11.0, height=3.2) as (_, (ax,), out):
-        ax.plot(_minutes(idle.time_s), np.array(idle.import_w) / 1e3, color=WITHOUT, label="doing nothing")
-        ax.plot(_minutes(run.time_s), np.array(run.import_w) / 1e3, color=WITH, label="with the service")
+        for trace, colour, word in ((idle, WITHOUT, "doing nothing"), (run, WITH, "with the service")):
+            # A scan that falls into the fault shows its current, not the import.
+            shown = np.where(trace.in_fault, np.nan, np.array(trace.import_w) / 1e3)
+            ax.plot(_minutes(trace.time_s), shown, color=colour, label=word)
         ax.plot(
             _minutes(run.time_s),
             np.array(run.battery_w) / 1e3,

@@ -79,7 +79,8 @@ class Session:
     _outcomes_before: dict[str, int] = field(default_factory=dict)
     _events_told: int = 0
     _last_mode: str = ""
-    _notes: dict[str, str] = field(default_factory=dict)
+    _notes: frozenset[tuple[str, str]] = frozenset()
+    """Of the round before: a note is told when it is new."""
 
     async def play(self) -> None:
         """The whole story."""
@@ -300,9 +301,9 @@ class Session:
             for device, guard, reason in news.refusals:
                 self.story.refusal(device=device, guard=guard, reason=reason)
             for app, text in news.notes:
-                if app == "flisr" and self._notes.get(app) != text:
+                if app == "flisr" and (app, text) not in self._notes:
                     self.story.step(f"FLISR: {text}", time_s=now_s)
-                self._notes[app] = text
+            self._notes = frozenset(news.notes)
             if news.mode != self._last_mode:
                 self.story.step(f"mode {news.mode.upper()}", time_s=now_s)
                 self._last_mode = news.mode
