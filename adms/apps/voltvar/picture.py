@@ -26,7 +26,7 @@ class Picture:
 
     estimate: Estimate
     watched: BoolArray
-    """Energised, in an island that is observable throughout."""
+    """Energised, in an island that serves somebody and is observable throughout."""
     v_low_pu: FloatArray
     """Limits tightened by the estimate's uncertainty."""
     v_high_pu: FloatArray
@@ -74,7 +74,9 @@ def picture_of(view: RoundView, *, sigma_margin: float) -> Picture | str:
     has_to = lost & (arrays.injector_to != GROUND)
     unseen[arrays.injector_to[has_to & energised[arrays.injector_to]]] = True
     untouched = np.isin(label, np.unique(label[unseen]))
-    watched = energised & ~untouched & (magnitude > 0.0)
+    # A neighbour's bus behind an open tie serves nobody here, and nothing of ours moves its voltage.
+    serving = np.isin(label, np.unique(label[arrays.injector_fr]))
+    watched = energised & serving & ~untouched & (magnitude > 0.0)
     if not watched.any():
         return "no island of the feeder is observable throughout"
     width = arrays.v_max_pu - arrays.v_min_pu

@@ -398,3 +398,15 @@ def test_every_state_between_two_stages_can_be_left() -> None:
         now = picture.violation_pu(magnitudes(play))
         assert now <= last + 1e-6
         last = min(last, now)
+
+
+def test_a_neighbours_bus_behind_an_open_tie_starts_no_search() -> None:
+    net = arrays()
+    view = view_of(net, s_nominal_va=loads(net, factor=0.3))
+    picture = view.picture()
+    assert picture is not None
+    v = picture.v_phasor_pu.copy()
+    v[net.node_idx[next(n for n in net.nodes if n.bus == "d")]] = 1.07
+    seen = picture_of(replace(view, estimate=replace(picture, v_phasor_pu=v)), sigma_margin=2.0)
+    assert isinstance(seen, Picture)
+    assert seen.worst_outside_pu() == 0.0
