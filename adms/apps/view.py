@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from adms.core.commands import Command, Proposal, Setpoint
+from adms.core.commands import App, Command, Proposal, Setpoint
 from adms.core.estimate import Estimate, NotEstimated
 from adms.core.ids import ElementId, PlanId
 from adms.core.modes import Mode, effective_mode
@@ -63,6 +63,8 @@ class Operation:
     setpoint: Setpoint
     previous: Setpoint | None
     """Position when it was issued; None where unknown."""
+    app: App | None = None
+    """Who asked for it; None where that is not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,13 @@ class Search:
 
 
 def search(
-    wiring: Wiring, *, outage: Outage, locked_out: Collection[ElementId], extra_opens_max: int, options_max: int
+    wiring: Wiring,
+    *,
+    outage: Outage,
+    locked_out: Collection[ElementId],
+    extra_opens_max: int,
+    options_max: int,
+    better_than: Key | None = None,
 ) -> Search:
     """All options of an outage, up to a number.
 
@@ -92,13 +98,21 @@ def search(
         locked_out: devices closed first among equals: what they fed before.
         extra_opens_max: openings of one group beside the isolation.
         options_max: options of one group.
+        better_than: where there is one group only, options that are no better are left out.
     """
     groups, truncated = [], False
-    for members in _joined(wiring, sections=outage.healthy, over=outage.shut | set(outage.ties)):
+    joined = _joined(wiring, sections=outage.healthy, over=outage.shut | set(outage.ties))
+    for members in joined:
         found: list[Option] = []
         cuts = [s for s in outage.cuts if set(wiring.ends[s]) <= members]
         for option in _options(
-            wiring, outage=outage, members=members, cuts=cuts, first=locked_out, extra_opens_max=extra_opens_max
+            wiring,
+            outage=outage,
+            members=members,
+            cuts=cuts,
+            first=locked_out,
+            extra_opens_max=extra_opens_max,
+            better_than=better_than if len(joined) == 1 else None,
         ):
             if len(found) >= options_max:
                 truncated = True
@@ -139,6 +153,7 @@ def _options(
     cuts: Sequence[ElementId],
     first: Collection[ElementId],
     extra_opens_max: int,
+    better_than: Key | None,
 ) -> Iterator[Option]:
     ties = [s for s in outage.ties if set(wiring.ends[s]) & members]
     ties.sort(key=lambda s: s not in first)
@@ -146,13 +161,30 @@ def _options(
         for opens in combinations(cuts, count):
             parts = _joined(wiring, sections=members, over=outage.shut - set(opens))
             part_of = {section: i for i, part in enumerate(parts) for section in part}
+            values = [_value(wiring, part) for part in parts]
             edges = [(s, part_of.get(wiring.ends[s][0], _LIVE), part_of.get(wiring.ends[s][1], _LIVE)) for s in ties]
             for chosen in _forests(edges, count=len(parts)):
                 restored = {part for _, fr, to in chosen for part in (fr, to)} - {_LIVE}
                 sides = [{part_of[side] for side in wiring.ends[s]} for s in opens]
                 # A cut between two parts that both stay dead, or inside one, changes nothing.
-                if all(len(pair) == 2 and pair & restored for pair in sides):
-                    yield _option(wiring, opens=opens, chosen=chosen, parts=parts)
+                if not all(len(pair) == 2 and pair & restored for pair in sides):
+                    continue
+                key = _key(values, restored, operations=len(opens) + len(chosen))
+                if better_than is None or key < better_than:
+                    yield _option(wiring, key=key, opens=opens, chosen=chosen, parts=parts)
+
+
+def _value(wiring: Wiring, part: Collection[SectionId]) -> tuple[int, int, int]:
+    return (
+        sum(wiring.critical_customers[s] for s in part),
+        sum(wiring.load_w[s] for s in part),
+        sum(wiring.customers[s] for s in part),
+    )
+
+
+def _key(values: Sequence[tuple[int, int, int]], restored: Collection[int], *, operations: int) -> Key:
+    critical, load_w, customers = (sum(values[part][i] for part in restored) for i in range(3))
+    return -critical, -load_w, -customers, operations
 
 
 def _forests(
@@ -180,6 +212,7 @@ def _forests(
 def _option(
     wiring: Wiring,
     *,
+    key: Key,
     opens: tuple[ElementId, ...],
     chosen: Sequence[tuple[ElementId, int, int]],
     parts: Sequence[frozenset[SectionId]],
@@ -201,14 +234,8 @@ def _option(
             restored.setdefault(at, set()).update(parts[far])
             left.remove(edge)
             break
-    sections = [section for found in restored.values() for section in found]
     return Option(
-        key=(
-            -sum(wiring.critical_customers[s] for s in sections),
-            -sum(wiring.load_w[s] for s in sections),
-            -sum(wiring.customers[s] for s in sections),
-            len(opens) + len(chosen),
-        ),
+        key=key,
         opens=opens,
         feeds=tuple(
             Feed(at=at, closes=tuple(closes), restored=frozenset(restored[at])) for at, closes in feeds.items()

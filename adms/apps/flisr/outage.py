@@ -88,6 +88,9 @@ def why_not_usable(
         ago_s = (view.now - last[-1].time).total_seconds()
         if isinstance(tried, SwitchSetpoint) and tried.closed and ago_s < policy.trial_block_s:
             return f"it tripped after it was closed {ago_s:.0f} s ago"
+    opened_by_operator = last and last[-1].app is App.OPERATOR and opened_by_command(view, device)
+    if closed and opened_by_operator:
+        return "an operator opened it"
     # As an opening, so that the tag guard judges the device itself; what a close picks up is judged step by step.
     proposal = Proposal(
         device=device, setpoint=SwitchSetpoint(closed=False), app=App.FLISR, priority=Priority.FLISR, plan_id=None,

@@ -50,26 +50,7 @@ def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy
         policy=policy,
         plan_id=plan_id,
     )
-    options = search(
-        wiring,
-        outage=outage,
-        locked_out=zone.locked_out,
-        extra_opens_max=policy.extra_opens_max,
-        options_max=policy.options_max,
-    )
-    rejected: list[RejectedAlternative] = []
-    chosen: tuple[Option, Accepted, tuple[PlanStep, ...]] | None = None
-    for tried, option in enumerate(options.best_first()):
-        if option.key == NOTHING.key or tried >= policy.options_max:
-            break
-        verdict = judge.judge(option)
-        steps: tuple[PlanStep, ...] | Rejected = judge.steps(option) if isinstance(verdict, Accepted) else verdict
-        if isinstance(verdict, Accepted) and not isinstance(steps, Rejected):
-            chosen = option, verdict, steps
-            break
-        assert isinstance(steps, Rejected)
-        if len(rejected) < policy.rejected_listed_max:
-            rejected.append(RejectedAlternative(summary=_summary(option), reason=steps.reason))
+    chosen, rejected, truncated = _best(wiring, judge=judge, zone=zone)
     unusable = tuple(
         RejectedAlternative(summary=f"use {device}", reason=reason)
         for device, reason in sorted(outage.unusable.items())
@@ -86,7 +67,7 @@ def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy
         snapshot_id=view.snapshot.snapshot_id,
         model_version=view.arrays.version,
         title=f"Isolate {', '.join(sorted(zone.sections))} and restore {len(option.restored)} sections",
-        reason="; ".join(zone.reasons),
+        reason="; ".join([*zone.reasons, *_cure(verdict)]),
         steps=steps,
         predicted=(
             *_totals(wiring, "restored", option.restored),
@@ -95,11 +76,67 @@ def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy
             ("lowest_voltage_pu", verdict.v_min_pu),
             ("cold_load_factor", factor),
             ("power_flows", float(judge.power_flows)),
-            ("search_truncated", float(options.truncated)),
+            ("search_truncated", float(truncated)),
+            ("voltvar_moves", float(len(verdict.cure))),
         ),
         rejected=(*rejected, *unusable),
         binding_limit=_binding(left=bool(left), rejected=rejected, unusable=unusable),
     )
+
+
+_Chosen = tuple[Option, Accepted, tuple[PlanStep, ...]]
+
+
+def _best(
+    wiring: Wiring, *, judge: Judge, zone: SuspectedZone
+) -> tuple[_Chosen | None, list[RejectedAlternative], bool]:
+    """The best option that is accepted, those rejected before it, and whether the search left any out.
+
+    More extra openings never restore more than the best option without a limit to meet, so the search deepens only
+    while something is left to gain.
+    """
+    policy = judge.policy
+    chosen: _Chosen | None = None
+    rejected: dict[str, RejectedAlternative] = {}
+    truncated, best_possible = False, NOTHING.key[:3]
+    for depth in range(policy.extra_opens_max + 1):
+        options = search(
+            wiring,
+            outage=judge.outage,
+            locked_out=zone.locked_out,
+            extra_opens_max=depth,
+            options_max=policy.options_max,
+            better_than=None if chosen is None else chosen[0].key,
+        )
+        truncated |= options.truncated
+        if depth == 0:
+            # Without openings every part that a tie reaches can be restored, if no limit forbids it.
+            best_possible = next(options.best_first()).key[:3]
+        for tried, option in enumerate(options.best_first()):
+            if option.key >= (NOTHING.key if chosen is None else chosen[0].key):
+                break
+            if tried >= policy.options_max:
+                truncated = True
+                break
+            verdict = judge.judge(option)
+            steps = judge.steps(option) if isinstance(verdict, Accepted) else verdict
+            if isinstance(verdict, Accepted) and not isinstance(steps, Rejected):
+                chosen = option, verdict, steps
+                break
+            assert isinstance(steps, Rejected)
+            if len(rejected) < policy.rejected_listed_max:
+                summary = _summary(option)
+                rejected.setdefault(summary, RejectedAlternative(summary=summary, reason=steps.reason))
+        if chosen is not None and chosen[0].key[:3] == best_possible:
+            break
+    return chosen, list(rejected.values()), truncated
+
+
+def _cure(verdict: Accepted) -> list[str]:
+    if not verdict.cure:
+        return []
+    moves = ", ".join(f"{device} to {position:+d}" for device, position in verdict.cure)
+    return [f"inside the normal voltage limits once Volt/VAR has moved {moves}, for instance"]
 
 
 def _plan_id(view: RoundView, zone: SuspectedZone) -> PlanId:

@@ -30,5 +30,8 @@ class FlisrPolicy:
     """Switching options in one search."""
     power_flows_max: int
     """Power flows in one search."""
+    cure_moves_max: int
+    """Tap and capacitor steps with which Volt/VAR may be counted on to bring a restored part inside its normal
+    voltage limits."""
     rejected_listed_max: int
     """Rejected alternatives that a plan lists."""

@@ -34,6 +34,15 @@ def island_of(arrays: NetworkArrays, grid: GridState, *, device: ElementId) -> B
     return np.asarray(np.isin(label, label[arrays.branch_nodes[arrays.branch_idx[device]]]))
 
 
+def voltage_limits(arrays: NetworkArrays, limits: Limits) -> tuple[FloatArray, FloatArray]:
+    """[node] lowest and highest magnitude allowed, per unit."""
+    low = arrays.v_min_pu if limits.normal else arrays.v_emergency_min_pu
+    high = arrays.v_max_pu if limits.normal else arrays.v_emergency_max_pu
+    if limits.v_before_pu is not None:
+        low, high = np.fmin(low, limits.v_before_pu), np.fmax(high, limits.v_before_pu)
+    return low, high
+
+
 def state_violations(
     arrays: NetworkArrays, grid: GridState, *, flow: PowerFlow, nodes: BoolArray, limits: Limits
 ) -> tuple[Violation, ...]:
@@ -80,10 +89,7 @@ def state_violations(
             text = f"{source.id} at {p_w / 1e3:.0f} kW, of {source.p_max_w / 1e3:.0f} kW"
             add("SW10", p_w / source.p_max_w - 1.0, text)
     judged = nodes & flow.energised
-    low = arrays.v_min_pu if limits.normal else arrays.v_emergency_min_pu
-    high = arrays.v_max_pu if limits.normal else arrays.v_emergency_max_pu
-    if limits.v_before_pu is not None:
-        low, high = np.fmin(low, limits.v_before_pu), np.fmax(high, limits.v_before_pu)
+    low, high = voltage_limits(arrays, limits)
     magnitude = flow.v_magnitude_pu
     outside = np.where(judged, np.fmax(low - magnitude, magnitude - high), -np.inf)
     worst = int(np.argmax(outside))

@@ -5,20 +5,21 @@ of the pre-fault tree is a hypothesis: it predicts every indicator, and the sect
 indicators are suspected. Missing indicators contradict nothing, so they merge the sections at their sides; an
 indicator that cannot be reconciled leaves every section that one wrong indicator explains.
 
-The tree survives switching: it is grown from the sources over switches that are closed or locked out, then over those
-with a latched indicator (current did pass), then over normally closed ones. A section that surely carries voltage is
-never suspected (a permanent fault would trip), and the latched indicators keep the others suspected after the device
-that locked out is closed again.
+The tree survives switching: it is grown from the sources first over devices that are locked out and switches with a
+latched indicator (fault current did take that way), then over closed ones, then over normally closed ones. A section
+that surely carries voltage is never suspected (a permanent fault would trip), and the latched indicators keep the
+others suspected after the device that locked out is closed again.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from adms.apps.interlock.evidence import Evidence, read_evidence
+from adms.apps.interlock.evidence import Evidence, opened_by_command, read_evidence
 from adms.apps.interlock.positions import Positions, read_positions
 from adms.apps.interlock.wiring import Wiring, wiring_of
 from adms.apps.view import RoundView
+from adms.core.commands import SwitchSetpoint
 from adms.core.ids import ElementId, SectionId
 
 
@@ -29,7 +30,7 @@ class SuspectedZone:
     sections: frozenset[SectionId]
     """Suspected. Never energised (SW1)."""
     area: frozenset[SectionId]
-    """Dead sections behind the devices that saw the fault, suspected ones included."""
+    """Dead sections of the feeders on which it was seen, as they are run normally and as they stand now."""
     locked_out: frozenset[ElementId]
     contradictions: int
     """Indicators that even the suspected sections contradict."""
@@ -60,12 +61,10 @@ class _Tree:
 
 
 def _grow(wiring: Wiring, *, positions: Positions, evidence: Evidence) -> _Tree:
-    suspicious = evidence.passed | evidence.last_passed
-
     def weight(switch: ElementId) -> int | None:
-        if switch in positions.closed or switch in evidence.locked_out:
+        if switch in evidence.passed:
             return 0
-        if switch in suspicious:
+        if switch in positions.closed or switch in evidence.last_passed:
             return 1
         return 2 if wiring.gear[switch].normally_closed else None
 
@@ -96,23 +95,54 @@ def _grow(wiring: Wiring, *, positions: Positions, evidence: Evidence) -> _Tree:
     return tree
 
 
+def _open_before(view: RoundView, wiring: Wiring, *, positions: Positions, device: ElementId) -> frozenset[ElementId]:
+    """Switches that were open already when a locked-out device tripped: this fault is not behind them.
+
+    It tripped after the last command to close it and no later than its last lockout record; what was ordered open by
+    then, and still is, was open. So a device that trips again, after it was closed on what was thought sound, throws
+    suspicion on what it fed, and not only on the section that is isolated already.
+    """
+    times = [event.time for event in view.snapshot.events if event.element == device and "lockout" in event.text]
+    last = view.history.get(device, ())
+    if last and isinstance(last[-1].setpoint, SwitchSetpoint) and last[-1].setpoint.closed:
+        times.append(last[-1].time)
+    if not times:
+        return frozenset()
+    return frozenset(
+        switch
+        for switch in wiring.ends.keys() - positions.maybe_closed
+        if opened_by_command(view, switch) and view.history[switch][-1].time <= max(times)
+    )
+
+
 def _candidates(
-    tree: _Tree, *, root: SectionId, evidence: Evidence, nested: frozenset[ElementId]
+    tree: _Tree, *, root: SectionId, evidence: Evidence, stop: frozenset[ElementId]
 ) -> tuple[set[SectionId], int]:
     """Sections below a root that contradict the fewest indicators, and how many those are.
 
-    `nested` are devices further down that are locked out for a fault of their own: current through the switches on the
-    way to them says nothing about this one.
+    `stop` are switches further down that have a fault of their own behind them, or were open when this one occurred:
+    indicators on the way to them may be latched from that other fault and say nothing about this one.
     """
-    stop = nested - {tree.feeding.get(root)}
+    stop = stop - {tree.feeding.get(root)}
     below = tree.below(root, stop=stop)
     edges = {tree.feeding[section] for section in below if section != root}
-    to_nested = {e for s, f in tree.feeding.items() if f in stop for e in tree.path(s)}
-    known = {e for e in edges - to_nested if e in evidence.passed or e in evidence.not_passed}
+    elsewhere = {e for s, f in tree.feeding.items() if f in stop for e in tree.path(s)}
+    known = {e for e in edges - elsewhere if e in evidence.passed or e in evidence.not_passed}
     said = known & evidence.passed
     wrong = {section: len((set(tree.path(section)) & known) ^ said) for section in below}
     least = min(wrong.values())
     return {section for section, count in wrong.items() if count == least}, least
+
+
+def _topmost(
+    tree: _Tree, switches: set[ElementId] | frozenset[ElementId], *, fed_by: dict[ElementId, SectionId]
+) -> list[ElementId]:
+    """Those with none of the others between them and the source."""
+    return [
+        switch
+        for switch in sorted(switches & fed_by.keys())
+        if not any(up in switches for up in list(tree.path(fed_by[switch]))[1:])
+    ]
 
 
 def suspected_zone(view: RoundView, *, max_age_s: float) -> SuspectedZone:
@@ -134,23 +164,30 @@ def suspected_zone(view: RoundView, *, max_age_s: float) -> SuspectedZone:
 
     explained = {e for d in evidence.locked_out if d in fed_by for e in tree.path(fed_by[d])}
     trace = (evidence.passed | evidence.last_passed) - explained
+    barriers = {
+        device: _open_before(view, wiring, positions=positions, device=device) for device in evidence.locked_out
+    }
     locked_below = {
         switch
         for device in evidence.locked_out
         if device in fed_by
-        for section in tree.below(fed_by[device], stop=frozenset())
+        for section in tree.below(fed_by[device], stop=barriers[device])
         if (switch := tree.feeding[section]) != device
     }
     trace -= locked_below
     roots = [d for d in sorted(evidence.locked_out) if d in fed_by]
-    roots += [
-        switch
-        for switch in sorted(trace)
-        if switch in fed_by and not any(up in trace for up in list(tree.path(fed_by[switch]))[1:])
-    ]
-    for device in roots:
+    roots += _topmost(tree, trace, fed_by=fed_by)
+    while roots:
+        device = roots.pop(0)
         root = fed_by[device]
-        found, wrong = _candidates(tree, root=root, evidence=evidence, nested=evidence.locked_out - {device})
+        stop = (evidence.locked_out - {device}) | barriers.get(device, frozenset())
+        found, wrong = _candidates(tree, root=root, evidence=evidence, stop=stop)
+        # Current that no suspected section explains went to another fault, or its indicator is wrong: located apart.
+        explained = {e for section in found for e in tree.path(section)}
+        below = {tree.feeding[section] for section in tree.below(root, stop=stop - {device}) if section != root}
+        on_the_way = {e for switch in stop & fed_by.keys() for e in tree.path(fed_by[switch])}
+        astray = (below & (evidence.passed | evidence.last_passed)) - explained - on_the_way
+        roots += _topmost(tree, astray, fed_by=fed_by)
         if device not in evidence.passed:
             # Last heard with a trace and silent now: the fault may as well be at its near side.
             found.add(tree.parent[root])
@@ -165,9 +202,11 @@ def suspected_zone(view: RoundView, *, max_age_s: float) -> SuspectedZone:
         reasons.append(f"{switch} saw fault current although it was open")
     _spread(wiring, positions=positions, evidence=evidence, suspected=suspected)
     dead = frozenset(suspected) - positions.surely_live
+    normal = {switch for switch, gear in wiring.gear.items() if gear.normally_closed}
+    outage = wiring.reach(area | dead, closed=normal | positions.closed) if area | dead else frozenset()
     return SuspectedZone(
         sections=dead,
-        area=(frozenset(area) - positions.live) | dead,
+        area=(outage - positions.live) | dead,
         locked_out=evidence.locked_out,
         contradictions=contradictions,
         reasons=tuple(reasons) if dead else (),

@@ -53,6 +53,7 @@ POLICY = FlisrPolicy(
     extra_opens_max=3,
     options_max=20000,
     power_flows_max=2000,
+    cure_moves_max=20,
     rejected_listed_max=10,
 )
 
@@ -205,6 +206,8 @@ class Plant:
     def view(self, *, estimate: bool = True) -> RoundView:
         """What this round sees."""
         remote = {b.id for b in self.arrays.branches if b.switch is not None and b.switch.remote}
+        remote |= {b.id for b in self.arrays.branches if b.taps is not None and b.taps.remote}
+        remote |= {c.id for c in self.arrays.model.capacitors if c.remote}
         snapshot = self.snapshot()
         return RoundView(
             now=self.now, arrays=self.arrays, snapshot=snapshot, grid=self.grid,
