@@ -42,8 +42,8 @@ def cases(draw: st.DrawFn, *, largest: int = 6) -> Case:
         )
         for i in range(1, count)
     ]  # fmt: skip
-    rating = st.sampled_from([None, 60.0, 100.0, 150.0])
-    ties = draw(st.integers(1, 3))
+    rating = st.sampled_from([None, 30.0, 60.0, 100.0])
+    ties = draw(st.integers(2, 4))
     for k in range(ties):
         at = draw(st.sampled_from(names))
         fr = draw(st.sampled_from(["s1", "s2", *(name for name in names if name != at)]))
@@ -53,7 +53,7 @@ def cases(draw: st.DrawFn, *, largest: int = 6) -> Case:
         sources=("s0", "s1", "s2"),
         # Odd loads, so that two sets of sections seldom weigh the same.
         loads_w={name: 1e3 * draw(st.integers(20, 200)) for name in names},
-        p_max_w={"s1": 1e3 * draw(st.integers(50, 600))},
+        p_max_w={"s1": 1e3 * draw(st.integers(50, 300))},
     )
     return Case(feeder=feeder, faulted=draw(st.sampled_from(names)))
 

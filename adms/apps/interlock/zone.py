@@ -11,11 +11,11 @@ that surely carries voltage is never suspected (a permanent fault would trip), a
 others suspected after the device that locked out is closed again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from heapq import heappop, heappush
 
 from adms.apps.interlock.evidence import Evidence, opened_by_command, read_evidence
+from adms.apps.interlock.fault_tree import FaultTree, candidates, grow, topmost
 from adms.apps.interlock.positions import Positions, read_positions
 from adms.apps.interlock.wiring import Wiring, wiring_of
 from adms.apps.view import RoundView
@@ -35,64 +35,6 @@ class SuspectedZone:
     contradictions: int
     """Indicators that even the suspected sections contradict."""
     reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tree:
-    """Pre-fault tree: how each section was fed."""
-
-    feeding: dict[SectionId, ElementId]
-    """Section to the switch that feeds it; sections with a source have none."""
-    parent: dict[SectionId, SectionId]
-    children: dict[SectionId, list[SectionId]]
-
-    def path(self, section: SectionId) -> Iterator[ElementId]:
-        """Switches from a section up to its source."""
-        while section in self.parent:
-            yield self.feeding[section]
-            section = self.parent[section]
-
-    def below(self, section: SectionId, *, stop: frozenset[ElementId]) -> list[SectionId]:
-        """The section and everything it feeds, not past the switches of `stop`."""
-        found = [section]
-        for known in found:
-            found += [child for child in self.children.get(known, ()) if self.feeding[child] not in stop]
-        return found
-
-
-def _grow(wiring: Wiring, *, positions: Positions, evidence: Evidence) -> _Tree:
-    def weight(switch: ElementId) -> int | None:
-        if switch in evidence.passed:
-            return 0
-        if switch in positions.closed or switch in evidence.last_passed:
-            return 1
-        return 2 if wiring.gear[switch].normally_closed else None
-
-    tree = _Tree(feeding={}, parent={}, children={})
-    done: set[SectionId] = set()
-    queue: list[tuple[int, int, int, SectionId, SectionId, ElementId]] = []
-    number = {section: i for i, section in enumerate(wiring.sections)}
-
-    def visit(section: SectionId, *, cost: int, hops: int) -> None:
-        done.add(section)
-        for switch in wiring.switches_at[section]:
-            other, step = wiring.across(switch, section), weight(switch)
-            if step is not None and other not in done:
-                heappush(queue, (cost + step, hops + 1, number[other], other, section, switch))
-
-    for section in wiring.sections:
-        if wiring.source_count[section]:
-            done.add(section)
-    for section in tuple(done):
-        visit(section, cost=0, hops=0)
-    while queue:
-        cost, hops, _, section, parent, switch = heappop(queue)
-        if section in done:
-            continue
-        tree.feeding[section], tree.parent[section] = switch, parent
-        tree.children.setdefault(parent, []).append(section)
-        visit(section, cost=cost, hops=hops)
-    return tree
 
 
 def _open_before(view: RoundView, wiring: Wiring, *, positions: Positions, device: ElementId) -> frozenset[ElementId]:
@@ -115,36 +57,6 @@ def _open_before(view: RoundView, wiring: Wiring, *, positions: Positions, devic
     )
 
 
-def _candidates(
-    tree: _Tree, *, root: SectionId, evidence: Evidence, stop: frozenset[ElementId]
-) -> tuple[set[SectionId], int]:
-    """Sections below a root that contradict the fewest indicators, and how many those are.
-
-    `stop` are switches further down that have a fault of their own behind them, or were open when this one occurred:
-    indicators on the way to them may be latched from that other fault and say nothing about this one.
-    """
-    stop = stop - {tree.feeding.get(root)}
-    below = tree.below(root, stop=stop)
-    edges = {tree.feeding[section] for section in below if section != root}
-    elsewhere = {e for s, f in tree.feeding.items() if f in stop for e in tree.path(s)}
-    known = {e for e in edges - elsewhere if e in evidence.passed or e in evidence.not_passed}
-    said = known & evidence.passed
-    wrong = {section: len((set(tree.path(section)) & known) ^ said) for section in below}
-    least = min(wrong.values())
-    return {section for section, count in wrong.items() if count == least}, least
-
-
-def _topmost(
-    tree: _Tree, switches: set[ElementId] | frozenset[ElementId], *, fed_by: dict[ElementId, SectionId]
-) -> list[ElementId]:
-    """Those with none of the others between them and the source."""
-    return [
-        switch
-        for switch in sorted(switches & fed_by.keys())
-        if not any(up in switches for up in list(tree.path(fed_by[switch]))[1:])
-    ]
-
-
 def suspected_zone(view: RoundView, *, max_age_s: float) -> SuspectedZone:
     """The suspected zone of a view. Several faults at once each have their own root and are located apart.
 
@@ -155,55 +67,38 @@ def suspected_zone(view: RoundView, *, max_age_s: float) -> SuspectedZone:
     wiring = wiring_of(view.arrays)
     positions = read_positions(view, wiring, max_age_s=max_age_s)
     evidence = read_evidence(view, wiring, max_age_s=max_age_s)
-    tree = _grow(wiring, positions=positions, evidence=evidence)
-    fed_by = {switch: section for section, switch in tree.feeding.items()}
-    suspected: set[SectionId] = set()
-    area: set[SectionId] = set()
-    contradictions = 0
-    reasons: list[str] = []
-
-    explained = {e for d in evidence.locked_out if d in fed_by for e in tree.path(fed_by[d])}
-    trace = (evidence.passed | evidence.last_passed) - explained
+    tree = grow(wiring, positions=positions, evidence=evidence)
     barriers = {
         device: _open_before(view, wiring, positions=positions, device=device) for device in evidence.locked_out
     }
-    locked_below = {
-        switch
-        for device in evidence.locked_out
-        if device in fed_by
-        for section in tree.below(fed_by[device], stop=barriers[device])
-        if (switch := tree.feeding[section]) != device
-    }
-    trace -= locked_below
-    roots = [d for d in sorted(evidence.locked_out) if d in fed_by]
-    roots += _topmost(tree, trace, fed_by=fed_by)
+    suspected: set[SectionId] = set()
+    below: set[SectionId] = set()
+    contradictions = 0
+    reasons: list[str] = []
+    roots = _roots(tree, evidence=evidence, barriers=barriers)
     while roots:
         device = roots.pop(0)
-        root = fed_by[device]
+        root = tree.fed_by[device]
         stop = (evidence.locked_out - {device}) | barriers.get(device, frozenset())
-        found, wrong = _candidates(tree, root=root, evidence=evidence, stop=stop)
-        # Current that no suspected section explains went to another fault, or its indicator is wrong: located apart.
-        explained = {e for section in found for e in tree.path(section)}
-        below = {tree.feeding[section] for section in tree.below(root, stop=stop - {device}) if section != root}
-        on_the_way = {e for switch in stop & fed_by.keys() for e in tree.path(fed_by[switch])}
-        astray = (below & (evidence.passed | evidence.last_passed)) - explained - on_the_way
-        roots += _topmost(tree, astray, fed_by=fed_by)
+        found, wrong = candidates(tree, root=root, evidence=evidence, stop=stop)
+        # Current that no candidate explains went to another fault, or its indicator is wrong: located apart.
+        roots += topmost(tree, _astray(tree, device=device, found=found, evidence=evidence, stop=stop))
         if device not in evidence.passed:
             # Last heard with a trace and silent now: the fault may as well be at its near side.
             found.add(tree.parent[root])
         suspected |= found
         contradictions += wrong
-        area.update(tree.below(root, stop=frozenset()))
+        below.update(tree.below(root, stop=frozenset()))
         cause = "locked out" if device in evidence.locked_out else "saw fault current"
         reasons.append(f"{device} {cause}: {', '.join(sorted(found))} agrees best with the indicators")
     # A trace on a switch outside the tree fits no hypothesis: both sides stay suspected.
-    for switch in sorted((evidence.passed | evidence.last_passed) - fed_by.keys()):
+    for switch in sorted((evidence.passed | evidence.last_passed) - tree.fed_by.keys()):
         suspected.update(wiring.ends[switch])
         reasons.append(f"{switch} saw fault current although it was open")
     _spread(wiring, positions=positions, evidence=evidence, suspected=suspected)
     dead = frozenset(suspected) - positions.surely_live
     normal = {switch for switch, gear in wiring.gear.items() if gear.normally_closed}
-    outage = wiring.reach(area | dead, closed=normal | positions.closed) if area | dead else frozenset()
+    outage = wiring.reach(below | dead, closed=normal | positions.closed)
     return SuspectedZone(
         sections=dead,
         area=(outage - positions.live) | dead,
@@ -211,6 +106,29 @@ def suspected_zone(view: RoundView, *, max_age_s: float) -> SuspectedZone:
         contradictions=contradictions,
         reasons=tuple(reasons) if dead else (),
     )
+
+
+def _roots(
+    tree: FaultTree, *, evidence: Evidence, barriers: Mapping[ElementId, frozenset[ElementId]]
+) -> list[ElementId]:
+    """Switches with a fault behind them: those locked out, and the topmost traces that no lockout accounts for."""
+    known = [device for device in sorted(evidence.locked_out) if device in tree.fed_by]
+    accounted = {switch for device in known for switch in tree.path(tree.fed_by[device])}
+    for device in known:
+        sections = tree.below(tree.fed_by[device], stop=barriers[device])
+        accounted |= {tree.feeding[section] for section in sections} - {device}
+    return known + topmost(tree, (evidence.passed | evidence.last_passed) - accounted)
+
+
+def _astray(
+    tree: FaultTree, *, device: ElementId, found: set[SectionId], evidence: Evidence, stop: frozenset[ElementId]
+) -> set[ElementId]:
+    """Traces behind a root that are on the way neither to a candidate nor to a switch of `stop`."""
+    root = tree.fed_by[device]
+    behind = {tree.feeding[section] for section in tree.below(root, stop=stop) if section != root}
+    explained = {switch for section in found for switch in tree.path(section)}
+    explained |= {switch for end in stop & tree.fed_by.keys() for switch in tree.path(tree.fed_by[end])}
+    return (behind & (evidence.passed | evidence.last_passed)) - explained
 
 
 def _spread(wiring: Wiring, *, positions: Positions, evidence: Evidence, suspected: set[SectionId]) -> None:
