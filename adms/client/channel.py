@@ -62,6 +62,34 @@ def as_error(error: grpc.aio.AioRpcError) -> InputError | AdapterError:
     return AdapterError(message, retryable=error.code() in RETRYABLE)
 
 
+def lost() -> AdapterError:
+    """The error for a CancelledError that the RPC raised because its peer went away. Where this task itself is being
+    cancelled, the CancelledError goes on: call this from an `except asyncio.CancelledError` block only."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise  # noqa: PLE0704 (the block of the caller)
+    return AdapterError("the service ended the call", retryable=True)
+
+
+async def read_message(call: Any) -> Any:
+    """The next message of a stream. Raises AioRpcError or AdapterError at its end."""
+    try:
+        message = await call.read()
+    except asyncio.CancelledError:
+        raise lost() from None
+    if message is grpc.aio.EOF:
+        raise await stream_end(call)
+    return message
+
+
+async def write_message(call: Any, message: Any) -> None:
+    """Sends one message on a stream. Raises AioRpcError or AdapterError where it has ended."""
+    try:
+        await call.write(message)
+    except asyncio.CancelledError:
+        raise lost() from None
+
+
 async def stream_end(call: Any) -> grpc.aio.AioRpcError | AdapterError:
     """Why a stream gave no more messages."""
     code = await call.code()
@@ -101,4 +129,8 @@ async def call(attempt: Callable[[], Awaitable[R]], *, timeout_s: float) -> R:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE or loop.time() > until_s:
                 raise as_error(error) from error
+        except asyncio.CancelledError:
+            gone = lost()
+            if loop.time() > until_s:
+                raise gone from None
         await backoff.wait()

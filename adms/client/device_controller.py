@@ -7,13 +7,13 @@ comes too late is dropped, and one that comes twice is answered again without be
 import asyncio
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import grpc.aio
 
-from adms.client.channel import stream_end
+from adms.client.channel import read_message, write_message
 from adms.client.clock import Now, utc_now
 from adms.client.field_proto import (
     command_from_proto,
@@ -78,7 +78,7 @@ class DeviceController(Reconnecting):
         """Of the newest outcomes given to `report`; what `SimulationClock.advance_to` expects."""
         return self._outcome_sequence
 
-    async def commands(self) -> AsyncIterator[ReceivedCommand]:
+    async def commands(self) -> AsyncGenerator[ReceivedCommand]:
         """Commands to carry out, in order, for as long as the controller is open."""
         while True:
             yield await self._commands.get()
@@ -142,7 +142,7 @@ class DeviceController(Reconnecting):
                 instance_id=self._instance,
                 devices=[device_to_proto(device, seen_epoch=self.seen_epoch) for device in self._devices.values()],
             )
-            await call.write(pb.AttachRequest(registration=registration))
+            await write_message(call, pb.AttachRequest(registration=registration))
             result = (await _read(call)).registration_result
             self._stream_sequence = 0
             self.accepted = frozenset(result.accepted_device_ids)
@@ -176,7 +176,7 @@ class DeviceController(Reconnecting):
                 batch = [message for message in self._outcomes if message.sequence > sent]
                 sent = self._outcome_sequence
             for message in batch:
-                await call.write(pb.AttachRequest(outcomes=message))
+                await write_message(call, pb.AttachRequest(outcomes=message))
 
     async def _take(self, batch: pb.CommandBatch) -> None:
         refused: list[Report] = []
@@ -231,8 +231,6 @@ class DeviceController(Reconnecting):
 
 
 async def _read(call: Any) -> pb.AttachResponse:
-    response = await call.read()
-    if response is grpc.aio.EOF:
-        raise await stream_end(call)
+    response = await read_message(call)
     assert isinstance(response, pb.AttachResponse)
     return response

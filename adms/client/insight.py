@@ -1,12 +1,13 @@
 """Read only: what the service sees, decides and has recorded."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
 
 import grpc.aio
 
-from adms.client.channel import as_error, call, open_channel
+from adms.client.channel import as_error, call, lost, open_channel
 from adms.client.desk_proto import entry_from_proto, estimate_from_proto, round_from_proto, status_from_proto
 from adms.client.records import EstimateReport, JournalVerdict, RoundReport, StatusReport
 from adms.core.journal import JournalEntry
@@ -40,7 +41,7 @@ class Insight:
         response = await call(lambda: self._stub.GetEstimate(pb.GetEstimateRequest()), timeout_s=self._timeout_s)
         return estimate_from_proto(response.estimate) if response.HasField("estimate") else response.reason
 
-    async def rounds(self, *, with_nodes: bool = False) -> AsyncIterator[RoundReport]:
+    async def rounds(self, *, with_nodes: bool = False) -> AsyncGenerator[RoundReport]:
         """Every round as it ends; a reader that is too slow misses rounds."""
         stream = self._stub.WatchRounds(pb.WatchRoundsRequest(with_nodes=with_nodes))
         try:
@@ -48,10 +49,12 @@ class Insight:
                 yield round_from_proto(message)
         except grpc.aio.AioRpcError as error:
             raise as_error(error) from error
+        except asyncio.CancelledError:
+            raise lost() from None
         finally:
             stream.cancel()
 
-    async def journal(self, *, from_index: int = 0, follow: bool = False) -> AsyncIterator[JournalEntry]:
+    async def journal(self, *, from_index: int = 0, follow: bool = False) -> AsyncGenerator[JournalEntry]:
         """Entries from an index on, then those to come if asked."""
         stream = self._stub.ReadJournal(pb.ReadJournalRequest(from_index=from_index, follow=follow))
         try:
@@ -59,6 +62,8 @@ class Insight:
                 yield entry_from_proto(message.entry)
         except grpc.aio.AioRpcError as error:
             raise as_error(error) from error
+        except asyncio.CancelledError:
+            raise lost() from None
         finally:
             stream.cancel()
 

@@ -17,6 +17,7 @@ class Reconnecting:
         self._channel: grpc.aio.Channel | None = None
         self._running: asyncio.Task[None] | None = None
         self._backoff = Backoff()
+        self._closing = False
         self._changed = asyncio.Condition()
         self.connected = False
         self.problem = ""
@@ -30,6 +31,7 @@ class Reconnecting:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing = True
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -56,7 +58,8 @@ class Reconnecting:
             self._changed.notify_all()
 
     async def _run(self, channel: grpc.aio.Channel) -> None:
-        while True:
+        # A cancellation that meets an error in the stream's tasks is reported as that error: hence the flag.
+        while not self._closing:
             try:
                 await self._talk(channel)
             except* grpc.aio.AioRpcError as group:
@@ -66,7 +69,8 @@ class Reconnecting:
                 self.problem = "; ".join(f"{type(error).__name__}: {error}" for error in group.exceptions)
             self.connected = False
             await self._notify()
-            await self._backoff.wait()
+            if not self._closing:
+                await self._backoff.wait()
 
 
 def _first(group: BaseExceptionGroup[grpc.aio.AioRpcError]) -> grpc.aio.AioRpcError:

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc.aio
 
-from adms.client.channel import stream_end
+from adms.client.channel import read_message, write_message
 from adms.client.field_proto import QUALITY_TO_PROTO, point_to_proto, time_to_proto
 from adms.client.records import Point
 from adms.client.session import Reconnecting
@@ -96,12 +96,14 @@ class TelemetrySource(Reconnecting):
         stub = telemetry_pb2_grpc.TelemetryServiceStub(channel)
         call: Any = stub.Report()
         try:
-            await call.write(pb.ReportRequest(hello=pb.Hello(source_id=self.source_id, instance_epoch=self._epoch)))
+            await write_message(
+                call, pb.ReportRequest(hello=pb.Hello(source_id=self.source_id, instance_epoch=self._epoch))
+            )
             welcome = await _read(call)
             self.model_version = welcome.welcome.model_version
             await self._drop(welcome.welcome.used_sequence)
             points = [point_to_proto(point) for point in self._points]
-            await call.write(pb.ReportRequest(declaration=pb.Declaration(points=points)))
+            await write_message(call, pb.ReportRequest(declaration=pb.Declaration(points=points)))
             await self._answered()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(call))
@@ -130,7 +132,7 @@ class TelemetrySource(Reconnecting):
                 await self._changed.wait_for(lambda: self._sequence > sent)  # noqa: B023 (waited for here)
                 batch = [frame for frame in self._frames if frame.sequence > sent]
             for frame in batch:
-                await call.write(pb.ReportRequest(frame=frame))
+                await write_message(call, pb.ReportRequest(frame=frame))
             sent = max(sent, self._sequence if not batch else batch[-1].sequence)
 
     async def _drop(self, used: int) -> None:
@@ -142,8 +144,6 @@ class TelemetrySource(Reconnecting):
 
 
 async def _read(call: Any) -> pb.ReportResponse:
-    response = await call.read()
-    if response is grpc.aio.EOF:
-        raise await stream_end(call)
+    response = await read_message(call)
     assert isinstance(response, pb.ReportResponse)
     return response

@@ -15,6 +15,11 @@ class Feed(Generic[T]):
         self._depth = depth
         self._readers: weakref.WeakSet[asyncio.Queue[T]] = weakref.WeakSet()
 
+    @property
+    def readers(self) -> int:
+        """How many read now."""
+        return len(self._readers)
+
     def publish(self, item: T) -> None:
         """Gives an item to all readers; where a reader's queue is full its oldest item goes."""
         for queue in list(self._readers):

@@ -69,6 +69,8 @@ class Service:
     scheduler: Scheduler
     watchdog: Watchdog
     round_once: Callable[[Tick], Awaitable[None]]
+    watched: Callable[[], bool]
+    """Whether somebody watches the rounds now."""
 
 
 def compose(
@@ -178,6 +180,7 @@ def compose(
         scheduler=scheduler,
         watchdog=watchdog,
         round_once=round_once,
+        watched=lambda: rounds.summaries.readers > 0,
     )
 
 
