@@ -1,6 +1,7 @@
 """The demo as people run it: service and bench as processes over real gRPC, with an embedded Valkey."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -98,6 +99,21 @@ def test_a_service_killed_for_good_leaves_every_der_at_its_default(tmp_path: Pat
     end = run.of("end")[0]
     assert _verified(Path(end["journal"]["file"]))["intact"]
     assert _still_running(run.folder) == []
+
+
+def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    run = [sys.executable, "-m", "adms.cli", "demo", "--json", "--out", str(folder)]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if json.loads(line)["event"] == "scan":
+                break
+        demo.send_signal(signal.SIGINT)
+        demo.communicate()
+    # 128 + SIGINT.
+    assert demo.returncode == 130
+    assert _still_running(folder) == []
 
 
 def test_bad_input_is_refused_with_every_problem_at_once(tmp_path: Path) -> None:

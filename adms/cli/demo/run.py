@@ -23,6 +23,8 @@ from adms.core.errors import AdapterError, InputError, Problem
 from adms.ports.records import Verification
 
 READY_TIMEOUT_S = 120.0
+# Where the output goes to no terminal, tables have room.
+PIPE_WIDTH = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ class _Demo:
     def __init__(self, request: DemoRequest, *, folder: Path) -> None:
         self._request = request
         self._folder = folder
-        self._console = Console(highlight=False)
+        self._console = _console()
         self._display: Display = display_for(self._console, as_json=request.as_json)
         self._family = Family()
         self._service: Child | None = None
@@ -210,6 +212,11 @@ class _Demo:
             "reason": verification.reason,
         }
         return {"event": "end", "folder": str(self._folder), "journal": journal, "exit_code": int(code)}
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def _last_words(child: Child) -> str:

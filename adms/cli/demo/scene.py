@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# Reasons that only say who wrote the story.
+UNTOLD = {"story", "scenario"}
 # What the feeder does that is part of the story.
 PLANT_BEATS = {"fault", "trip", "reclose", "lockout", "opened", "closed"}
 
@@ -76,7 +78,7 @@ class Scene:
                 self._scan(event)
             case "move":
                 self.moves.append(move_of(event))
-            case "plant" | "story" | "service_kill" | "service_start":
+            case "plant" | "story":
                 beat = beat_of(event)
                 if beat is not None:
                     self.beats.append(beat)
@@ -121,12 +123,8 @@ def beat_of(event: Mapping[str, Any]) -> Beat | None:
     time_s = float(event["t"])
     match event.get("event"):
         case "story":
-            why = f" ({event['why']})" if event.get("why") else ""
+            why = f": {event['why']}" if event.get("why") and event["why"] not in UNTOLD else ""
             return Beat(time_s=time_s, text=f"{event['text']}{why}", strong=True)
-        case "service_kill":
-            return Beat(time_s=time_s, text="the service is killed", strong=True)
-        case "service_start":
-            return Beat(time_s=time_s, text="the service is started again", strong=True)
         case "plant" if event["what"] in PLANT_BEATS:
             return Beat(time_s=time_s, text=str(event["text"]), strong=event["what"] in {"fault", "lockout"})
     return None
