@@ -1,8 +1,9 @@
 """Brute force: the most load that can be restored after a fault, each candidate solved by OpenDSS.
 
 Zones (what switches bound) are joined into rooted forests over the remote switches of the dead part. Dropped zones are
-tried from the least load upwards, so the first candidate within limits is the best. Switches of the live part stay as
-they are, taps and capacitors as they stand, DER of the dead part are off.
+tried from the least load upwards, so the first candidate within limits is the best. A candidate must keep ratings and
+emergency voltage limits with taps as they stand, and the normal limits after the tap steps that help most, one after
+the other. Switches of the live part and capacitors stay as they are; DER of the dead part are off.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from itertools import combinations
 
 import numpy as np
 
-from hil.engine import ComplexArray
+from hil.engine import ComplexArray, FloatArray
 from hil.overlay import Overlay
 from hil.plant.circuit import Circuit
+from hil.plant.plant import MAX_TAP
+
+MAX_CURE_STEPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,12 @@ class _Zone:
     buses: frozenset[str]
     load_rows: tuple[int, ...]
     load_w: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bounds:
+    normal: tuple[float, float]
+    emergency: tuple[float, float]
 
 
 def _zones(circuit: Circuit, *, overlay: Overlay, closed: Mapping[str, bool]) -> dict[str, int]:
@@ -108,10 +118,11 @@ def _forests(zones: frozenset[int], *, edges: tuple[tuple[str, int, int], ...], 
 class Oracle:
     """Restorations of one faulted feeder, on a circuit of its own (`circuit` must not be anyone else's)."""
 
-    def __init__(self, circuit: Circuit, *, max_solves: int = 4000) -> None:
+    def __init__(self, circuit: Circuit, *, max_solves: int = 8000) -> None:
         self._circuit = circuit
         self._overlay = circuit.overlay
         self._max_solves = max_solves
+        self._solves = 0
         self._row = {name: i for i, name in enumerate(circuit.engine.node_names())}
         self._base = circuit.engine.node_bases()
         self._ratings = self._rated_lines()
@@ -135,18 +146,21 @@ class Oracle:
         edges = self._edges(zone_of, candidates=candidates, faulted=faulted)
         self._stand(state, faulted=faulted, zone_of=zone_of)
         bounds = self._present_bounds(live_buses)
-        solves = 0
+        self._solves = 0
         for dropped in self._dropped_in_order(candidates, zones=zones):
             kept = candidates - dropped
             kept_edges = tuple(e for e in edges if {e[1], e[2]} <= kept | {-1})
             for forest in _forests(kept, edges=kept_edges, root=-1):
-                if solves >= self._max_solves:
-                    return self._answer(None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=solves, state=state)
-                solves += 1
+                if self._solves >= self._max_solves:
+                    return self._answer(
+                        None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=self._solves, state=state
+                    )
                 positions = self._positions(state, forest=forest, edges=edges, faulted=faulted, zone_of=zone_of)
-                if self._within_limits(positions, bounds=bounds):
-                    return self._answer(positions, zones=zones, kept=kept, lost_w=lost_w, solves=solves, state=state)
-        return self._answer(None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=solves, state=state)
+                if self._within_limits(positions, state=state, bounds=bounds):
+                    return self._answer(
+                        positions, zones=zones, kept=kept, lost_w=lost_w, solves=self._solves, state=state
+                    )
+        return self._answer(None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=self._solves, state=state)
 
     # ---- the graph ------------------------------------------------------------------------------------------
 
@@ -186,8 +200,7 @@ class Oracle:
     def _stand(self, state: FeederState, *, faulted: set[int], zone_of: Mapping[str, int]) -> None:
         engine = self._circuit.engine
         for regulator, position in state.taps.items():
-            winding = self._circuit.regulators[regulator].winding
-            engine.set_tap(regulator.split(".", 1)[1], winding=winding, position=position)
+            self._tap(regulator, position=position)
         for capacitor, steps in state.capacitors.items():
             total = self._circuit.capacitor_steps[capacitor]
             engine.set_capacitor(capacitor.split(".", 1)[1], states=[1] * steps + [0] * (total - steps))
@@ -201,11 +214,15 @@ class Oracle:
         for switch, closed in positions.items():
             self._circuit.engine.set_switch(self._circuit.element(switch), closed=closed)
 
-    def _present_bounds(self, live_buses: set[str]) -> tuple[float, float]:
+    def _present_bounds(self, live_buses: set[str]) -> _Bounds:
+        """The limits, or what the live part has already where that is outside them."""
         limits = self._overlay.limits
         v_pu = np.abs(self._circuit.engine.voltages()) / self._base
-        live = [v_pu[row] for (bus, _), row in self._row.items() if bus in live_buses]
-        return min([limits.v_min_pu, *live]), max([limits.v_max_pu, *live])
+        live = [float(v_pu[row]) for (bus, _), row in self._row.items() if bus in live_buses]
+        return _Bounds(
+            normal=(min([limits.v_min_pu, *live]), max([limits.v_max_pu, *live])),
+            emergency=(min([limits.v_emergency_min_pu, *live]), max([limits.v_emergency_max_pu, *live])),
+        )
 
     def _positions(
         self,
@@ -225,15 +242,60 @@ class Oracle:
             positions[name] = name in forest
         return positions
 
-    def _within_limits(self, positions: Mapping[str, bool], *, bounds: tuple[float, float]) -> bool:
+    def _within_limits(self, positions: Mapping[str, bool], *, state: FeederState, bounds: _Bounds) -> bool:
         self._move(positions)
-        engine = self._circuit.engine
-        if not engine.solve():
-            return False
         live = [self._row[node] for node in self._circuit.topology.energised(positions)]
-        v_pu = (np.abs(engine.voltages()) / self._base)[live]
-        if v_pu.min() < bounds[0] or v_pu.max() > bounds[1]:
+        v_pu = self._solved(live)
+        if v_pu is None or v_pu.min() < bounds.emergency[0] or v_pu.max() > bounds.emergency[1]:
             return False
+        if not self._within_ratings():
+            return False
+        return self._outside(v_pu, bounds=bounds) == 0.0 or self._cured(live, v_pu, state=state, bounds=bounds)
+
+    def _solved(self, live: list[int]) -> FloatArray | None:
+        self._solves += 1
+        engine = self._circuit.engine
+        return (np.abs(engine.voltages()) / self._base)[live] if engine.solve() else None
+
+    @staticmethod
+    def _outside(v_pu: FloatArray, *, bounds: _Bounds) -> float:
+        low, high = bounds.normal
+        return float((np.maximum(low - v_pu, 0.0) + np.maximum(v_pu - high, 0.0)).sum())
+
+    def _cured(self, live: list[int], v_pu: FloatArray, *, state: FeederState, bounds: _Bounds) -> bool:
+        """Whether tap steps bring every live node inside; taps are put back."""
+        taps, outside = dict(state.taps), self._outside(v_pu, bounds=bounds)
+        held = False
+        for _ in range(MAX_CURE_STEPS):
+            trials: list[tuple[float, str, int]] = []
+            for regulator, position in taps.items():
+                for step in (-1, 1):
+                    if abs(position + step) > MAX_TAP:
+                        continue
+                    self._tap(regulator, position=position + step)
+                    found = self._solved(live)
+                    if found is not None:
+                        trials.append((self._outside(found, bounds=bounds), regulator, position + step))
+                self._tap(regulator, position=position)
+            best = min(trials, default=(outside, "", 0))
+            if best[0] >= outside - 1e-9:
+                break
+            outside = best[0]
+            taps[best[1]] = best[2]
+            self._tap(best[1], position=best[2])
+            if outside == 0.0:
+                held = self._solved(live) is not None and self._within_ratings()
+                break
+        for regulator, position in state.taps.items():
+            self._tap(regulator, position=position)
+        return held
+
+    def _tap(self, regulator: str, *, position: int) -> None:
+        winding = self._circuit.regulators[regulator].winding
+        self._circuit.engine.set_tap(regulator.split(".", 1)[1], winding=winding, position=position)
+
+    def _within_ratings(self) -> bool:
+        engine = self._circuit.engine
         for source in self._overlay.sources:
             _, power = engine.flows(self._circuit.element(source.id), terminal=0)
             if source.p_max_w is not None and -float(power.real.sum()) > source.p_max_w:
