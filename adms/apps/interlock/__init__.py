@@ -2,6 +2,7 @@
 
 from adms.apps.interlock.guard import Guard, Severity, Verdict, Violation
 from adms.apps.interlock.policy import InterlockPolicy
+from adms.apps.interlock.proof import prove
 from adms.apps.interlock.registry import GUARDS, check
 from adms.apps.interlock.switching import pending_protection
 from adms.apps.interlock.zone import SuspectedZone, suspected_zone
@@ -16,5 +17,6 @@ __all__ = [
     "Violation",
     "check",
     "pending_protection",
+    "prove",
     "suspected_zone",
 ]
