@@ -1,0 +1,1 @@
+"""Decisions: pure functions from a frozen view to proposals."""

@@ -15,7 +15,6 @@ from adms.core.telemetry import TelemetrySnapshot
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
 
-
 S = TypeVar("S")
 """State that an app keeps between rounds."""
 

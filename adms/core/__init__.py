@@ -1,0 +1,1 @@
+"""Records, ids, units and errors that every floor shares."""

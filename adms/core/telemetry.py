@@ -122,7 +122,6 @@ class TelemetrySnapshot:
     def good_rows(self, rows: Iterable[int], *, max_age_s: float) -> IntArray:
         """Of the given rows, those that are GOOD, finite and no older than `max_age_s`."""
         index = np.fromiter(rows, dtype=np.int64)
-        keep = (
-            (self.quality[index] == Quality.GOOD) & (self.age_s[index] <= max_age_s) & np.isfinite(self.value[index])
-        )
-        return index[keep]
+        keep = (self.quality[index] == Quality.GOOD) & (self.age_s[index] <= max_age_s) & np.isfinite(self.value[index])
+        kept: IntArray = index[keep]
+        return kept
