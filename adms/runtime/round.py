@@ -93,7 +93,7 @@ class Round:
         try:
             summary = await self._cycle_once(tick, started_s=started_s)
         except Exception as error:
-            self._dropped(tick, error)
+            self._dropped(error)
         else:
             await self._publish(summary)
         self._out.health.serving(ok=True)
@@ -161,7 +161,7 @@ class Round:
         try:
             self._out.journal.commit(drafts)
         except AdapterError as error:
-            self._in.modes.round_failed(str(error))
+            self.carry(self._in.modes.round_failed(str(error)))
             self._out.metrics.round_dropped(reason="journal")
             log.error("journal cannot record; observing", reason=str(error))
             return False
@@ -186,7 +186,13 @@ class Round:
         self.state = result.state
         self._send(result, devices)
         if result.superseded:
-            self._in.modes.block("a device has obeyed a later service: this one is superseded")
+            self.carry(self._in.modes.block("a device has obeyed a later service: this one is superseded"))
+
+    def carry(self, change: ModeChange | None) -> None:
+        """Journals a change of mode with the next round that the journal takes."""
+        if change is not None:
+            draft = mode_draft(change, now=self._in.clock.now(), actor="service")
+            self._carried = replace(self._carried, drafts=(*self._carried.drafts, draft))
 
     def _send(self, result: CycleResult, devices: DeviceCut) -> None:
         by_controller: dict[ControllerId, list[int]] = {}
@@ -204,17 +210,11 @@ class Round:
     def _without_decision(result: CycleResult) -> CycleResult:
         return replace(result, commands=(), refused=(), drafts=())
 
-    def _dropped(self, tick: Tick, error: Exception) -> None:
+    def _dropped(self, error: Exception) -> None:
         reason = f"round dropped: {type(error).__name__}: {error}"
         log.error(reason, round=self.number, exc_info=error)
         self._out.metrics.round_dropped(reason=type(error).__name__)
-        change = self._in.modes.round_failed(reason)
-        if change is None:
-            return
-        try:
-            self._out.journal.commit([mode_draft(change, now=tick.time, actor="service")])
-        except AdapterError as second:
-            log.error("journal cannot record the fall to OBSERVE", reason=str(second))
+        self.carry(self._in.modes.round_failed(reason))
 
     async def _publish(self, summary: RoundSummary) -> None:
         estimate = self.newest

@@ -1,12 +1,13 @@
 """Watches from outside the rounds that they happen. Wall time only: granted rounds cannot be late."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
 
 from adms.ports.outward import Health, Metrics
 from adms.runtime.clock import Clock
-from adms.runtime.modes import ModeKeeper
+from adms.runtime.modes import ModeChange, ModeKeeper
 
 log = structlog.get_logger()
 
@@ -16,12 +17,22 @@ LATE_PERIODS = 3
 class Watchdog:
     """Demotes and reports when no round has ended for too long."""
 
-    def __init__(self, clock: Clock, *, period: timedelta, modes: ModeKeeper, health: Health, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        period: timedelta,
+        modes: ModeKeeper,
+        health: Health,
+        metrics: Metrics,
+        carry: Callable[[ModeChange], None],
+    ) -> None:
         self._clock = clock
         self._period = period
         self._modes = modes
         self._health = health
         self._metrics = metrics
+        self._carry = carry
         self._last: datetime = clock.now()
 
     def fed(self) -> None:
@@ -35,7 +46,9 @@ class Watchdog:
             return True
         reason = f"no round has ended for {late.total_seconds():.1f} s"
         self._health.serving(ok=False)
-        if self._modes.round_failed(reason) is not None:
+        change = self._modes.round_failed(reason)
+        if change is not None:
+            self._carry(change)
             log.error("watchdog: observing", reason=reason)
         self._metrics.round_dropped(reason="watchdog")
         return False

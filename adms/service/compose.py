@@ -166,7 +166,14 @@ def compose(
         ),
         health=health,
     )
-    watchdog = Watchdog(clock, period=timedelta(seconds=settings.period_s), modes=modes, health=health, metrics=metrics)
+    watchdog = Watchdog(
+        clock,
+        period=timedelta(seconds=settings.period_s),
+        modes=modes,
+        health=health,
+        metrics=metrics,
+        carry=rounds.carry,
+    )
 
     async def round_once(tick: Tick) -> None:
         await rounds.run(tick)

@@ -1,0 +1,494 @@
+"""The round around scripted stages: what leaves, when, and what never does."""
+
+import asyncio
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from adms.apps.view import InterfaceLimit, RoundView, TagKind
+from adms.core.commands import App, Command, OutcomeCode, Priority, Proposal, SwitchSetpoint
+from adms.core.errors import AdapterError, InputError, InvariantError
+from adms.core.estimate import Estimate, Grade, NotEstimated
+from adms.core.ids import ElementId, PlanId
+from adms.core.journal import EntryKind
+from adms.core.modes import Mode
+from adms.core.telemetry import TelemetrySnapshot
+from adms.ports.records import (
+    EmergencyStop,
+    OperatorAct,
+    PlaceTag,
+    RemoveTag,
+    Request,
+    SetInterfaceLimit,
+    SetMode,
+)
+from adms.runtime.desk_state import tag_id_of
+from adms.runtime.image import UsedFrames
+from adms.runtime.journal import Draft, Journal
+from adms.runtime.recovery import recovered
+from tests.unit.runtime.feeders import (
+    BATTERY,
+    GATE_POLICY,
+    PV,
+    SOURCE,
+    SWITCH,
+    TIE,
+    Objection,
+    at,
+    flat_estimate,
+    opened,
+    power,
+    proposal,
+)
+from tests.unit.runtime.rigs import CONTROLLER, RTU, Rig
+
+OPEN = (2400.0, 0.0, 0.0, 1.0)
+"""Values of POINTS with the switch open."""
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterable[Rig]:
+    rig = Rig(tmp_path / "j")
+    rig.connect()
+    yield rig
+    rig.kill()
+
+
+def asks(rig: Rig, *proposals: Proposal) -> None:
+    rig.script.proposals = lambda view: proposals
+
+
+def devices(commands: list[Command]) -> list[ElementId]:
+    return [command.device for command in commands]
+
+
+# --- nothing leaves without permission
+
+
+async def test_start_up_observes_until_good_rounds_and_a_release(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    for seconds in (0.0, 2.0, 4.0):
+        assert await rig.look(seconds) == []
+    rig.ask(SetMode(mode=Mode.CONTROL, device=None))
+    assert devices(await rig.look(6.0)) == [PV]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        lambda s: NotEstimated(snapshot_id=s.snapshot_id, time=s.cut_time, reason="diverged"),
+        None,
+    ],
+)
+async def test_a_bad_picture_commands_nothing_and_two_demote(rig: Rig, picture: object) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    rig.script.proposals = lambda view: (proposal(BATTERY, power(-1e3)),)
+
+    def bad(snapshot: TelemetrySnapshot) -> Estimate | NotEstimated:
+        if callable(picture):
+            found: NotEstimated = picture(snapshot)
+            return found
+        return flat_estimate(snapshot, arrays=rig.script.arrays, grade=Grade.FAILED)
+
+    rig.script.picture = bad
+    modes = []
+    for seconds in (4.0, 6.0):
+        assert await rig.look(seconds) == []
+        modes.append(rig.modes.mode)
+    assert modes == [Mode.CONTROL, Mode.OBSERVE]
+    # The picture is back: the operator's mode returns after two good rounds, by itself.
+    rig.script.picture = None
+    assert await rig.look(8.0) == []
+    assert devices(await rig.look(10.0)) == [BATTERY]
+
+
+async def test_a_failing_app_drops_the_round_and_a_person_must_release_it(rig: Rig) -> None:
+    await rig.in_control()
+
+    def fails(view: RoundView) -> tuple[Proposal, ...]:
+        raise InvariantError("sum of parts is not the whole")
+
+    rig.script.proposals = fails
+    assert await rig.look(4.0) == []
+    assert rig.outside.dropped == ["InvariantError"]
+    assert rig.modes.mode is Mode.OBSERVE
+    asks(rig, proposal(PV, power(1e3)))
+    for seconds in (6.0, 8.0, 10.0):
+        assert await rig.look(seconds) == []
+    rig.ask(SetMode(mode=Mode.CONTROL, device=None))
+    assert devices(await rig.look(12.0)) == [PV]
+    # The frame of the dropped round is accounted for by the next one: none is lost.
+    used = [entry.body for entry in rig.record.entries() if entry.kind is EntryKind.CUT]
+    assert len(used) == rig.round.number - 1
+    assert rig.outside.acknowledged[-1] == {RTU: rig.sequence}
+
+
+async def test_an_emergency_stop_holds_until_an_operator_sets_a_mode(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    ask(rig, EmergencyStop())
+    rig.script.proposals = lambda view: (proposal(BATTERY, power(1e3)),)
+    for seconds in (4.0, 6.0, 8.0):
+        assert await rig.look(seconds) == []
+    rig.ask(SetMode(mode=Mode.CONTROL, device=None))
+    assert await rig.look(10.0) == []
+    assert devices(await rig.look(12.0)) == [BATTERY]
+
+
+async def test_a_stop_during_a_round_stops_that_round(rig: Rig) -> None:
+    await rig.in_control()
+
+    def stopped_meanwhile(view: RoundView) -> tuple[Proposal, ...]:
+        loop.call_soon_threadsafe(lambda: ask(rig, EmergencyStop()))
+        # The round computes off the event loop: give the loop its turn.
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+        return (proposal(PV, power(1e3)),)
+
+    loop = asyncio.get_running_loop()
+    rig.script.proposals = stopped_meanwhile
+    assert await rig.look(4.0) == []
+    assert rig.round.state.gate.leases == {}
+
+
+async def test_an_objection_of_the_interlock_is_a_refusal_with_its_reason(rig: Rig) -> None:
+    asks(rig, proposal(SWITCH, opened()))
+    rig.script.objections = (Objection(guard="SW1", severity="H", reason="faulted side"),)
+    await rig.in_control()
+    assert await rig.look(4.0) == []
+    refused = [entry for entry in rig.record.entries() if entry.kind is EntryKind.REFUSED]
+    # MODE while observing, then SW1, each journalled once although it is refused every round.
+    assert [("MODE" in e.body, "SW1" in e.body) for e in refused] == [(True, False), (False, True)]
+
+
+async def test_a_warning_does_not_refuse(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    rig.script.objections = (Objection(guard="VV9", severity="W", reason="small gain"),)
+    await rig.in_control()
+    assert devices([c for _, c in rig.outside.sent]) == [PV]
+
+
+async def test_advise_sends_only_what_was_approved(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3), plan_id="p1"), proposal(BATTERY, power(1e3)))
+    rig.ask(SetMode(mode=Mode.ADVISE, device=None))
+    for seconds in (0.0, 2.0, 4.0):
+        assert await rig.look(seconds) == []
+    from dataclasses import replace
+
+    rig.desk.state = replace(rig.desk.state, approved=frozenset({PlanId("p1")}))
+    assert devices(await rig.look(6.0)) == [PV]
+
+
+async def test_a_device_mode_holds_one_device(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)), proposal(BATTERY, power(1e3)))
+    rig.ask(SetMode(mode=Mode.OBSERVE, device=PV))
+    await rig.in_control()
+    assert devices([c for _, c in rig.outside.sent]) == [BATTERY]
+
+
+async def test_a_tagged_device_is_not_operated_until_its_holder_takes_the_tag_away(rig: Rig) -> None:
+    asks(rig, proposal(SWITCH, opened()))
+    request = ask(rig, PlaceTag(device=SWITCH, kind=TagKind.HOLD))
+    await rig.in_control()
+    assert await rig.look(4.0) == []
+    ask(rig, RemoveTag(tag_id=tag_id_of(request)))
+    assert devices(await rig.look(6.0)) == [SWITCH]
+
+
+async def test_a_device_that_no_controller_holds_is_refused(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    rig.devices.detach(CONTROLLER, instance="i")
+    await rig.in_control()
+    assert rig.outside.sent == []
+
+
+async def test_a_switch_whose_position_is_stale_is_not_operated(rig: Rig) -> None:
+    await rig.in_control()
+    asks(rig, proposal(SWITCH, opened()))
+    assert await rig.tick(14.0) == []
+
+
+# --- journal first
+
+
+class Failing:
+    """A journal that refuses from a given commit on."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.fails = False
+        self.problem = ""
+
+    def commit(self, drafts: Iterable[Draft]) -> None:
+        if self.fails:
+            raise AdapterError("database or disk is full", retryable=True)
+        self.journal.commit(drafts)
+
+
+async def test_nothing_is_sent_or_acknowledged_that_the_journal_did_not_take(tmp_path: Path) -> None:
+    record = Journal(tmp_path / "j2")
+    failing = Failing(record)
+    rig = Rig(tmp_path / "j", journal=failing)
+    rig.connect()
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    acknowledged = list(rig.outside.acknowledged)
+    rig.script.proposals = lambda view: (proposal(BATTERY, power(1e3)), proposal(SWITCH, opened()))
+    failing.fails = True
+    assert await rig.look(4.0) == []
+    assert rig.modes.mode is Mode.OBSERVE
+    assert rig.outside.acknowledged == acknowledged
+    assert rig.round.state.gate.outstanding == {}
+    with pytest.raises(AdapterError):
+        rig.ask(SetMode(mode=Mode.CONTROL, device=None))
+    failing.fails = False
+    assert await rig.look(6.0) == []
+    # The frames of both rounds are acknowledged once the journal takes them.
+    assert rig.outside.acknowledged[-1] == {RTU: rig.sequence}
+    rig.ask(SetMode(mode=Mode.CONTROL, device=None))
+    assert devices(await rig.look(8.0)) == [BATTERY, SWITCH]
+    rig.kill()
+    record.close()
+
+
+async def test_an_emergency_stop_needs_no_journal(tmp_path: Path) -> None:
+    record = Journal(tmp_path / "j2")
+    failing = Failing(record)
+    rig = Rig(tmp_path / "j", journal=failing)
+    rig.connect()
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    failing.fails = True
+    ask(rig, EmergencyStop())
+    assert rig.modes.stopped
+    rig.kill()
+    record.close()
+
+
+# --- latched devices
+
+
+async def test_a_latched_command_is_sent_once_and_confirmed_by_telemetry(rig: Rig) -> None:
+    asks(rig, proposal(SWITCH, opened()))
+    await rig.in_control()
+    (command,) = [c for _, c in rig.outside.sent]
+    rig.answer(command, OutcomeCode.SUCCESS, seconds=3.0)
+    assert await rig.look(4.0) == []
+    assert SWITCH in rig.script.views[-1].outstanding
+    assert await rig.look(6.0, OPEN) == []
+    assert SWITCH not in rig.script.views[-1].outstanding
+    assert [op.setpoint for op in rig.script.views[-1].history[SWITCH]] == [opened()]
+
+
+async def test_a_position_measured_before_the_command_confirms_nothing(rig: Rig) -> None:
+    asks(rig, proposal(SWITCH, opened()))
+    await rig.in_control()
+    # Arrives late: measured before the command of 2 s.
+    rig.telemetry(1.0, OPEN)
+    await rig.tick(4.0)
+    assert SWITCH in rig.script.views[-1].outstanding
+
+
+async def test_an_unconfirmed_command_is_unknown_and_never_resent_blindly(rig: Rig) -> None:
+    asks(rig, proposal(SWITCH, opened()))
+    await rig.in_control()
+    # Travel 5 s (model) + 5 s (policy) after 2 s.
+    for seconds in (4.0, 6.0, 8.0, 10.0, 12.0):
+        assert await rig.look(seconds) == []
+    assert await rig.look(14.0) == []
+    assert "2026-07-01T12:00:12" in rig.script.views[-1].failed_devices[SWITCH]
+    told = [e.body for e in rig.record.entries() if e.kind is EntryKind.OUTCOME]
+    assert ['"unknown"' in body for body in told] == [True]
+    # Tried again only after retry_s, given a fresh position.
+    for seconds in range(16, 44, 2):
+        assert await rig.look(float(seconds)) == []
+    assert devices(await rig.look(44.0)) == [SWITCH]
+    # The second failure in a row is the last: now an operator clears it.
+    for seconds in range(46, 160, 2):
+        assert await rig.look(float(seconds)) == []
+    rig.ask(SetMode(mode=Mode.CONTROL, device=SWITCH))
+    assert devices(await rig.look(160.0)) == [SWITCH]
+
+
+async def test_a_refusal_of_the_device_is_a_failure(rig: Rig) -> None:
+    asks(rig, proposal(SWITCH, opened()))
+    await rig.in_control()
+    (command,) = [c for _, c in rig.outside.sent]
+    rig.answer(command, OutcomeCode.LOCAL, seconds=3.0)
+    assert await rig.look(4.0) == []
+    view = rig.script.views[-1]
+    assert view.failed_devices == {SWITCH: "local"}
+    assert view.outstanding == {}
+
+
+async def test_nothing_is_closed_while_another_switch_moves(rig: Rig) -> None:
+    asks(rig, proposal(SWITCH, opened()), proposal(TIE, SwitchSetpoint(closed=True)))
+    await rig.in_control()
+    assert devices([c for _, c in rig.outside.sent]) == [SWITCH]
+    assert await rig.look(4.0) == []
+    assert devices(await rig.look(6.0, OPEN)) == [TIE]
+
+
+async def test_a_device_that_obeyed_a_later_service_ends_this_one(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    (command,) = [c for _, c in rig.outside.sent]
+    rig.answer(command, OutcomeCode.STALE_EPOCH, seconds=3.0)
+    await rig.look(4.0)
+    assert (rig.modes.mode, rig.modes.reason) == (
+        Mode.OBSERVE,
+        "a device has obeyed a later service: this one is superseded",
+    )
+    rig.ask(SetMode(mode=Mode.CONTROL, device=None))
+    rig.script.proposals = lambda view: (proposal(BATTERY, power(1e3)),)
+    for seconds in (6.0, 8.0, 10.0):
+        assert await rig.look(seconds) == []
+
+
+# --- leases
+
+
+async def test_a_lease_is_renewed_before_it_lapses_while_it_is_wanted(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3, 0.0)))
+    await rig.in_control()
+    sent: list[Command] = [c for _, c in rig.outside.sent]
+    for seconds in range(4, 124, 2):
+        for command in await rig.look(float(seconds)):
+            sent.append(command)
+            rig.answer(command, OutcomeCode.SUCCESS, seconds=float(seconds))
+    for command, following in itertools.pairwise(sent):
+        left = (command.expiry - following.issue_time).total_seconds()
+        # Renewed in the first round with less than renew_s left; a round is 2 s.
+        assert GATE_POLICY.renew_s - 2.0 <= left < GATE_POLICY.renew_s
+    assert len(sent) >= 3
+
+
+async def test_a_lease_that_is_not_wanted_lapses(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    asks(rig)
+    for seconds in range(4, 80, 2):
+        assert await rig.look(float(seconds)) == []
+
+
+async def test_small_changes_wait_for_the_renewal(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    rig.script.proposals = lambda view: (proposal(PV, power(1e3 + GATE_POLICY.dead_band_w)),)
+    assert await rig.look(4.0) == []
+    rig.script.proposals = lambda view: (proposal(PV, power(1e3 + GATE_POLICY.dead_band_w + 1.0)),)
+    assert devices(await rig.look(6.0)) == [PV]
+
+
+async def test_active_power_from_one_app_and_reactive_from_another_make_one_setpoint(rig: Rig) -> None:
+    asks(
+        rig,
+        proposal(PV, power(None, 2e3), app=App.VOLTVAR, priority=Priority.VOLTVAR),
+        proposal(PV, power(5e3, None), app=App.DISPATCH, priority=Priority.LIMITS),
+    )
+    await rig.in_control()
+    assert [c.setpoint for _, c in rig.outside.sent] == [power(5e3, 2e3)]
+
+
+async def test_a_der_that_never_answers_is_left_alone_and_asked_again_now_and_then(rig: Rig) -> None:
+    """Leases last 50 to 60 s and are renewed below 20 s: three unanswered ones take about 100 s."""
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    times = [c.issue_time for _, c in rig.outside.sent]
+    for seconds in range(4, 400, 2):
+        times += [c.issue_time for c in await rig.look(float(seconds))]
+    assert len(times) >= 4
+    assert (times[3] - times[2]).total_seconds() >= GATE_POLICY.retry_s
+
+
+async def test_leases_of_many_devices_do_not_lapse_together(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)), proposal(BATTERY, power(1e3)))
+    await rig.in_control()
+    first, second = (c.expiry for _, c in rig.outside.sent)
+    assert first != second
+
+
+async def test_a_controller_that_comes_back_gets_its_lease_again(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    rig.devices.detach(CONTROLLER, instance="i")
+    assert await rig.look(4.0) == []
+    rig.connect()
+    assert devices(await rig.look(6.0)) == [PV]
+
+
+# --- kill and restart
+
+
+async def test_after_a_kill_no_frame_is_used_twice_and_nothing_is_resent(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    first = Rig(path)
+    first.connect()
+    asks(first, proposal(SWITCH, opened()))
+    ask(first, PlaceTag(device=TIE, kind=TagKind.CLEARANCE))
+    limit = InterfaceLimit(interface=SOURCE, import_max_w=1e5, export_max_w=None, start=at(0), end=None)
+    ask(first, SetInterfaceLimit(limit=limit))
+    await first.in_control()
+    (command,) = [c for _, c in first.outside.sent]
+    first.telemetry(3.0)  # received, never cut
+    first.kill()
+
+    second = Rig(path)
+    assert second.epoch == first.epoch + 1
+    assert second.modes.mode is Mode.OBSERVE
+    assert [tag.device for tag in second.desk.tags()] == [TIE]
+    second.connect()
+    # The journal accounts for the two cut frames; the third is taken anew.
+    assert second.sequence == 2
+    asks(second, proposal(SWITCH, opened()))
+    second.ask(SetMode(mode=Mode.CONTROL, device=None))
+    for seconds in (4.0, 6.0, 8.0):
+        assert await second.look(seconds) == []
+    view = second.script.views[-1]
+    assert view.outstanding[SWITCH].command_id == command.command_id
+    assert view.interface_limits == (limit,)
+    assert [operation.time for operation in view.history[SWITCH]] == [at(2)]
+    # The device did move: telemetry says so, and there is nothing left to do.
+    assert await second.look(10.0, OPEN) == []
+    assert second.script.views[-1].outstanding == {}
+    second.kill()
+    account = recovered(Journal(path).entries()).used
+    assert account == {RTU: UsedFrames(instance_epoch=1, sequence=6)}
+
+
+async def test_epochs_are_never_used_again(tmp_path: Path) -> None:
+    epochs = []
+    for _ in range(4):
+        rig = Rig(tmp_path / "j")
+        epochs.append(rig.epoch)
+        rig.kill()
+    assert epochs == [1, 2, 3, 4]
+
+
+async def test_an_emergency_stop_outlives_the_process(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "j")
+    ask(rig, EmergencyStop())
+    rig.kill()
+    again = Rig(tmp_path / "j")
+    assert again.modes.stopped
+    again.kill()
+
+
+async def test_the_same_request_again_has_no_further_effect(rig: Rig) -> None:
+    request = ask(rig, PlaceTag(device=SWITCH, kind=TagKind.HOLD))
+    size = rig.record.size
+    rig.desk.request(request)
+    assert (len(rig.desk.tags()), rig.record.size) == (1, size)
+    other = Request(request_id=request.request_id, actor="op", reason="x", act=EmergencyStop())
+    with pytest.raises(InputError, match="another request"):
+        rig.desk.request(other)
+
+
+def ask(rig: Rig, act: OperatorAct) -> Request:
+    """An operator's act, with a request id of its own."""
+    name = f"{type(act).__name__}-{rig.epoch}-{len(rig.desk.state.requests)}"
+    request = Request(request_id=name, actor="op", reason="test", act=act)
+    rig.desk.request(request)
+    return request
