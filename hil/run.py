@@ -213,7 +213,7 @@ class Session:
         notice = scenario.import_limit
         if notice is not None and self.import_max_w is None and now_s >= notice.time_s:
             present = float(np.mean(self.trace.import_w[-15:]))
-            self.import_max_w = round(present * notice.share_frac, -3)
+            self.import_max_w = max(round(present * notice.share_frac, -3), notice.floor_w)
             self.import_from_s = now_s
             await self.service.limit_import(self.import_max_w)
             self.story.step(

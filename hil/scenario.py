@@ -40,6 +40,8 @@ class ImportLimitEvent:
 
     time_s: float
     share_frac: float
+    floor_w: float
+    """The limit is never lower: a feeder that imports next to nothing has nothing to hold."""
     settle_s: float
     """Judged from this long after notice."""
 

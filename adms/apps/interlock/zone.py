@@ -13,6 +13,7 @@ others suspected after the device that locked out is closed again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from adms.apps.interlock.evidence import Evidence, opened_by_command, read_evidence
 from adms.apps.interlock.fault_tree import FaultTree, candidates, grow, topmost
@@ -40,9 +41,10 @@ class SuspectedZone:
 def _open_before(view: RoundView, wiring: Wiring, *, positions: Positions, device: ElementId) -> frozenset[ElementId]:
     """Switches that were open already when a locked-out device tripped: this fault is not behind them.
 
-    It tripped after the last command to close it and no later than its last lockout record; what was ordered open by
-    then, and still is, was open. So a device that trips again, after it was closed on what was thought sound, throws
-    suspicion on what it fed, and not only on the section that is isolated already.
+    It tripped after the last command to close it and no later than its last lockout record; what was seen open before
+    that, by command, and still is, was open. So a device that trips again, after it was closed on what was thought
+    sound, throws suspicion on what it fed, and not only on the section that is isolated already. A switch seen open in
+    the very scan of the lockout may have opened after it, and is no barrier.
     """
     times = [event.time for event in view.snapshot.events if event.element == device and "lockout" in event.text]
     last = view.history.get(device, ())
@@ -53,8 +55,15 @@ def _open_before(view: RoundView, wiring: Wiring, *, positions: Positions, devic
     return frozenset(
         switch
         for switch in wiring.ends.keys() - positions.maybe_closed
-        if opened_by_command(view, switch) and view.history[switch][-1].time <= max(times)
+        if opened_by_command(view, switch) and _seen_open(view, switch) < max(times)
     )
+
+
+def _seen_open(view: RoundView, switch: ElementId) -> datetime:
+    """When a switch that was ordered open was reported open; when it was ordered, where that record is gone."""
+    ordered = view.history[switch][-1].time
+    reports = [event.time for event in view.snapshot.events if event.element == switch and event.text == "opened"]
+    return max([ordered, *reports])
 
 
 def suspected_zone(view: RoundView, *, max_age_s: float) -> SuspectedZone:

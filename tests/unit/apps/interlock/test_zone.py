@@ -8,7 +8,7 @@ import pytest
 
 from adms.apps.interlock import SuspectedZone, suspected_zone
 from adms.apps.view import RoundView
-from adms.core.telemetry import PointKey, PointKind, Quality
+from adms.core.telemetry import PointKey, PointKind, ProtectionEvent, Quality
 from adms.grid.model import SwitchKind
 from tests.unit.apps.flisr.networks import Feeder, Link, build, line_of_four, switch
 from tests.unit.apps.flisr.plants import Plant, section
@@ -102,6 +102,16 @@ def test_the_zone_stays_after_isolation_and_re_close_and_tie_close(recloser_indi
         assert zone(plant.view()).sections == found.sections
     assert plant.locked_out == set()
     assert zone(plant.view()).area == {section("b")}
+
+
+def test_a_switch_that_opened_after_the_lockout_is_no_barrier_though_the_records_carry_the_same_time() -> None:
+    # The lockout is measured in the very scan of which the opening order is the answer: both carry its time.
+    plant = line()
+    plant.fault("b")
+    lockout = ProtectionEvent(element=switch("r"), time=plant.now, text="lockout")
+    plant.operate(switch("1"), closed=False)
+    view = plant.view()
+    assert names(zone(replace(view, snapshot=replace(view.snapshot, events=(lockout,))))) == "b"
 
 
 def test_the_zone_survives_losing_the_station_of_its_switch() -> None:
