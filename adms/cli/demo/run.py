@@ -13,7 +13,7 @@ from rich.console import Console
 
 from adms.cli.demo.closing import show_places, show_result
 from adms.cli.demo.displays import Display, display_for
-from adms.cli.demo.settings import MODEL_FILE, write_configuration
+from adms.cli.demo.settings import MODEL_FILE, set_earlier_run_aside, write_configuration
 from adms.cli.exits import ExitCode
 from adms.cli.extras import HIL, require
 from adms.cli.names import full_name
@@ -108,6 +108,8 @@ class _Demo:
 
     async def _story(self) -> int:
         feeder = await self._feeder()
+        if (aside := set_earlier_run_aside(self._folder)) is not None:
+            self._display.say(f"the journal of an earlier run is now in {aside}")
         self._display.say(f"importing {feeder['deck']}")
         model, _ = await asyncio.to_thread(
             convert, Path(feeder["deck"]), overlay=Path(feeder["overlay"]), output=self._folder / MODEL_FILE

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def write_configuration(folder: Path, *, listen: str, feeder: Mapping[str, Any])
     path = folder / CONFIGURATION_FILE
     path.write_text(with_values((files("adms") / REFERENCE).read_text(encoding="utf-8"), values))
     return path
+
+
+def set_earlier_run_aside(folder: Path) -> Path | None:
+    """Rename the journal and state that an earlier run left in a folder, so that this run starts at its own beginning
+    and nothing is lost; the new name, None where there was none."""
+    state = folder / STATE_FOLDER
+    if not state.exists():
+        return None
+    number = next(n for n in count(1) if not (folder / f"{STATE_FOLDER}-{n}").exists())
+    return state.rename(folder / f"{STATE_FOLDER}-{number}")
 
 
 def with_values(toml: str, values: Values) -> str:

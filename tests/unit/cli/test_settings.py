@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adms.cli.demo.settings import with_values, write_configuration
+from adms.cli.demo.settings import set_earlier_run_aside, with_values, write_configuration
 from adms.core.errors import InvariantError
 
 FEEDER = {"name": "123-operated", "period_s": 2.0, "load_factor_mean": 0.8, "load_sigma_frac": 0.4}
@@ -29,3 +29,14 @@ def test_the_configuration_tells_the_service_the_benchs_load_statistics(tmp_path
     assert written["estimation"]["load_sigma_frac"] == 0.4
     assert written["round"]["period_s"] == 2.0
     assert written["service"]["simulation"] is True
+
+
+def test_the_journal_of_an_earlier_run_is_set_aside_and_not_lost(tmp_path: Path) -> None:
+    assert set_earlier_run_aside(tmp_path) is None
+    for run in ("first", "second"):
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "journal.sqlite").write_text(run)
+        set_earlier_run_aside(tmp_path)
+    assert not (tmp_path / "state").exists()
+    assert (tmp_path / "state-1" / "journal.sqlite").read_text() == "first"
+    assert (tmp_path / "state-2" / "journal.sqlite").read_text() == "second"
