@@ -1,4 +1,15 @@
-"""What cuts took in and the journal does not have yet. A dropped round loses nothing: the next one accounts for it."""
+"""What cuts took in and the journal does not have yet. A dropped round loses nothing: the next one accounts for it.
+
+The body of a CUT entry says what was folded since the CUT before it (JSON):
+
+    "used":   {SOURCE_ID: [INSTANCE_EPOCH, SEQUENCE]}          how far the source is acknowledged from here on
+    "frames": {SOURCE_ID: [{"instance_epoch": 1, "from": 17, "to": 18, "count": 2}]}
+
+`frames` has one item per instance of the source (a second one only where it restarted between two cuts), with the
+lowest and highest sequence folded and how many frames were folded, each counted every time. A source without a frame
+is left out of both. Over all CUT entries of one instance: a frame is lost where `from` leaves a gap to the `to` before
+it or `count` is below `to - from + 1`, and used twice where `from` is not above the `to` before it or `count` is above.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,6 +21,7 @@ from adms.core.modes import Mode
 from adms.core.telemetry import TelemetrySnapshot
 from adms.runtime.cycle import Picture
 from adms.runtime.devices import DeviceCut, ReportedOutcome
+from adms.runtime.frame_spans import FrameSpan, joined
 from adms.runtime.image import Cut, UsedFrames
 from adms.runtime.journal import Draft
 
@@ -19,7 +31,7 @@ class Carried:
     """Taken in since the last commit."""
 
     used: Mapping[TelemetrySourceId, UsedFrames] = field(default_factory=dict)
-    frames: Mapping[TelemetrySourceId, int] = field(default_factory=dict)
+    frames: Mapping[TelemetrySourceId, tuple[FrameSpan, ...]] = field(default_factory=dict)
     outcomes: tuple[ReportedOutcome, ...] = ()
     recorded: Mapping[ControllerId, int] = field(default_factory=dict)
     attached: frozenset[ElementId] = frozenset()
@@ -31,8 +43,8 @@ class Carried:
         return Carried(
             used={**self.used, **cut.used},
             frames={
-                source: self.frames.get(source, 0) + cut.counts.get(source, 0)
-                for source in sorted({*self.frames, *cut.counts})
+                source: joined((*self.frames.get(source, ()), *cut.frames.get(source, ())))
+                for source in sorted({*self.frames, *cut.frames})
             },
             outcomes=(*self.outcomes, *devices.outcomes),
             recorded={**self.recorded, **devices.recorded},
@@ -46,9 +58,7 @@ class Carried:
         return Carried(outcomes=self.outcomes, recorded=self.recorded, attached=self.attached, cleared=self.cleared)
 
 
-def cut_draft(
-    snapshot: TelemetrySnapshot, *, used: Mapping[TelemetrySourceId, UsedFrames], picture: Picture | None, mode: Mode
-) -> Draft:
+def cut_draft(snapshot: TelemetrySnapshot, *, carried: Carried, picture: Picture | None, mode: Mode) -> Draft:
     """The entry from which on the used frames are acknowledged."""
     digest = hashlib.sha256()
     for column in (snapshot.value, snapshot.sigma, snapshot.age_s, snapshot.quality):
@@ -58,9 +68,14 @@ def cut_draft(
         "model_version": snapshot.model_version,
         "points": len(snapshot.table.keys),
         "columns_sha256": digest.hexdigest(),
-        "used": {source: [frames.instance_epoch, frames.sequence] for source, frames in used.items()},
+        "used": {source: [frames.instance_epoch, frames.sequence] for source, frames in carried.used.items()},
+        "frames": {source: [_span_body(span) for span in spans] for source, spans in carried.frames.items()},
         "mode": mode.name,
         "grade": None if picture is None else picture.grade.name,
         "reason": "no picture was made" if picture is None else picture.estimate.reason,
     }
     return Draft(time=snapshot.cut_time, kind=EntryKind.CUT, actor="service", body=body)
+
+
+def _span_body(span: FrameSpan) -> dict[str, int]:
+    return {"instance_epoch": span.instance_epoch, "from": span.first, "to": span.last, "count": span.count}

@@ -23,6 +23,7 @@ from adms.core.telemetry import (
 )
 from adms.grid.model import NetworkModel
 from adms.ports.records import DeclarationTaken, DeclaredPoint, TelemetryFrame, Welcomed
+from adms.runtime.frame_spans import FrameSpan, joined
 from adms.runtime.points import PointRules, plausible
 
 EVENT_KINDS = frozenset({PointKind.LOCKOUT, PointKind.SWITCH_CLOSED})
@@ -57,8 +58,8 @@ class Cut:
     snapshot: TelemetrySnapshot
     used: Mapping[TelemetrySourceId, UsedFrames]
     """Sources whose account moved."""
-    counts: Mapping[TelemetrySourceId, int]
-    """Frames used per source in this cut."""
+    frames: Mapping[TelemetrySourceId, tuple[FrameSpan, ...]]
+    """What was folded in this cut, per source; sources without a frame are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,23 +188,24 @@ class TelemetryImage:
     def cut(self, now: datetime, *, horizon: datetime, snapshot_id: SnapshotId) -> Cut:
         """Freezes everything known at `now`; a pure function of what was received and of the times given."""
         used: dict[TelemetrySourceId, UsedFrames] = {}
-        counts: dict[TelemetrySourceId, int] = {}
+        frames: dict[TelemetrySourceId, tuple[FrameSpan, ...]] = {}
         skew = timedelta(seconds=self._policy.clock_skew_max_s)
         for source_id in sorted(self._sources):
             source = self._sources[source_id]
-            count = 0
+            folded: list[FrameSpan] = []
             for item in source.waiting:
                 if now + skew < item.frame.measure_time <= horizon:
                     break
                 self._fold(item, now=now, believable=item.frame.measure_time <= now + skew, source=source_id)
-                count += 1
-                if item.instance_epoch == source.instance_epoch:
-                    source.used = item.frame.sequence
-                used[source_id] = UsedFrames(instance_epoch=item.instance_epoch, sequence=item.frame.sequence)
-            if count:
-                del source.waiting[:count]
-                counts[source_id] = count
-        return Cut(snapshot=self._snapshot(now, snapshot_id), used=used, counts=counts)
+                epoch, sequence = item.instance_epoch, item.frame.sequence
+                folded.append(FrameSpan(instance_epoch=epoch, first=sequence, last=sequence, count=1))
+                if epoch == source.instance_epoch:
+                    source.used = sequence
+                used[source_id] = UsedFrames(instance_epoch=epoch, sequence=sequence)
+            if folded:
+                del source.waiting[: len(folded)]
+                frames[source_id] = joined(folded)
+        return Cut(snapshot=self._snapshot(now, snapshot_id), used=used, frames=frames)
 
     def _current(self, source: TelemetrySourceId, instance_epoch: int) -> _Source:
         known = self._sources.get(source)

@@ -151,7 +151,7 @@ class Round:
     ) -> bool:
         """Journals the round, all or nothing. False where the journal cannot."""
         drafts: list[Draft] = [
-            cut_draft(cut.snapshot, used=self._carried.used, picture=picture, mode=mode),
+            cut_draft(cut.snapshot, carried=self._carried, picture=picture, mode=mode),
             *self._carried.drafts,
         ]
         if graded is not None:
@@ -172,8 +172,8 @@ class Round:
                 if frames.instance_epoch == self._in.image.instance_epoch(source)
             }
         )
-        for source, count in self._carried.frames.items():
-            self._out.metrics.frames_used(source=source, count=count)
+        for source, spans in self._carried.frames.items():
+            self._out.metrics.frames_used(source=source, count=sum(span.count for span in spans))
         self._carried = self._carried.after_cut_only()
         return True
 

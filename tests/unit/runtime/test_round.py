@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -454,8 +455,11 @@ async def test_after_a_kill_no_frame_is_used_twice_and_nothing_is_resent(tmp_pat
     assert await second.look(10.0, OPEN) == []
     assert second.script.views[-1].outstanding == {}
     second.kill()
-    account = recovered(Journal(path).entries()).used
-    assert account == {RTU: UsedFrames(instance_epoch=1, sequence=6)}
+    entries = Journal(path).entries()
+    assert recovered(entries).used == {RTU: UsedFrames(instance_epoch=1, sequence=6)}
+    # Both processes together: frames 1 to 6 are each in one cut, without a gap.
+    spans = [json.loads(entry.body)["frames"].get(RTU, []) for entry in entries if entry.kind is EntryKind.CUT]
+    assert [(s["from"], s["to"], s["count"]) for (s,) in spans] == [(n, n, 1) for n in range(1, 7)]
 
 
 async def test_epochs_are_never_used_again(tmp_path: Path) -> None:
