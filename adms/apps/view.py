@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 from adms.core.commands import App, Command, Proposal, Setpoint
+from adms.core.devices import TagKind as TagKind
 from adms.core.estimate import Estimate, NotEstimated
 from adms.core.ids import ElementId, PlanId
 from adms.core.modes import Mode, effective_mode
@@ -17,17 +17,6 @@ from adms.grid.state import GridState
 
 S = TypeVar("S")
 """State that an app keeps between rounds."""
-
-
-class TagKind(StrEnum):
-    """What a tag forbids."""
-
-    HOLD = "hold"
-    """Do not operate."""
-    CLEARANCE = "clearance"
-    """Work: the device stays open."""
-    HOT_LINE = "hot_line"
-    """Live-line work: reclosing and FLISR off there."""
 
 
 @dataclass(frozen=True, kw_only=True)

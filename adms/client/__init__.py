@@ -10,16 +10,13 @@ from adms.client.lease import Due, Lease
 from adms.client.operator import Operator
 from adms.client.records import (
     Advance,
-    Capability,
     Device,
-    DeviceClass,
     EstimateReport,
     JournalVerdict,
     ListedPlan,
     ListedStep,
     NodeVoltage,
     PlacedTag,
-    PlanStatus,
     Point,
     ReceivedCommand,
     RoundCommand,
@@ -27,7 +24,6 @@ from adms.client.records import (
     RoundReport,
     SourcePower,
     StatusReport,
-    TagKind,
 )
 from adms.client.simulation_clock import SimulationClock
 from adms.client.telemetry_source import TelemetrySource
@@ -39,10 +35,13 @@ from adms.core.commands import (
     SwitchSetpoint,
     TapSetpoint,
 )
+from adms.core.devices import DerCapability as Capability
+from adms.core.devices import DeviceClass, TagKind
 from adms.core.errors import AdapterError, InputError, Problem
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.journal import EntryKind, JournalEntry
 from adms.core.modes import Mode
+from adms.core.plans import PlanStatus
 from adms.core.telemetry import PointKind, Quality
 
 __all__ = [

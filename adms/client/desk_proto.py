@@ -1,62 +1,29 @@
 """Status, pictures, rounds, journal, tags and plans, from wire to client records."""
 
-from adms.client.field_proto import setpoint_from_proto, time_from_proto
 from adms.client.records import (
     EstimateReport,
     ListedPlan,
     ListedStep,
     NodeVoltage,
     PlacedTag,
-    PlanStatus,
     RoundCommand,
     RoundRefusal,
     RoundReport,
     SourcePower,
     StatusReport,
-    TagKind,
 )
-from adms.core.commands import (
-    Setpoint,
-)
+from adms.convert.common import setpoint_from_proto, time_from_proto
+from adms.convert.enums import GRADE, MODE, PLAN_STATUS, SIGMA_SOURCE, TAG_KIND
+from adms.core.commands import Setpoint
+from adms.core.devices import TagKind
 from adms.core.errors import AdapterError
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.journal import EntryKind, JournalEntry
 from adms.core.modes import Mode
+from adms.core.plans import PlanStatus
 from adms.wire.common.v1 import common_pb2
 from adms.wire.insight.v1 import insight_pb2
 from adms.wire.operations.v1 import operations_pb2
-
-MODE_TO_PROTO = {
-    Mode.OBSERVE: common_pb2.MODE_OBSERVE,
-    Mode.ADVISE: common_pb2.MODE_ADVISE,
-    Mode.CONTROL: common_pb2.MODE_CONTROL,
-}
-TAG_TO_PROTO = {
-    TagKind.HOLD: operations_pb2.TAG_KIND_HOLD,
-    TagKind.CLEARANCE: operations_pb2.TAG_KIND_CLEARANCE,
-    TagKind.HOT_LINE: operations_pb2.TAG_KIND_HOT_LINE,
-}
-TAG = {number: kind for kind, number in TAG_TO_PROTO.items()}
-MODE = {number: mode for mode, number in MODE_TO_PROTO.items()}
-GRADE = {
-    insight_pb2.GRADE_FAILED: Grade.FAILED,
-    insight_pb2.GRADE_PARTIAL: Grade.PARTIAL,
-    insight_pb2.GRADE_SOLVED: Grade.SOLVED,
-}
-SIGMA_SOURCE = {
-    insight_pb2.SIGMA_SOURCE_MEASURED: SigmaSource.MEASURED,
-    insight_pb2.SIGMA_SOURCE_ESTIMATED: SigmaSource.ESTIMATED,
-    insight_pb2.SIGMA_SOURCE_PSEUDO: SigmaSource.PSEUDO,
-    insight_pb2.SIGMA_SOURCE_UNOBSERVABLE: SigmaSource.UNOBSERVABLE,
-    insight_pb2.SIGMA_SOURCE_DEAD: SigmaSource.DEAD,
-}
-PLAN_STATUS = {
-    operations_pb2.PLAN_STATUS_PROPOSED: PlanStatus.PROPOSED,
-    operations_pb2.PLAN_STATUS_APPROVED: PlanStatus.APPROVED,
-    operations_pb2.PLAN_STATUS_EXECUTING: PlanStatus.EXECUTING,
-    operations_pb2.PLAN_STATUS_DONE: PlanStatus.DONE,
-    operations_pb2.PLAN_STATUS_ABORTED: PlanStatus.ABORTED,
-}
 
 
 def _known_setpoint(message: common_pb2.Setpoint) -> Setpoint:
@@ -69,7 +36,7 @@ def _known_setpoint(message: common_pb2.Setpoint) -> Setpoint:
 def status_from_proto(message: insight_pb2.GetStatusResponse) -> StatusReport:
     """The service at a glance; a mode that this client does not know counts as OBSERVE."""
     return StatusReport(
-        mode=MODE.get(message.mode, Mode.OBSERVE),
+        mode=MODE.from_proto(message.mode, unknown=Mode.OBSERVE),
         mode_reason=message.mode_reason,
         emergency_stopped=message.emergency_stopped,
         model_name=message.model_name,
@@ -91,7 +58,7 @@ def estimate_from_proto(message: insight_pb2.Estimate) -> EstimateReport:
     return EstimateReport(
         snapshot_id=message.snapshot_id,
         time=time_from_proto(message.time),
-        grade=GRADE.get(message.grade, Grade.FAILED),
+        grade=GRADE.from_proto(message.grade, unknown=Grade.FAILED),
         reason=message.reason,
         topology_version=message.topology_version,
         nodes=tuple(
@@ -101,7 +68,7 @@ def estimate_from_proto(message: insight_pb2.Estimate) -> EstimateReport:
                 v_pu=node.v_pu if node.HasField("v_pu") else None,
                 angle_rad=node.angle_rad if node.HasField("angle_rad") else None,
                 sigma_v_pu=node.sigma_v_pu if node.HasField("sigma_v_pu") else None,
-                source=SIGMA_SOURCE.get(node.source, SigmaSource.UNOBSERVABLE),
+                source=SIGMA_SOURCE.from_proto(node.source, unknown=SigmaSource.UNOBSERVABLE),
             )
             for node in message.nodes
         ),
@@ -125,8 +92,8 @@ def round_from_proto(message: insight_pb2.WatchRoundsResponse) -> RoundReport:
     return RoundReport(
         round=message.round,
         time=time_from_proto(message.time),
-        mode=MODE.get(message.mode, Mode.OBSERVE),
-        grade=GRADE.get(message.grade, Grade.FAILED),
+        mode=MODE.from_proto(message.mode, unknown=Mode.OBSERVE),
+        grade=GRADE.from_proto(message.grade, unknown=Grade.FAILED),
         grade_reason=message.grade_reason,
         v_min_pu=given("v_min_pu"),
         v_min_node=message.v_min_node,
@@ -175,7 +142,7 @@ def tag_from_proto(message: operations_pb2.Tag) -> PlacedTag:
     return PlacedTag(
         tag_id=message.tag_id,
         device_id=message.device_id,
-        kind=TAG.get(message.kind, TagKind.HOLD),
+        kind=TAG_KIND.from_proto(message.kind, unknown=TagKind.HOLD),
         holder=message.holder,
         reason=message.reason,
         placed=time_from_proto(message.placed),
@@ -203,7 +170,7 @@ def plan_from_proto(message: operations_pb2.Plan) -> ListedPlan:
         predicted=tuple((effect.name, effect.value) for effect in message.predicted),
         rejected=tuple((alternative.summary, alternative.reason) for alternative in message.rejected),
         binding_limit=message.binding_limit,
-        status=PLAN_STATUS.get(message.status, PlanStatus.PROPOSED),
+        status=PLAN_STATUS.from_proto(message.status, unknown=PlanStatus.PROPOSED),
         steps_done=message.steps_done,
         status_text=message.status_text,
     )

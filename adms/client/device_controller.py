@@ -15,14 +15,10 @@ import grpc.aio
 
 from adms.client.channel import read_message, write_message
 from adms.client.clock import Now, utc_now
-from adms.client.field_proto import (
-    command_from_proto,
-    device_to_proto,
-    report_to_proto,
-    setpoint_from_proto,
-)
+from adms.client.field_proto import command_from_proto, device_to_proto, report_to_proto
 from adms.client.records import Device, ReceivedCommand, Report
 from adms.client.session import Reconnecting
+from adms.convert.common import problem_from_proto, setpoint_from_proto
 from adms.core.commands import OutcomeCode
 from adms.core.errors import Problem
 from adms.wire.control.v1 import control_pb2 as pb
@@ -146,9 +142,7 @@ class DeviceController(Reconnecting):
             result = (await _read(call)).registration_result
             self._stream_sequence = 0
             self.accepted = frozenset(result.accepted_device_ids)
-            self.device_problems = tuple(
-                Problem(element=p.element, field=p.field, value=p.value, message=p.message) for p in result.problems
-            )
+            self.device_problems = tuple(problem_from_proto(problem) for problem in result.problems)
             self.seen_epoch = max(self.seen_epoch, result.epoch)
             await self._answered()
             async with asyncio.TaskGroup() as tasks:

@@ -6,9 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from adms.client.channel import call, open_channel
-from adms.client.desk_proto import MODE, MODE_TO_PROTO, TAG_TO_PROTO, plan_from_proto, tag_from_proto
-from adms.client.field_proto import time_from_proto, time_to_proto
-from adms.client.records import ListedPlan, PlacedTag, TagKind
+from adms.client.desk_proto import plan_from_proto, tag_from_proto
+from adms.client.records import ListedPlan, PlacedTag
+from adms.convert.common import time_from_proto, time_to_proto
+from adms.convert.enums import MODE, TAG_KIND
+from adms.core.devices import TagKind
 from adms.core.modes import Mode
 from adms.wire.operations.v1 import operations_pb2 as pb
 from adms.wire.operations.v1 import operations_pb2_grpc
@@ -51,11 +53,11 @@ class Operator:
             request_id=self._request_id(),
             actor=self._actor,
             reason=reason,
-            mode=MODE_TO_PROTO[mode],
+            mode=MODE.to_proto(mode),
             device_id=device,
         )
         response = await call(lambda: self._stub.SetMode(request), timeout_s=self._timeout_s)
-        return MODE.get(response.effective_mode, Mode.OBSERVE)
+        return MODE.from_proto(response.effective_mode, unknown=Mode.OBSERVE)
 
     async def plans(self, *, open_only: bool = False) -> tuple[ListedPlan, ...]:
         """Plans, oldest first."""
@@ -82,7 +84,7 @@ class Operator:
             actor=self._actor,
             reason=reason,
             device_id=device,
-            kind=TAG_TO_PROTO[kind],
+            kind=TAG_KIND.to_proto(kind),
         )
         response = await call(lambda: self._stub.PlaceTag(request), timeout_s=self._timeout_s)
         return tag_from_proto(response.tag)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from adms.core.commands import OutcomeCode, PowerSetpoint, Setpoint
+from adms.core.devices import DerCapability, DeviceClass, TagKind
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.modes import Mode
+from adms.core.plans import PlanStatus
 from adms.core.telemetry import PointKind
 
 
@@ -25,27 +26,6 @@ class Point:
     """Standard deviation of the meter in the unit of the kind; None for positions and flags."""
 
 
-class DeviceClass(StrEnum):
-    """What a device is."""
-
-    SWITCH = "switch"
-    TAP_CHANGER = "tap_changer"
-    CAPACITOR = "capacitor"
-    DER = "der"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capability:
-    """What a DER can do; powers are injections into the network."""
-
-    s_max_va: float
-    p_max_w: float
-    p_min_w: float
-    q_max_var: float
-    energy_wh: float | None = None
-    ramp_w_per_s: float | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Device:
     """One device that a controller holds."""
@@ -53,7 +33,7 @@ class Device:
     device_id: str
     """Element id of the network model."""
     device_class: DeviceClass
-    capability: Capability | None = None
+    capability: DerCapability | None = None
     """Of a DER."""
     stored_default: PowerSetpoint | None = None
     """What a DER falls back to when its lease lapses."""
@@ -211,14 +191,6 @@ class JournalVerdict:
     reason: str
 
 
-class TagKind(StrEnum):
-    """What a tag forbids."""
-
-    HOLD = "hold"
-    CLEARANCE = "clearance"
-    HOT_LINE = "hot_line"
-
-
 @dataclass(frozen=True, kw_only=True)
 class PlacedTag:
     """A tag on a device."""
@@ -229,16 +201,6 @@ class PlacedTag:
     holder: str
     reason: str
     placed: datetime
-
-
-class PlanStatus(StrEnum):
-    """Where a plan stands."""
-
-    PROPOSED = "proposed"
-    APPROVED = "approved"
-    EXECUTING = "executing"
-    DONE = "done"
-    ABORTED = "aborted"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from adms.client.channel import call, open_channel
-from adms.client.field_proto import time_from_proto, time_to_proto
 from adms.client.records import Advance
+from adms.convert.common import time_from_proto, time_to_proto
 from adms.wire.simulation.v1 import simulation_pb2 as pb
 from adms.wire.simulation.v1 import simulation_pb2_grpc
 

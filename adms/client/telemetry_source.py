@@ -10,9 +10,11 @@ from typing import Any
 import grpc.aio
 
 from adms.client.channel import read_message, write_message
-from adms.client.field_proto import QUALITY_TO_PROTO, point_to_proto, time_to_proto
+from adms.client.field_proto import point_to_proto
 from adms.client.records import Point
 from adms.client.session import Reconnecting
+from adms.convert.common import problem_from_proto, time_to_proto
+from adms.convert.enums import QUALITY
 from adms.core.errors import Problem
 from adms.core.telemetry import Quality
 from adms.wire.telemetry.v1 import telemetry_pb2 as pb
@@ -82,7 +84,7 @@ class TelemetrySource(Reconnecting):
                 value=list(values.values()),
             )
             if quality:
-                frame.quality.extend(QUALITY_TO_PROTO[quality.get(index, Quality.GOOD)] for index in values)
+                frame.quality.extend(QUALITY.to_proto(quality.get(index, Quality.GOOD)) for index in values)
             self._frames.append(frame)
             self._changed.notify_all()
         return self._sequence
@@ -119,8 +121,7 @@ class TelemetrySource(Reconnecting):
                     await self._drop(response.acknowledgement.used_sequence)
                 case "declaration_result":
                     self.point_problems = tuple(
-                        Problem(element=p.element, field=p.field, value=p.value, message=p.message)
-                        for p in response.declaration_result.problems
+                        problem_from_proto(problem) for problem in response.declaration_result.problems
                     )
                 case _:
                     pass

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from adms.apps.view import InterfaceLimit, TagKind
+from adms.apps.view import InterfaceLimit
 from adms.core.commands import App, Command, Outcome, PowerSetpoint, Refused
+from adms.core.devices import DerCapability as DerCapability
+from adms.core.devices import DeviceClass as DeviceClass
+from adms.core.devices import TagKind
 from adms.core.errors import Problem
 from adms.core.estimate import Grade
 from adms.core.ids import ControllerId, ElementId, ModelVersion, PlanId, TelemetrySourceId
@@ -50,27 +52,6 @@ class DeclarationTaken:
 
     accepted: int
     problems: tuple[Problem, ...]
-
-
-class DeviceClass(StrEnum):
-    """What a registered device is."""
-
-    SWITCH = "switch"
-    TAP_CHANGER = "tap_changer"
-    CAPACITOR = "capacitor"
-    DER = "der"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DerCapability:
-    """What a DER says that it can do; powers are injections."""
-
-    s_max_va: float
-    p_max_w: float
-    p_min_w: float
-    q_max_var: float
-    energy_wh: float | None = None
-    ramp_w_per_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

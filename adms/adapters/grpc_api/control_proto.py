@@ -1,53 +1,40 @@
 """Control between wire and domain."""
 
-from adms.adapters.grpc_api.common_proto import (
-    outcome_from_proto,
+from adms.convert.common import (
+    capability_from_proto,
     power_from_proto,
     setpoint_to_proto,
     time_from_proto,
     time_problem,
     time_to_proto,
 )
-from adms.core.commands import Command, Outcome
+from adms.convert.enums import DEVICE_CLASS, OUTCOME
+from adms.core.commands import Command, Outcome, OutcomeCode
 from adms.core.errors import InputError, Problem
 from adms.core.ids import CommandId, ControllerId, ElementId
-from adms.ports.records import ControllerOutcomes, DerCapability, DeviceClass, DeviceRegistration
+from adms.ports.records import ControllerOutcomes, DeviceRegistration
 from adms.wire.control.v1 import control_pb2 as pb
-
-DEVICE_CLASS = {
-    pb.DEVICE_CLASS_SWITCH: DeviceClass.SWITCH,
-    pb.DEVICE_CLASS_TAP_CHANGER: DeviceClass.TAP_CHANGER,
-    pb.DEVICE_CLASS_CAPACITOR: DeviceClass.CAPACITOR,
-    pb.DEVICE_CLASS_DER: DeviceClass.DER,
-}
 
 
 def devices_from_proto(message: pb.Registration) -> tuple[DeviceRegistration, ...]:
     """Registered devices. Raises InputError with every device whose class is not known."""
-    problems = [
-        Problem(element=d.device_id, field="device_class", value=str(d.device_class), message="not known here")
-        for d in message.devices
-        if d.device_class not in DEVICE_CLASS
-    ]
+    found = [_device(device) for device in message.devices]
+    problems = [each for each in found if isinstance(each, Problem)]
     if problems:
         raise InputError(problems)
-    return tuple(_device(device) for device in message.devices)
+    return tuple(each for each in found if isinstance(each, DeviceRegistration))
 
 
-def _device(device: pb.Device) -> DeviceRegistration:
-    can = device.capability
-    capability = DerCapability(
-        s_max_va=can.s_max_va,
-        p_max_w=can.p_max_w,
-        p_min_w=can.p_min_w,
-        q_max_var=can.q_max_var,
-        energy_wh=can.energy_wh if can.HasField("energy_wh") else None,
-        ramp_w_per_s=can.ramp_w_per_s if can.HasField("ramp_w_per_s") else None,
-    )
+def _device(device: pb.Device) -> DeviceRegistration | Problem:
+    device_class = DEVICE_CLASS.known(device.device_class)
+    if device_class is None:
+        return Problem(
+            element=device.device_id, field="device_class", value=str(device.device_class), message="not known here"
+        )
     return DeviceRegistration(
         device=ElementId(device.device_id),
-        device_class=DEVICE_CLASS[device.device_class],
-        capability=capability if device.HasField("capability") else None,
+        device_class=device_class,
+        capability=capability_from_proto(device.capability) if device.HasField("capability") else None,
         stored_default=power_from_proto(device.stored_default) if device.HasField("stored_default") else None,
         seen_epoch=device.seen_epoch,
     )
@@ -69,7 +56,8 @@ def outcomes_from_proto(message: pb.Outcomes, *, controller: ControllerId) -> Co
             Outcome(
                 command_id=CommandId(report.command_id),
                 device=ElementId(report.device_id),
-                code=outcome_from_proto(report.code),
+                # One that this version does not know says that nothing is known.
+                code=OUTCOME.from_proto(report.code, unknown=OutcomeCode.UNKNOWN),
                 time=time_from_proto(report.time),
                 text=report.text[:500],
             )

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import grpc.aio
 
-from adms.adapters.grpc_api.common_proto import problem_to_proto
 from adms.adapters.grpc_api.control_proto import command_to_proto, devices_from_proto, outcomes_from_proto
 from adms.adapters.grpc_api.outbox import Outbox
 from adms.adapters.grpc_api.refusal import Context, refusing
+from adms.convert.common import problem_to_proto
 from adms.core.commands import Command
 from adms.core.errors import InputError, Problem
 from adms.core.ids import ControllerId

@@ -2,26 +2,14 @@
 
 import numpy as np
 
-from adms.adapters.grpc_api.common_proto import MODE_TO_PROTO, setpoint_to_proto, time_to_proto
-from adms.core.estimate import Estimate, Grade, SigmaSource, Use
+from adms.convert.common import setpoint_to_proto, time_to_proto
+from adms.convert.enums import GRADE, MODE, SIGMA_SOURCE
+from adms.core.estimate import Estimate, SigmaSource, Use
 from adms.core.journal import JournalEntry
 from adms.core.telemetry import PointKey
 from adms.grid.arrays import NetworkArrays
 from adms.ports.records import RoundSummary, Status, Verification
 from adms.wire.insight.v1 import insight_pb2 as pb
-
-GRADE = {
-    Grade.FAILED: pb.GRADE_FAILED,
-    Grade.PARTIAL: pb.GRADE_PARTIAL,
-    Grade.SOLVED: pb.GRADE_SOLVED,
-}
-SIGMA_SOURCE = {
-    SigmaSource.MEASURED: pb.SIGMA_SOURCE_MEASURED,
-    SigmaSource.ESTIMATED: pb.SIGMA_SOURCE_ESTIMATED,
-    SigmaSource.PSEUDO: pb.SIGMA_SOURCE_PSEUDO,
-    SigmaSource.UNOBSERVABLE: pb.SIGMA_SOURCE_UNOBSERVABLE,
-    SigmaSource.DEAD: pb.SIGMA_SOURCE_DEAD,
-}
 
 
 def estimate_to_proto(estimate: Estimate, *, arrays: NetworkArrays) -> pb.Estimate:
@@ -31,7 +19,7 @@ def estimate_to_proto(estimate: Estimate, *, arrays: NetworkArrays) -> pb.Estima
     for i, node in enumerate(arrays.nodes):
         known = bool(np.isfinite(v_pu[i]))
         message = pb.NodeEstimate(
-            bus=node.bus, phase=node.phase, source=SIGMA_SOURCE[SigmaSource(int(estimate.sigma_source[i]))]
+            bus=node.bus, phase=node.phase, source=SIGMA_SOURCE.to_proto(SigmaSource(int(estimate.sigma_source[i])))
         )
         if known:
             message.v_pu = float(v_pu[i])
@@ -46,7 +34,7 @@ def estimate_to_proto(estimate: Estimate, *, arrays: NetworkArrays) -> pb.Estima
     return pb.Estimate(
         snapshot_id=estimate.snapshot_id,
         time=time_to_proto(estimate.time),
-        grade=GRADE[estimate.grade],
+        grade=GRADE.to_proto(estimate.grade),
         reason=estimate.reason,
         topology_version=estimate.topology_version,
         nodes=nodes,
@@ -73,8 +61,8 @@ def round_to_proto(summary: RoundSummary) -> pb.WatchRoundsResponse:
     return pb.WatchRoundsResponse(
         round=summary.round,
         time=time_to_proto(summary.time),
-        mode=MODE_TO_PROTO[summary.mode],
-        grade=GRADE[summary.grade],
+        mode=MODE.to_proto(summary.mode),
+        grade=GRADE.to_proto(summary.grade),
         grade_reason=summary.grade_reason,
         v_min_pu=summary.v_min_pu,
         v_min_node=summary.v_min_node,
@@ -113,7 +101,7 @@ def round_to_proto(summary: RoundSummary) -> pb.WatchRoundsResponse:
 def status_to_proto(status: Status) -> pb.GetStatusResponse:
     """The service at a glance."""
     return pb.GetStatusResponse(
-        mode=MODE_TO_PROTO[status.mode],
+        mode=MODE.to_proto(status.mode),
         mode_reason=status.mode_reason,
         emergency_stopped=status.emergency_stopped,
         model_name=status.model_name,

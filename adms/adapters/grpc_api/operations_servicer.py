@@ -4,10 +4,11 @@
 
 from datetime import datetime
 
-from adms.adapters.grpc_api.common_proto import MODE, MODE_TO_PROTO, time_from_proto, time_problem, time_to_proto
-from adms.adapters.grpc_api.operations_proto import TAG_KIND, plan_to_proto, tag_to_proto
+from adms.adapters.grpc_api.operations_proto import plan_to_proto, tag_to_proto
 from adms.adapters.grpc_api.refusal import Context, refusing
 from adms.apps.view import InterfaceLimit
+from adms.convert.common import time_from_proto, time_problem, time_to_proto
+from adms.convert.enums import MODE, TAG_KIND
 from adms.core.errors import InputError, Problem
 from adms.core.ids import ElementId, PlanId
 from adms.core.modes import Mode
@@ -40,12 +41,13 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
     async def SetMode(self, request: pb.SetModeRequest, context: Context) -> pb.SetModeResponse:
         """Mode of the system or of one device."""
         async with refusing(context):
-            if request.mode not in MODE:
+            asked = MODE.known(request.mode)
+            if asked is None:
                 raise _unknown("mode", request.mode)
             device = ElementId(request.device_id) if request.device_id else None
-            act = SetMode(mode=MODE[request.mode], device=device)
+            act = SetMode(mode=asked, device=device)
             mode = self._ask(request.request_id, actor=request.actor, reason=request.reason, act=act)
-        return pb.SetModeResponse(effective_mode=MODE_TO_PROTO[mode])
+        return pb.SetModeResponse(effective_mode=MODE.to_proto(mode))
 
     async def ListPlans(self, request: pb.ListPlansRequest, context: Context) -> pb.ListPlansResponse:
         """Plans, oldest first."""
@@ -69,9 +71,10 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
     async def PlaceTag(self, request: pb.PlaceTagRequest, context: Context) -> pb.PlaceTagResponse:
         """Forbids operations of a device."""
         async with refusing(context):
-            if request.kind not in TAG_KIND:
+            kind = TAG_KIND.known(request.kind)
+            if kind is None:
                 raise _unknown("kind", request.kind)
-            act = PlaceTag(device=ElementId(request.device_id), kind=TAG_KIND[request.kind])
+            act = PlaceTag(device=ElementId(request.device_id), kind=kind)
             self._ask(request.request_id, actor=request.actor, reason=request.reason, act=act)
             tag = self._desk.placed_tag(request.request_id)
         return pb.PlaceTagResponse(tag=tag_to_proto(tag))

@@ -4,8 +4,8 @@
 
 import grpc
 
-from adms.adapters.grpc_api.common_proto import time_from_proto, time_problem, time_to_proto
 from adms.adapters.grpc_api.refusal import Context, refusing
+from adms.convert.common import time_from_proto, time_problem, time_to_proto
 from adms.core.errors import InputError
 from adms.core.ids import ControllerId, TelemetrySourceId
 from adms.ports.inward import SimulationClock

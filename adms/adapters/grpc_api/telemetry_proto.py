@@ -1,27 +1,11 @@
 """Telemetry between wire and domain."""
 
-from adms.adapters.grpc_api.common_proto import quality_from_proto, time_from_proto, time_problem
+from adms.convert.common import time_from_proto, time_problem
+from adms.convert.enums import POINT_KIND, QUALITY
 from adms.core.errors import InputError, Problem
-from adms.core.telemetry import PointKey, PointKind
+from adms.core.telemetry import PointKey, Quality
 from adms.ports.records import DeclaredPoint, TelemetryFrame
 from adms.wire.telemetry.v1 import telemetry_pb2 as pb
-
-KIND = {
-    pb.POINT_KIND_V_MAGNITUDE_V: PointKind.V_MAGNITUDE,
-    pb.POINT_KIND_P_FLOW_W: PointKind.P_FLOW,
-    pb.POINT_KIND_Q_FLOW_VAR: PointKind.Q_FLOW,
-    pb.POINT_KIND_I_MAGNITUDE_A: PointKind.I_MAGNITUDE,
-    pb.POINT_KIND_P_INJECTION_W: PointKind.P_INJECTION,
-    pb.POINT_KIND_Q_INJECTION_VAR: PointKind.Q_INJECTION,
-    pb.POINT_KIND_SWITCH_CLOSED: PointKind.SWITCH_CLOSED,
-    pb.POINT_KIND_TAP_POSITION: PointKind.TAP_POSITION,
-    pb.POINT_KIND_CAPACITOR_STEPS: PointKind.CAPACITOR_STEPS,
-    pb.POINT_KIND_FAULT_INDICATOR: PointKind.FAULT_INDICATOR,
-    pb.POINT_KIND_LOCKOUT: PointKind.LOCKOUT,
-    pb.POINT_KIND_REMOTE: PointKind.REMOTE,
-    pb.POINT_KIND_SOC_FRAC: PointKind.SOC,
-    pb.POINT_KIND_P_AVAILABLE_W: PointKind.P_AVAILABLE,
-}
 
 
 def points_from_proto(message: pb.Declaration) -> tuple[DeclaredPoint | Problem, ...]:
@@ -30,7 +14,7 @@ def points_from_proto(message: pb.Declaration) -> tuple[DeclaredPoint | Problem,
 
 
 def _point(point: pb.Point) -> DeclaredPoint | Problem:
-    kind = KIND.get(point.kind)
+    kind = POINT_KIND.known(point.kind)
     if kind is None:
         return Problem(
             element=point.element, field="kind", value=str(point.kind), message="kind of point is not known here"
@@ -51,5 +35,6 @@ def frame_from_proto(message: pb.Frame, *, source: str) -> TelemetryFrame:
         measure_time=time_from_proto(message.measure_time),
         point_index=tuple(message.point_index),
         value=tuple(message.value),
-        quality=tuple(quality_from_proto(quality) for quality in message.quality),
+        # One that this version does not know is not trusted.
+        quality=tuple(QUALITY.from_proto(quality, unknown=Quality.INVALID) for quality in message.quality),
     )

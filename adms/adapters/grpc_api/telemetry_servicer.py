@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import grpc.aio
 
-from adms.adapters.grpc_api.common_proto import problem_to_proto
 from adms.adapters.grpc_api.outbox import Outbox
 from adms.adapters.grpc_api.refusal import Context, refusing
 from adms.adapters.grpc_api.telemetry_proto import frame_from_proto, points_from_proto
+from adms.convert.common import problem_to_proto
 from adms.core.errors import InputError, Problem
 from adms.core.ids import TelemetrySourceId
 from adms.ports.inward import TelemetryIntake

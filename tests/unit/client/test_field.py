@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from adms.client import Device, DeviceClass, DeviceController, Lease, OutcomeCode, PowerSetpoint, ReceivedCommand
-from adms.client.field_proto import time_to_proto
+from adms.convert.common import time_to_proto
 from adms.wire.common.v1 import common_pb2
 from adms.wire.control.v1 import control_pb2 as pb
 from tests.unit.runtime.feeders import at

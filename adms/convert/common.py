@@ -1,48 +1,15 @@
-"""Common records between domain and wire."""
+"""Times, problems, setpoints and capabilities, between core and wire. What is absent stays absent."""
 
 from datetime import UTC, datetime
 from typing import assert_never
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adms.core.commands import (
-    CapacitorSetpoint,
-    OutcomeCode,
-    PowerSetpoint,
-    Setpoint,
-    SwitchSetpoint,
-    TapSetpoint,
-)
+from adms.core.commands import CapacitorSetpoint, PowerSetpoint, Setpoint, SwitchSetpoint, TapSetpoint
+from adms.core.devices import DerCapability
 from adms.core.errors import Problem
-from adms.core.modes import Mode
-from adms.core.telemetry import Quality
 from adms.wire.common.v1 import common_pb2
-
-QUALITY = {
-    common_pb2.QUALITY_GOOD: Quality.GOOD,
-    common_pb2.QUALITY_SUSPECT: Quality.SUSPECT,
-    common_pb2.QUALITY_STALE: Quality.STALE,
-    common_pb2.QUALITY_INVALID: Quality.INVALID,
-    common_pb2.QUALITY_MISSING: Quality.MISSING,
-}
-MODE = {
-    common_pb2.MODE_OBSERVE: Mode.OBSERVE,
-    common_pb2.MODE_ADVISE: Mode.ADVISE,
-    common_pb2.MODE_CONTROL: Mode.CONTROL,
-}
-MODE_TO_PROTO = {mode: number for number, mode in MODE.items()}
-OUTCOME = {
-    common_pb2.OUTCOME_CODE_SUCCESS: OutcomeCode.SUCCESS,
-    common_pb2.OUTCOME_CODE_EXPIRED: OutcomeCode.EXPIRED,
-    common_pb2.OUTCOME_CODE_LOCAL: OutcomeCode.LOCAL,
-    common_pb2.OUTCOME_CODE_INTERLOCKED: OutcomeCode.INTERLOCKED,
-    common_pb2.OUTCOME_CODE_TOO_MANY_OPERATIONS: OutcomeCode.TOO_MANY_OPERATIONS,
-    common_pb2.OUTCOME_CODE_NOT_SUPPORTED: OutcomeCode.NOT_SUPPORTED,
-    common_pb2.OUTCOME_CODE_OUT_OF_RANGE: OutcomeCode.OUT_OF_RANGE,
-    common_pb2.OUTCOME_CODE_STALE_EPOCH: OutcomeCode.STALE_EPOCH,
-    common_pb2.OUTCOME_CODE_HARDWARE_ERROR: OutcomeCode.HARDWARE_ERROR,
-    common_pb2.OUTCOME_CODE_UNKNOWN: OutcomeCode.UNKNOWN,
-}
+from adms.wire.control.v1 import control_pb2
 
 
 def time_to_proto(moment: datetime) -> Timestamp:
@@ -66,16 +33,6 @@ def time_problem(stamp: Timestamp, *, element: str, field: str) -> Problem | Non
     return None
 
 
-def quality_from_proto(number: int) -> Quality:
-    """Quality; one that this version does not know is not trusted."""
-    return QUALITY.get(number, Quality.INVALID)  # type: ignore[call-overload, no-any-return]
-
-
-def outcome_from_proto(number: int) -> OutcomeCode:
-    """Outcome; one that this version does not know says that nothing is known."""
-    return OUTCOME.get(number, OutcomeCode.UNKNOWN)  # type: ignore[call-overload, no-any-return]
-
-
 def problem_to_proto(problem: Problem) -> common_pb2.Problem:
     """One problem."""
     return common_pb2.Problem(
@@ -83,13 +40,18 @@ def problem_to_proto(problem: Problem) -> common_pb2.Problem:
     )
 
 
+def problem_from_proto(message: common_pb2.Problem) -> Problem:
+    """One problem."""
+    return Problem(element=message.element, field=message.field, value=message.value, message=message.message)
+
+
 def power_to_proto(setpoint: PowerSetpoint) -> common_pb2.PowerSetpoint:
-    """A lapsing setpoint; absent stays absent."""
+    """A lapsing setpoint."""
     return common_pb2.PowerSetpoint(p_injection_w=setpoint.p_injection_w, q_injection_var=setpoint.q_injection_var)
 
 
 def power_from_proto(message: common_pb2.PowerSetpoint) -> PowerSetpoint:
-    """A lapsing setpoint; absent stays absent."""
+    """A lapsing setpoint."""
     return PowerSetpoint(
         p_injection_w=message.p_injection_w if message.HasField("p_injection_w") else None,
         q_injection_var=message.q_injection_var if message.HasField("q_injection_var") else None,
@@ -109,3 +71,42 @@ def setpoint_to_proto(setpoint: Setpoint) -> common_pb2.Setpoint:
             return common_pb2.Setpoint(power=power_to_proto(setpoint))
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def setpoint_from_proto(message: common_pb2.Setpoint) -> Setpoint | None:
+    """Any setpoint; None for a kind that this version does not know."""
+    match message.WhichOneof("kind"):
+        case "switch":
+            return SwitchSetpoint(closed=message.switch.closed)
+        case "tap":
+            return TapSetpoint(position=message.tap.position)
+        case "capacitor":
+            return CapacitorSetpoint(steps=message.capacitor.steps)
+        case "power":
+            return power_from_proto(message.power)
+        case _:
+            return None
+
+
+def capability_to_proto(capability: DerCapability) -> control_pb2.DerCapability:
+    """What a DER can do."""
+    return control_pb2.DerCapability(
+        s_max_va=capability.s_max_va,
+        p_max_w=capability.p_max_w,
+        p_min_w=capability.p_min_w,
+        q_max_var=capability.q_max_var,
+        energy_wh=capability.energy_wh,
+        ramp_w_per_s=capability.ramp_w_per_s,
+    )
+
+
+def capability_from_proto(message: control_pb2.DerCapability) -> DerCapability:
+    """What a DER can do."""
+    return DerCapability(
+        s_max_va=message.s_max_va,
+        p_max_w=message.p_max_w,
+        p_min_w=message.p_min_w,
+        q_max_var=message.q_max_var,
+        energy_wh=message.energy_wh if message.HasField("energy_wh") else None,
+        ramp_w_per_s=message.ramp_w_per_s if message.HasField("ramp_w_per_s") else None,
+    )
