@@ -1,6 +1,7 @@
 """Interlock: one pure function per safety invariant, used by the planner and again by the gate before each step."""
 
 from adms.apps.interlock.guard import Guard, Severity, Verdict, Violation
+from adms.apps.interlock.operations import OperationAccount, operation_account
 from adms.apps.interlock.policy import InterlockPolicy
 from adms.apps.interlock.proof import prove
 from adms.apps.interlock.registry import GUARDS, check
@@ -11,11 +12,13 @@ __all__ = [
     "GUARDS",
     "Guard",
     "InterlockPolicy",
+    "OperationAccount",
     "Severity",
     "SuspectedZone",
     "Verdict",
     "Violation",
     "check",
+    "operation_account",
     "pending_protection",
     "prove",
     "suspected_zone",

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from adms.apps.interlock.policy import InterlockPolicy
 from adms.apps.view import RoundView
-from adms.core.commands import CapacitorSetpoint, PowerSetpoint, Proposal, SwitchSetpoint, TapSetpoint
+from adms.core.commands import CapacitorSetpoint, PowerSetpoint, Priority, Proposal, SwitchSetpoint, TapSetpoint
 
 
 class Severity(StrEnum):
@@ -54,18 +54,26 @@ class Verdict:
     held: tuple[str, ...]
     """Ids of the guards that were checked and held."""
     violations: tuple[Violation, ...]
+    permitted: frozenset[str] = frozenset()
+    """Ids of P guards for which the proposal brings its own permission: see `own_permissions`."""
 
     def refusal(self, *, permissions: frozenset[str] = frozenset()) -> Violation | None:
         """The first violation that forbids the proposal; None where it may pass.
 
         Args:
-            permissions: ids of P guards for which an authorised, journalled permission exists.
+            permissions: ids of P guards for which an authorised, journalled permission exists, beside `permitted`.
         """
         for violation in self.violations:
-            permitted = violation.severity is Severity.PERMISSION and violation.guard in permissions
+            permitted = violation.severity is Severity.PERMISSION and violation.guard in permissions | self.permitted
             if violation.severity is not Severity.WARNING and not permitted:
                 return violation
         return None
+
+
+def own_permissions(proposal: Proposal) -> frozenset[str]:
+    """Ids of P guards that a proposal may pass by what it is for: VV4 allows a move over the daily budget that cures a
+    violation, which an app says with `Priority.LIMITS`. The gate journals that it was used."""
+    return frozenset({"VV4"}) if proposal.priority is Priority.LIMITS else frozenset()
 
 
 def is_any(proposal: Proposal) -> bool:

@@ -22,11 +22,11 @@ class InterlockPolicy:
     tap_steps_per_move: int
     """Largest change of one tap command [VV3]."""
     tap_operations_per_day: int
-    """[VV4: 20]."""
+    """Tap steps of one tap changer, by command [VV4: 20]."""
     capacitor_interval_s: float
     """Between two operations of one capacitor [VV3]."""
     capacitor_operations_per_day: int
-    """[VV4: 6]."""
+    """Steps of one capacitor switched, in or out [VV4: 6]."""
     capacitor_reclose_s: float
     """From switching a capacitor out to switching it in again: its discharge time [VV5: 300]."""
     reversals_max: int

@@ -14,6 +14,7 @@ from adms.apps.interlock.guard import (
     is_power,
     is_regulation,
     is_switching,
+    own_permissions,
 )
 from adms.apps.interlock.policy import InterlockPolicy
 from adms.apps.view import RoundView
@@ -74,4 +75,4 @@ def check(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy) -> Ve
         else:
             text = f"{proposal.device}: {reason}"
             violations.append(Violation(guard=guard.id, severity=guard.severity, reason=text))
-    return Verdict(held=tuple(held), violations=tuple(violations))
+    return Verdict(held=tuple(held), violations=tuple(violations), permitted=own_permissions(proposal))

@@ -1,7 +1,6 @@
 """Guards on the device itself: can it be commanded now, and may it be."""
 
-from datetime import timedelta
-
+from adms.apps.interlock.operations import operation_account
 from adms.apps.interlock.policy import InterlockPolicy
 from adms.apps.interlock.wiring import wiring_of
 from adms.apps.view import RoundView
@@ -58,11 +57,7 @@ def position_is_fresh(view: RoundView, proposal: Proposal, *, policy: InterlockP
 
 def switch_budget(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy) -> str | None:
     """SW21: operations of one switch in 24 h."""
-    start = view.now - timedelta(days=1)
-    count = sum(operation.time > start for operation in view.history.get(proposal.device, ()))
-    if count < policy.switch_operations_per_day:
-        return None
-    return f"{count} operations in 24 h, of {policy.switch_operations_per_day}"
+    return operation_account(view, proposal.device, policy=policy).over_budget(steps=1)
 
 
 def mode_permits(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy) -> str | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from adms.apps.interlock import Verdict, check
+from adms.apps.interlock import Verdict, check, operation_account
 from adms.apps.view import Operation, RoundView
 from adms.core.commands import (
     App,
@@ -152,6 +152,39 @@ def test_vv3_knows_the_stops() -> None:
 def test_vv4_counts_a_day_of_tap_operations(count: int, held: bool) -> None:
     history = {TAP: tuple(moved(3600.0 * 2, fr=0, to=1) for _ in range(count))}
     assert ("VV4" not in refused(ask(view(history=history), TAP, TapSetpoint(position=1)))) is held
+
+
+@pytest.mark.parametrize(("wanted", "held"), [(1, True), (2, False), (0, True)])
+def test_vv4_counts_steps_and_not_commands(wanted: int, held: bool) -> None:
+    # Nine moves of two steps and one from an unknown position: 19 of 20 steps.
+    unknown = replace(moved(8e3, fr=0, to=1), previous=None)
+    history = {TAP: (unknown, *(moved(7e3, fr=0, to=2) for _ in range(9)))}
+    assert ("VV4" not in refused(ask(view(history=history), TAP, TapSetpoint(position=wanted)))) is held
+
+
+def test_vv4_gives_way_to_a_move_that_cures_a_violation() -> None:
+    seen = view(history={TAP: tuple(moved(7e3, fr=0, to=1) for _ in range(20))})
+    saves = Proposal(
+        device=TAP, setpoint=TapSetpoint(position=1), app=App.VOLTVAR, priority=Priority.VOLTVAR, plan_id=None, step=0,
+        reason="saves losses",
+    )  # fmt: skip
+    refusal = check(seen, saves, policy=INTERLOCK).refusal()
+    assert refusal is not None
+    assert refusal.guard == "VV4"
+    cures = check(seen, replace(saves, priority=Priority.LIMITS), policy=INTERLOCK)
+    assert (cures.refusal(), refused(cures), cures.permitted) == (None, {"VV4"}, {"VV4"})
+    # Its permission is for the budget and nothing else: three steps are past the largest move of two.
+    far = replace(saves, priority=Priority.LIMITS, setpoint=TapSetpoint(position=3))
+    assert getattr(check(seen, far, policy=INTERLOCK).refusal(), "guard", None) == "VV3"
+
+
+def test_the_account_of_a_device_is_what_its_guards_say() -> None:
+    seen = view(history={TAP: (moved(900.0, fr=0, to=2), moved(600.0, fr=2, to=1), moved(300.0, fr=1, to=3))})
+    account = operation_account(seen, TAP, policy=INTERLOCK)
+    assert (account.spent, account.left, account.since_last_s, account.reversals) == (5, 15, 300.0, 2)
+    assert account.forbids(rises=True) == ""
+    assert account.forbids(rises=False).startswith("VV6: would be 3 reversals")
+    assert operation_account(view(), CAP, policy=INTERLOCK).forbids(rises=True) == ""
 
 
 @pytest.mark.parametrize(("count", "held"), [(5, True), (6, False)])
