@@ -29,6 +29,7 @@ from scipy.sparse.linalg import SuperLU, splu
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.blocks import MeasurementStack
+from adms.estimation.contradiction import VoltageWitnesses
 from adms.estimation.inputs import InputPrior
 from adms.estimation.law import NetworkLaw
 from adms.estimation.layout import Layout, Point
@@ -49,6 +50,7 @@ class Problem:
     law: NetworkLaw
     inputs: InputPrior
     stack: MeasurementStack
+    witnesses: VoltageWitnesses
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,7 +3,7 @@
 Three-phase weighted least squares with the network law as an exact equality (Abur & Exposito, chapters 2, 3 and 5).
 `adms.estimation.layout` names the unknowns, `inputs` what is believed about them, one module per measurement kind what
 the meters say, `augmented` the system, `iterate` the steps, `covariance` what they are worth, `bad_data` which meters
-lie.
+lie, `contradiction` which of them say that the switches do.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from adms.estimation.ampere import MIN_SIGMAS, current_block
 from adms.estimation.augmented import AugmentedSystem, Iterate, Problem, Readings
 from adms.estimation.bad_data import Verdict, judge
 from adms.estimation.blocks import stacked
+from adms.estimation.contradiction import contradictions_of, voltage_witnesses
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.injection import injection_block
 from adms.estimation.inputs import InputPrior
@@ -27,13 +28,12 @@ from adms.estimation.picture import picture_of
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.power import flow_block, source_block
 from adms.estimation.prior import LoadPrior
-from adms.estimation.voltage import voltage_block
+from adms.estimation.voltage import LARGEST_V_PU, LEAST_V_PU, voltage_block
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
 
 _LEAST_SIGMA_PU = 1e-9
 _LARGEST_PU = 1e4
-_LEAST_V_PU, _LARGEST_V_PU = 0.1, 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +63,7 @@ def estimate(
 
     Args:
         snapshot: the telemetry of one instant. Points that are missing, flagged, stale, without sigma or at dead nodes
-            are not used.
+            are not used. A voltage meter that contradicts the switches makes the picture PARTIAL.
         arrays: the network in solver order.
         grid: positions as reported.
         unknown: devices whose position is not known; the picture is then PARTIAL.
@@ -120,7 +120,11 @@ def _judged(
         system=verdict.optimum.system,
         cache=verdict.cache,
     )
-    return after, picture_of(snapshot, problem=problem, verdict=verdict, unknown=unknown, policy=policy)
+    against = contradictions_of(snapshot, layout=problem.layout, witnesses=problem.witnesses, policy=policy)
+    picture = picture_of(
+        snapshot, problem=problem, verdict=verdict, contradictions=against, unknown=unknown, policy=policy
+    )
+    return after, picture
 
 
 def _refused(snapshot: TelemetrySnapshot, reason: str) -> NotEstimated:
@@ -175,6 +179,7 @@ def problem_of(
         law=NetworkLaw(layout),
         inputs=InputPrior(layout, prior=prior, policy=policy),
         stack=stacked(layout, blocks),
+        witnesses=voltage_witnesses(layout, table),
     )
 
 
@@ -185,7 +190,8 @@ def _reusable(problem: Problem, state: EstimatorState | None) -> tuple[Augmented
 
 
 def readings_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: EstimationPolicy) -> Readings:
-    """Points of a snapshot that can be used, per unit. What no meter can say at a live node is not used either.
+    """Points of a snapshot that can be used, per unit. What no meter can say at a live node is not used either; where
+    it contradicts the switches, `contradictions_of` says so.
 
     Args:
         snapshot: the telemetry of one instant.
@@ -208,5 +214,5 @@ def readings_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: Estima
     deviation = np.where(use, sigma, 0.0) / stack.si_per_unit
     use &= (deviation > _LEAST_SIGMA_PU) & (deviation < _LARGEST_PU) & (np.abs(z) < _LARGEST_PU)
     use &= ~is_current | (z >= MIN_SIGMAS * deviation)
-    use &= ~is_voltage | ((z > _LEAST_V_PU) & (z < _LARGEST_V_PU))
+    use &= ~is_voltage | ((z > LEAST_V_PU) & (z < LARGEST_V_PU))
     return Readings(z=np.where(use, z, np.nan), variance=np.where(use, deviation**2, np.nan), use=use)

@@ -7,8 +7,9 @@ from adms.core.ids import ElementId
 from adms.core.telemetry import FloatArray, IntArray, PointKind, TelemetrySnapshot
 from adms.estimation.augmented import Problem
 from adms.estimation.bad_data import Verdict
+from adms.estimation.contradiction import Contradictions
 from adms.estimation.policy import EstimationPolicy
-from adms.grid.arrays import S_BASE_VA
+from adms.grid.arrays import S_BASE_VA, NetworkArrays
 
 MEASURING_KINDS = frozenset(
     {
@@ -30,6 +31,7 @@ def picture_of(
     *,
     problem: Problem,
     verdict: Verdict,
+    contradictions: Contradictions,
     unknown: frozenset[ElementId],
     policy: EstimationPolicy,
 ) -> Estimate:
@@ -39,6 +41,7 @@ def picture_of(
         snapshot: what it was made from.
         problem: the network, its inputs and its measurements.
         verdict: the optimum and what it says about its measurements.
+        contradictions: voltage meters that say that a switch position is wrong.
         unknown: devices whose position is not known.
         policy: limits of the grade.
 
@@ -61,7 +64,10 @@ def picture_of(
     v[lost] = np.nan
     touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
     s[touched] = np.nan
-    reasons = _reasons(problem, verdict, source=source, sigma=sigma, unknown=unknown, policy=policy)
+    reasons = [
+        *_contradicted(arrays, contradictions),
+        *_reasons(problem, verdict, source=source, sigma=sigma, unknown=unknown, policy=policy),
+    ]
     used = verdict.readings.use
     ages = snapshot.age_s[problem.stack.table_rows[used]]
     return Estimate(
@@ -77,7 +83,7 @@ def picture_of(
         s_injection_va=s,
         s_source_va=delivered,
         losses_w=losses,
-        innovations=_innovations(snapshot, problem, verdict),
+        innovations=_innovations(snapshot, problem, verdict, contradictions=contradictions, v=v, sigma_v=sigma),
         chi2=verdict.chi2,
         degrees_of_freedom=verdict.degrees_of_freedom,
         iterations=verdict.iterations,
@@ -143,12 +149,32 @@ def _reasons(
     return reasons
 
 
+def _contradicted(arrays: NetworkArrays, found: Contradictions) -> list[str]:
+    reasons = []
+    for live, words in (
+        (True, "no voltage is read where the switches say live"),
+        (False, "a voltage is read where the switches say dead"),
+    ):
+        places = dict.fromkeys(arrays.nodes[int(i)] for i in found.nodes[found.live == live])
+        if places:
+            reasons.append(f"{words}: {_some([f'{n.bus}.{n.phase}' for n in places])}")
+    return reasons
+
+
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 
 
-def _innovations(snapshot: TelemetrySnapshot, problem: Problem, verdict: Verdict) -> Innovations:
+def _innovations(
+    snapshot: TelemetrySnapshot,
+    problem: Problem,
+    verdict: Verdict,
+    *,
+    contradictions: Contradictions,
+    v: ComplexArray,
+    sigma_v: FloatArray,
+) -> Innovations:
     table = snapshot.table
     shown = [i for i, key in enumerate(table.keys) if key.kind in MEASURING_KINDS]
     place = {row: i for i, row in enumerate(shown)}
@@ -164,6 +190,14 @@ def _innovations(snapshot: TelemetrySnapshot, problem: Problem, verdict: Verdict
             use[at] = Use.REJECTED
         elif verdict.readings.use[m]:
             use[at] = Use.USED
+    base = problem.layout.arrays.v_base_v
+    for row, node in zip(contradictions.table_rows, contradictions.nodes, strict=True):
+        at = place[int(row)]
+        use[at] = Use.REJECTED
+        residual[at] = snapshot.value[row] - abs(v[node]) * base[node]
+        # The estimate does not rest on this meter: their errors are independent.
+        deviation = float(np.hypot(np.nan_to_num(snapshot.sigma[row]), sigma_v[node] * base[node]))
+        normalized[at] = residual[at] / deviation if 0.0 < deviation < np.inf else np.nan
     return Innovations(
         keys=tuple(table.keys[i] for i in shown), residual=residual, normalized=normalized, use=tuple(use)
     )

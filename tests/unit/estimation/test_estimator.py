@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from adms.core.estimate import ComplexArray, Estimate, Grade, NotEstimated, SigmaSource, Use
-from adms.core.ids import ElementId, ModelVersion
+from adms.core.ids import BusId, ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, PointKey, PointKind, Quality
 from adms.estimation import LoadPrior, estimate, nominal_loads
 from adms.grid.arrays import NetworkArrays
+from adms.grid.model import NodeRef
 from adms.grid.state import GridState, normal_state
 from adms.powerflow import PowerFlow, solve_power_flow
 from tests.unit.estimation.scans import (
@@ -227,6 +228,76 @@ def test_a_wrong_switch_position_is_seen_as_a_contradiction() -> None:
     taken = snapshot(arrays, keys, value=value, sigma=sigma)
     _, got = scan(taken, arrays, grid=wrong, prior=prior_of(arrays))
     assert Use.REJECTED in got.innovations.use
+
+
+@pytest.mark.parametrize("sigma_known", [True, False], ids=["usual sigma", "sigma of a share of 0 V"])
+def test_no_voltage_behind_a_switch_that_is_reported_closed_is_seen_as_a_contradiction(sigma_known: bool) -> None:
+    """Telemetry of the closed switch says open: the mirror of the test above. Nothing but the meters at bus 3 can tell
+    (no power is metered), and a 0 V meter whose sigma is a share of its reading still tells."""
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    opened = grid.with_switch(ElementId("line.s23"), closed=False)
+    truth = solved(arrays, opened)
+    keys = voltage_keys(arrays, ("1", "2", "3", "4"))
+    value = true_values(arrays, opened, flow=truth, keys=keys)
+    sigma = usual_sigma(arrays, keys, value) if sigma_known else 0.004 * value
+    taken = snapshot(arrays, keys, value=value, sigma=sigma)
+    _, got = scan(taken, arrays, grid=grid, prior=prior_of(arrays))
+    assert got.grade is Grade.PARTIAL
+    assert "no voltage is read where the switches say live: 3.1, 3.2, 3.3" in got.reason
+    at_three = [i for i, key in enumerate(keys) if key.element == "3"]
+    assert [i for i, use in enumerate(got.innovations.use) if use is Use.REJECTED] == at_three
+    # 1 pu less than the picture, in volts, and many times what meter and picture leave open
+    at_nodes = [arrays.node_idx[NodeRef(BusId("3"), phase)] for phase in (1, 2, 3)]
+    below = -np.abs(got.v_phasor_pu[at_nodes]) * arrays.v_base_v[at_nodes]
+    np.testing.assert_allclose(got.innovations.residual[at_three], below)
+    assert (got.innovations.normalized[at_three] < -30.0).all()
+    assert not (got.sigma_source[at_nodes] == SigmaSource.MEASURED).any()
+
+
+def test_one_meter_without_voltage_names_its_phase_and_does_not_bend_the_picture() -> None:
+    """A blown fuse of the voltage transformer: the rest of the picture is what it is without that meter."""
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    flow = solved(arrays, grid)
+    keys, value, sigma = perfect(arrays, grid, flow)
+    bad = keys.index(PointKey(kind=PointKind.V_MAGNITUDE, element="3", phase=2))
+    value[bad] = 0.0
+    _, got = scan(snapshot(arrays, keys, value=value, sigma=sigma), arrays, grid=grid, prior=prior_of(arrays))
+    assert got.grade is Grade.PARTIAL
+    assert got.reason == "no voltage is read where the switches say live: 3.2"
+    assert np.abs(got.v_phasor_pu - flow.v_phasor_pu).max() < 1e-7
+
+
+@pytest.mark.parametrize("poor", ["stale", "suspect"])
+def test_a_meter_that_is_not_believed_contradicts_nothing(poor: str) -> None:
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    keys, value, sigma = perfect(arrays, grid, solved(arrays, grid))
+    bad = keys.index(PointKey(kind=PointKind.V_MAGNITUDE, element="3", phase=2))
+    value[bad] = 0.0
+    taken = snapshot(arrays, keys, value=value, sigma=sigma)
+    at = np.arange(len(keys)) == bad
+    if poor == "stale":
+        taken = replace(taken, age_s=np.where(at, 11.0, 0.0))
+    else:
+        taken = replace(taken, quality=np.where(at, int(Quality.SUSPECT), taken.quality))
+    _, got = scan(taken, arrays, grid=grid, prior=prior_of(arrays))
+    assert got.grade is Grade.SOLVED
+    assert got.innovations.use[bad] is Use.NOT_USED
+
+
+def test_a_voltage_behind_a_switch_that_is_reported_open_is_named() -> None:
+    """What the switches call dead is not dead: only the meters there can tell."""
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    keys = voltage_keys(arrays, ("1", "2", "3", "4"))
+    value = true_values(arrays, grid, flow=solved(arrays, grid), keys=keys)
+    taken = snapshot(arrays, keys, value=value, sigma=usual_sigma(arrays, keys, value))
+    wrong = grid.with_switch(ElementId("line.s23"), closed=False)
+    _, got = scan(taken, arrays, grid=wrong, prior=prior_of(arrays))
+    assert got.grade is Grade.PARTIAL
+    assert "a voltage is read where the switches say dead: 3.1, 3.2, 3.3" in got.reason
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
