@@ -42,6 +42,10 @@ class RegulatorControl:
     ct_primary_a: float
     drop_r_v: float
     drop_x_v: float
+    tap_step_pu: float
+    tap_low: int
+    """Lowest position, in steps from neutral."""
+    tap_high: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,8 @@ class Engine:
         self._dss: Any = _DEFAULT_CONTEXT.NewContext()
         self._dss.AllowForms = False
         self._dss.AllowChangeDir = False
+        self.problem = ""
+        """Why the last `solve` found no solution, in OpenDSS' own words where it has some."""
 
     @property
     def _circuit(self) -> Any:
@@ -93,12 +99,32 @@ class Engine:
         self.command("set tolerance=1e-9")
 
     def solve(self) -> bool:
-        """Solve the snapshot; False where OpenDSS did not converge."""
+        """Solve the snapshot; False where OpenDSS did not converge, with the reason in `problem`."""
+        self.problem = ""
         try:
             self._circuit.Solution.Solve()
-        except Exception:
-            return False
-        return bool(self._circuit.Solution.Converged) and bool(np.isfinite(self._circuit.AllBusVolts).all())
+        except Exception as problem:  # dss raises one broad class of its own
+            self.problem = f"{problem}"
+        else:
+            if not self._circuit.Solution.Converged:
+                self.problem = f"no convergence in {int(self._circuit.Solution.Iterations)} iterations"
+            elif not np.isfinite(self._circuit.AllBusVolts).all():
+                self.problem = "a voltage is not a number"
+        return not self.problem
+
+    def set_voltage_bases(self) -> None:
+        """Give every bus the nearest of the deck's voltage bases."""
+        bases = ", ".join(str(float(base)) for base in self._circuit.Settings.VoltageBases)
+        self.command(f"set voltagebases=[{bases}]")
+        self.command("calcvoltagebases")
+
+    def base_v(self, bus: str) -> float:
+        """Nominal phase-to-ground voltage of a bus, V. Raises EngineError where it has none."""
+        known = int(self._circuit.SetActiveBus(bus)) >= 0
+        base_v = float(self._circuit.ActiveBus.kVBase) * 1000.0 if known else 0.0
+        if not base_v > 0.0:
+            raise EngineError(f"bus {bus} has no voltage base")
+        return base_v
 
     def node_names(self) -> tuple[tuple[str, int], ...]:
         """(bus, phase) of every node in the order of `voltages`."""
@@ -194,14 +220,16 @@ class Engine:
         else:
             active.Open(1, 0)
 
-    def tap_position(self, transformer: str, *, winding: int, step_pu: float = 0.00625) -> int:
-        """Steps from neutral."""
+    def _tap_range(self, transformer: str, *, winding: int) -> tuple[float, int, int]:
+        """(step in pu, lowest position, highest position) of a winding."""
         transformers = self._circuit.Transformers
         transformers.Name = transformer
         transformers.Wdg = winding
-        return round((float(transformers.Tap) - 1.0) / step_pu)
+        low, high = float(transformers.MinTap), float(transformers.MaxTap)
+        step_pu = (high - low) / int(transformers.NumTaps)
+        return step_pu, round((low - 1.0) / step_pu), round((high - 1.0) / step_pu)
 
-    def set_tap(self, transformer: str, *, winding: int, position: int, step_pu: float = 0.00625) -> None:
+    def set_tap(self, transformer: str, *, winding: int, position: int, step_pu: float) -> None:
         """Put a winding on a tap, steps from neutral."""
         transformers = self._circuit.Transformers
         transformers.Name = transformer
@@ -220,10 +248,15 @@ class Engine:
         records = []
         for i in range(1, int(controls.Count) + 1):
             controls.idx = i
+            name, winding = str(controls.Transformer).lower(), int(controls.Winding)
+            step_pu, low, high = self._tap_range(name, winding=winding)
             records.append(
                 RegulatorControl(
-                    transformer=f"transformer.{controls.Transformer.lower()}",
-                    winding=int(controls.Winding),
+                    transformer=f"transformer.{name}",
+                    winding=winding,
+                    tap_step_pu=step_pu,
+                    tap_low=low,
+                    tap_high=high,
                     v_set_v=float(controls.ForwardVreg),
                     v_band_v=float(controls.ForwardBand),
                     pt_ratio=float(controls.PTratio),

@@ -17,7 +17,6 @@ import numpy as np
 from hil.engine import ComplexArray, FloatArray
 from hil.overlay import Overlay
 from hil.plant.circuit import Circuit
-from hil.plant.plant import MAX_TAP
 
 MAX_CURE_STEPS = 20
 
@@ -52,7 +51,6 @@ class Restoration:
 @dataclass(frozen=True, kw_only=True)
 class _Zone:
     buses: frozenset[str]
-    load_rows: tuple[int, ...]
     load_w: float
 
 
@@ -167,7 +165,7 @@ class Oracle:
     def _zone(self, zone: int, *, zone_of: Mapping[str, int], demand_va: ComplexArray) -> _Zone:
         buses = frozenset(bus for bus, z in zone_of.items() if z == zone)
         rows = tuple(i for i, load in enumerate(self._circuit.loads) if load.bus in buses)
-        return _Zone(buses=buses, load_rows=rows, load_w=float(demand_va[list(rows)].real.sum()) if rows else 0.0)
+        return _Zone(buses=buses, load_w=float(demand_va[list(rows)].real.sum()) if rows else 0.0)
 
     def _edges(
         self, zone_of: Mapping[str, int], *, candidates: frozenset[int], faulted: set[int]
@@ -200,10 +198,9 @@ class Oracle:
     def _stand(self, state: FeederState, *, faulted: set[int], zone_of: Mapping[str, int]) -> None:
         engine = self._circuit.engine
         for regulator, position in state.taps.items():
-            self._tap(regulator, position=position)
+            self._circuit.set_tap(regulator, position=position)
         for capacitor, steps in state.capacitors.items():
-            total = self._circuit.capacitor_steps[capacitor]
-            engine.set_capacitor(capacitor.split(".", 1)[1], states=[1] * steps + [0] * (total - steps))
+            self._circuit.set_capacitor(capacitor, steps=steps)
         for der, power in state.der_va.items():
             engine.set_generator(der.split(".", 1)[1], s_injection_va=power)
         engine.set_loads(state.demand_va)
@@ -270,29 +267,26 @@ class Oracle:
             trials: list[tuple[float, str, int]] = []
             for regulator, position in taps.items():
                 for step in (-1, 1):
-                    if abs(position + step) > MAX_TAP:
+                    control = self._circuit.regulators[regulator]
+                    if not control.tap_low <= position + step <= control.tap_high:
                         continue
-                    self._tap(regulator, position=position + step)
+                    self._circuit.set_tap(regulator, position=position + step)
                     found = self._solved(live)
                     if found is not None:
                         trials.append((self._outside(found, bounds=bounds), regulator, position + step))
-                self._tap(regulator, position=position)
+                self._circuit.set_tap(regulator, position=position)
             best = min(trials, default=(outside, "", 0))
             if best[0] >= outside - 1e-9:
                 break
             outside = best[0]
             taps[best[1]] = best[2]
-            self._tap(best[1], position=best[2])
+            self._circuit.set_tap(best[1], position=best[2])
             if outside == 0.0:
                 held = self._solved(live) is not None and self._within_ratings()
                 break
         for regulator, position in state.taps.items():
-            self._tap(regulator, position=position)
+            self._circuit.set_tap(regulator, position=position)
         return held
-
-    def _tap(self, regulator: str, *, position: int) -> None:
-        winding = self._circuit.regulators[regulator].winding
-        self._circuit.engine.set_tap(regulator.split(".", 1)[1], winding=winding, position=position)
 
     def _within_ratings(self) -> bool:
         engine = self._circuit.engine

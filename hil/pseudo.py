@@ -43,11 +43,9 @@ class PseudoFlow:
                 engine.set_switch(self._circuit.element(switch), closed=position)
                 self._closed[switch] = position
         for regulator, tap in taps.items():
-            winding = self._circuit.regulators[regulator].winding
-            engine.set_tap(regulator.split(".", 1)[1], winding=winding, position=tap)
+            self._circuit.set_tap(regulator, position=tap)
         for capacitor, steps in capacitors.items():
-            total = self._circuit.capacitor_steps[capacitor]
-            engine.set_capacitor(capacitor.split(".", 1)[1], states=[1] * steps + [0] * (total - steps))
+            self._circuit.set_capacitor(capacitor, steps=steps)
         for der, power in der_va.items():
             engine.set_generator(der.split(".", 1)[1], s_injection_va=power)
         if not engine.solve():

@@ -24,7 +24,6 @@ class Trace:
     customers_off: list[int] = field(default_factory=list)
     in_fault: list[bool] = field(default_factory=list)
     """Protection was still working on the fault."""
-    der_w: list[float] = field(default_factory=list)
     battery_w: list[float] = field(default_factory=list)
     events: list[PlantEvent] = field(default_factory=list)
 
@@ -36,7 +35,6 @@ class Trace:
         self.losses_w.append(plant.circuit.engine.losses_w())
         self.customers_off.append(plant.customers_off())
         self.in_fault.append(in_fault)
-        self.der_w.append(sum(unit.p_w for unit in plant.ders.values()))
         self.battery_w.append(sum(unit.p_w for unit in plant.ders.values() if unit.soc_frac is not None))
 
     def live_range(self, row: int) -> tuple[float, float]:

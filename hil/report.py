@@ -137,13 +137,15 @@ def write_report(run: Run, *, path: Path) -> None:
     off = run.run.customers_off[-1] if run.run.customers_off else 0
     cards = [
         {"value": f"{sum(c.held for c in run.checks)} / {len(run.checks)}", "label": "limits held"},
-        {"value": f"{off}", "label": f"customers off at the end ({run.idle.customers_off[-1:] or [0]} without)"},
+        {
+            "value": f"{off}",
+            "label": f"customers off at the end ({run.idle.customers_off[-1] if run.idle.time_s else 0} without)",
+        },
         {"value": f"{run.score.ratio:.2f}", "label": "estimate error over its prediction"},
         {"value": f"{run.score.pseudo_ratio:.2f}", "label": "estimate error over a power flow on the priors"},
         {"value": f"{run.commands}", "label": "commands that devices received"},
         {"value": f"{run.wall_s:.0f} s", "label": f"wall time for {duration_s / 60.0:.0f} feeder minutes"},
     ]
-    cards[1]["label"] = f"customers off at the end ({run.idle.customers_off[-1] if run.idle.time_s else 0} without)"
     refusals = sorted(((n, d, g, r) for (d, g, r), n in run.story.refusals.items()), reverse=True)[:30]
     html = environment.get_template("report.html.j2").render(
         title=run.title,

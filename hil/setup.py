@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from hil.fieldbus import Message
 from hil.meters import GATEWAY, Meters
-from hil.plant.plant import MAX_TAP, Plant
+from hil.plant.plant import Plant
 from hil.scenario import Scenario
 
 
@@ -21,8 +21,8 @@ def gateway_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint:
         {"device_id": switch.id, "kind": "switch", "low": 0, "high": 1} for switch in overlay.switches if switch.remote
     ]
     devices += [
-        {"device_id": entry.id, "kind": "tap_changer", "low": -MAX_TAP, "high": MAX_TAP}
-        for entry in overlay.tap_changers
+        {"device_id": entry.id, "kind": "tap_changer", "low": control.tap_low, "high": control.tap_high}
+        for entry, control in ((entry, plant.circuit.regulators[entry.id]) for entry in overlay.tap_changers)
         if entry.remote
     ]
     devices += [

@@ -121,6 +121,18 @@ class Circuit:
         """OpenDSS full name of an element id."""
         return self.dss_name.get(element_id, element_id)
 
+    def set_tap(self, regulator: str, *, position: int) -> None:
+        """Put a regulator on a tap, steps from neutral."""
+        control = self.regulators[regulator]
+        self.engine.set_tap(
+            regulator.split(".", 1)[1], winding=control.winding, position=position, step_pu=control.tap_step_pu
+        )
+
+    def set_capacitor(self, capacitor: str, *, steps: int) -> None:
+        """Put so many steps of a capacitor in."""
+        states = [1] * steps + [0] * (self.capacitor_steps[capacitor] - steps)
+        self.engine.set_capacitor(capacitor.split(".", 1)[1], states=states)
+
 
 FAULT_BUS = "hil_fault"
 _SWITCH_IMPEDANCE = "switch=yes r1=1e-3 r0=1e-3 x1=0 x0=0 c1=0 c0=0 length=0.001"
@@ -134,14 +146,6 @@ def _apply(engine: Engine, overlay: Overlay) -> dict[str, str]:
     names: dict[str, str] = {}
     for element in overlay.removed:
         engine.command(f"{element}.enabled=no")
-    for source in overlay.sources:
-        name = source.id.split(".", 1)[1]
-        names[source.id] = f"vsource.{name}"
-        engine.command(
-            f"new vsource.{name} bus1={_dotted(source.bus, source.phases)} phases={len(source.phases)} basekv=4.16 "
-            f"pu={source.v_pu} angle={source.angle_deg} r1={source.r1_ohm} x1={source.x1_ohm} "
-            f"r0={source.r0_ohm} x0={source.x0_ohm}"
-        )
     for switch in overlay.switches:
         if switch.existing:
             continue
@@ -160,15 +164,27 @@ def _apply(engine: Engine, overlay: Overlay) -> dict[str, str]:
         engine.command(
             f"new {name} phases={len(phases)} bus1={_dotted(fr, phases)} bus2={_dotted(to, phases)} {_SWITCH_IMPEDANCE}"
         )
+    # Their buses may have come with the switches: only now each has its base.
+    engine.set_voltage_bases()
+    for source in overlay.sources:
+        name = source.id.split(".", 1)[1]
+        names[source.id] = f"vsource.{name}"
+        base_kv = engine.base_v(source.bus) * (3**0.5 if len(source.phases) > 1 else 1.0) / 1e3
+        engine.command(
+            f"new vsource.{name} bus1={_dotted(source.bus, source.phases)} phases={len(source.phases)} "
+            f"basekv={base_kv:.9g} pu={source.v_pu} angle={source.angle_deg} r1={source.r1_ohm} x1={source.x1_ohm} "
+            f"r0={source.r0_ohm} x0={source.x0_ohm}"
+        )
     for capacitor in overlay.capacitors:
         if capacitor.steps > 1:
             engine.command(f"{capacitor.id}.numsteps={capacitor.steps}")
     for der in overlay.ders:
         name = der.id.split(".", 1)[1]
         names[der.id] = f"generator.{name}"
-        line = 4.16 if len(der.phases) > 1 or der.connection == "delta" else 4.16 / 3**0.5
+        across = 3**0.5 if len(der.phases) > 1 or der.connection == "delta" else 1.0
+        kv = engine.base_v(der.bus) * across / 1e3
         engine.command(
-            f"new generator.{name} phases={len(der.phases)} bus1={_dotted(der.bus, der.phases)} kv={line:.6f} "
+            f"new generator.{name} phases={len(der.phases)} bus1={_dotted(der.bus, der.phases)} kv={kv:.6f} "
             f"kw=0 kvar=0 model=1 vminpu=0.3 vmaxpu=1.5 conn={der.connection}"
         )
     return names
@@ -220,8 +236,7 @@ def build_circuit(
     engine.compile(deck)
     names = _apply(engine, overlay)
     fault_nodes = _prepare_fault(engine, line=fault, kind=fault_kind) if fault is not None else ()
-    engine.command("set voltagebases=[4.16, 0.48]")
-    engine.command("calcvoltagebases")
+    engine.set_voltage_bases()
     regulators = {control.transformer: control for control in engine.regulator_controls()}
     engine.prepare()
     topology = _topology(engine, overlay, names)

@@ -21,12 +21,13 @@ class LoadStatistics:
 
     mean_frac: float
     sigma_frac: float
-    """Of each load on its own, P and Q apart."""
+    """Of each load on its own around the common level: P and Q apart, each of |S| (`mean_frac` of the deck's), as the
+    service's priors have it. A load may lead for a while: Q has no floor."""
     common_sigma_frac: float
     correlation_s: float
     common_correlation_s: float
     floor_frac: float
-    """No load falls below this share of the deck's."""
+    """No load's P falls below this share of the deck's."""
     ramp: tuple[tuple[float, float], ...]
     """(time in s, factor on the mean), linear between."""
     cold_load_frac: float
@@ -54,6 +55,7 @@ class Customers:
 
     def __init__(self, loads: Sequence[LoadRecord], *, statistics: LoadStatistics, seed: int) -> None:
         self._s_deck_va: ComplexArray = np.array([load.p_w + 1j * load.q_var for load in loads], dtype=np.complex128)
+        self._sigma_va: FloatArray = statistics.mean_frac * statistics.sigma_frac * np.abs(self._s_deck_va)
         self._statistics = statistics
         streams = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, 1]).spawn(3)]
         count = len(loads)
@@ -83,7 +85,7 @@ class Customers:
         times, factors = zip(*statistics.ramp, strict=True)
         level = float(np.interp(time_s, times, factors)) * statistics.mean_frac
         level *= 1.0 + statistics.common_sigma_frac * float(np.clip(self._common.value[0], -2.0, 2.0))
-        p = np.maximum(1.0 + statistics.sigma_frac * self._p.value, statistics.floor_frac)
-        q = np.maximum(1.0 + statistics.sigma_frac * self._q.value, statistics.floor_frac)
-        grown = level * (1.0 + self._extra)
-        return np.asarray((self._s_deck_va.real * p + 1j * self._s_deck_va.imag * q) * grown, dtype=np.complex128)
+        p = level * self._s_deck_va.real + self._sigma_va * self._p.value
+        q = level * self._s_deck_va.imag + self._sigma_va * self._q.value
+        p = np.maximum(p, statistics.floor_frac * self._s_deck_va.real)
+        return np.asarray((p + 1j * q) * (1.0 + self._extra), dtype=np.complex128)

@@ -17,8 +17,6 @@ from hil.plant.protection import Relay
 from hil.plant.weather import Sky
 from hil.scenario import FaultEvent, Scenario
 
-MAX_TAP = 16
-
 
 @dataclass(frozen=True, kw_only=True)
 class PlantEvent:
@@ -179,18 +177,18 @@ class Plant:
 
     def move_tap(self, regulator: str, *, position: int) -> None:
         """Start towards a tap; one step a second."""
-        self._tap_target[regulator] = max(-MAX_TAP, min(MAX_TAP, position))
+        control = self.circuit.regulators[regulator]
+        self._tap_target[regulator] = max(control.tap_low, min(control.tap_high, position))
 
     def switch_capacitor(self, capacitor: str, *, steps: int, by: str = "command") -> None:
         """Put so many steps in."""
-        before, total = self.capacitors[capacitor], self.circuit.capacitor_steps[capacitor]
+        before = self.capacitors[capacitor]
         if steps == before:
             return
         self.capacitors[capacitor] = steps
         if steps < before and capacitor in self._local_capacitors:
             self._local_capacitors[capacitor].opened_at = self.time_s
-        states = [1] * steps + [0] * (total - steps)
-        self.circuit.engine.set_capacitor(capacitor.split(".", 1)[1], states=states)
+        self.circuit.set_capacitor(capacitor, steps=steps)
         self._note(capacitor, what="capacitor", text=f"{before} -> {steps} steps", by=by)
 
     # ---- time -----------------------------------------------------------------------------------------------
@@ -252,8 +250,7 @@ class Plant:
     def _set_tap(self, regulator: str, *, position: int, by: str) -> None:
         before = self.taps[regulator]
         self.taps[regulator] = position
-        control = self.circuit.regulators[regulator]
-        self.circuit.engine.set_tap(regulator.split(".", 1)[1], winding=control.winding, position=position)
+        self.circuit.set_tap(regulator, position=position)
         self._note(regulator, what="tap", text=f"{before:+d} -> {position:+d}", by=by)
 
     def _resources(self, dt_s: float) -> None:
@@ -303,7 +300,7 @@ class Plant:
                 continue
             direction = regulator.step(dt_s, **self._regulator_readings(name))
             position = self.taps[name] + direction
-            if direction and abs(position) <= MAX_TAP:
+            if direction and self._reachable(name, position=position):
                 self._tap_target.pop(name, None)
                 self._set_tap(name, position=position, by="local")
         for name, capacitor in self._local_capacitors.items():
@@ -317,6 +314,10 @@ class Plant:
                 )
                 if moved:
                     self.switch_capacitor(name, steps=self.capacitors[name] + moved, by="local")
+
+    def _reachable(self, regulator: str, *, position: int) -> bool:
+        control = self.circuit.regulators[regulator]
+        return control.tap_low <= position <= control.tap_high
 
     def _regulator_readings(self, name: str) -> dict[str, complex]:
         control = self.circuit.regulators[name]
@@ -333,12 +334,12 @@ class Plant:
         """Start as if it had stood so for hours: DER at their targets, local controls at rest."""
         for unit in self.ders.values():
             unit.settle(irradiance_frac=self._sky.irradiance_frac(unit.entry.bus, time_s=0.0))
-        for _ in range(4 * MAX_TAP):
+        for _ in range(2 * max((c.tap_high - c.tap_low for c in self.circuit.regulators.values()), default=1)):
             self._solve()
             moves = {
                 name: regulator.wanted(**self._regulator_readings(name)) for name, regulator in self._regulators.items()
             }
-            active = {n: d for n, d in moves.items() if d and abs(self.taps[n] + d) <= MAX_TAP}
+            active = {n: d for n, d in moves.items() if d and self._reachable(n, position=self.taps[n] + d)}
             if not active:
                 break
             for name, direction in active.items():

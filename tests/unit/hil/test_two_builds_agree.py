@@ -48,7 +48,7 @@ def plant_voltages(plant: Circuit, *, load_factor: float, switches: dict[str, bo
     for switch in plant.overlay.switches:
         engine.set_switch(plant.element(switch.id), closed=switches.get(switch.id, switch.normally_closed))
     for tap, position in TAPS.items():
-        engine.set_tap(tap.removeprefix("transformer."), winding=2, position=position)
+        plant.set_tap(tap, position=position)
     engine.set_loads(np.array([complex(load.p_w, load.q_var) * load_factor for load in plant.loads]))
     for der, s in DERS.items():
         engine.set_generator(plant.element(der).split(".", 1)[1], s_injection_va=s)
