@@ -89,6 +89,14 @@ class RoundView:
         """Effective mode of a device (SW22)."""
         return effective_mode(self.system_mode, self.device_modes.get(device, Mode.CONTROL))
 
+    def permits(self, device: ElementId, *, plan_id: PlanId | None) -> bool:
+        """True where automation may act on a device for a plan (SW22): its mode is CONTROL, or ADVISE with the plan
+        approved by an operator; never for an aborted plan."""
+        if plan_id is not None and plan_id in self.aborted_plans:
+            return False
+        mode = self.mode_of(device)
+        return mode is Mode.CONTROL or (mode is Mode.ADVISE and plan_id is not None and plan_id in self.approved_plans)
+
     def picture(self) -> Estimate | None:
         """The estimate if there is one."""
         return self.estimate if isinstance(self.estimate, Estimate) else None

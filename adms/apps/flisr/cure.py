@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from adms.apps.interlock.proof import Limits, voltage_limits
+from adms.apps.interlock.usable import why_not_commandable
 from adms.apps.view import RoundView
 from adms.core.ids import ElementId
-from adms.core.modes import Mode
 from adms.core.telemetry import FloatArray
 from adms.grid.arrays import BoolArray
 from adms.grid.state import GridState
@@ -47,8 +47,7 @@ def _movers(view: RoundView, *, nodes: BoolArray) -> list[_Mover]:
     arrays, grid = view.arrays, view.grid
 
     def usable(device: ElementId) -> bool:
-        known = device in view.controllable and device not in view.unknown_positions
-        return known and view.mode_of(device) >= min(view.system_mode, Mode.CONTROL)
+        return why_not_commandable(view, device) is None
 
     groups: dict[str, list[ElementId]] = {}
     for branch, at in zip(arrays.branches, arrays.branch_nodes, strict=True):

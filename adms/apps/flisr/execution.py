@@ -83,7 +83,7 @@ def follow(
         return _end(state, active, status=PlanStatus.DONE, text="all steps are confirmed")
 
     step = plan.steps[active.step]
-    permitted = view.mode_of(step.device) is Mode.CONTROL or plan.plan_id in view.approved_plans
+    permitted = view.permits(step.device, plan_id=plan.plan_id)
     status = PlanStatus.EXECUTING if permitted else PlanStatus.PROPOSED
     if status is not active.status:
         active = replace(active, status=status, step_start=view.now)

@@ -6,6 +6,7 @@ from adms.apps.interlock.policy import InterlockPolicy
 from adms.apps.interlock.proof import prove
 from adms.apps.interlock.registry import GUARDS, check
 from adms.apps.interlock.switching import pending_protection
+from adms.apps.interlock.usable import why_not_commandable
 from adms.apps.interlock.zone import SuspectedZone, suspected_zone
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "pending_protection",
     "prove",
     "suspected_zone",
+    "why_not_commandable",
 ]

@@ -26,7 +26,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(id="X1", severity=H, applies_to=is_any, function=general.picture_is_good),
     Guard(id="SW1", severity=H, applies_to=is_close, function=switching.not_onto_a_fault),
     Guard(id="SW2", severity=H, applies_to=is_switching, function=switching.lockout_known),
-    Guard(id="SW3", severity=H, applies_to=is_latched, function=tags.free_of_tags),
+    Guard(id="SW3", severity=H, applies_to=is_any, function=tags.free_of_tags),
     Guard(id="SW5", severity=H, applies_to=is_switching, function=tags.no_live_line_work),
     Guard(id="SW6", severity=P, applies_to=is_close, function=switching.radial_after),
     Guard(id="SW7", severity=P, applies_to=is_close, function=switching.no_parallel),

@@ -25,15 +25,20 @@ def tagged_sections(view: RoundView) -> dict[SectionId, Tag]:
     }
 
 
-def free_of_tags(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy) -> str | None:
-    """SW3: nothing under a hold tag is operated, nothing under a clearance is closed, and no section that a tagged
-    switch bounds is energised."""
-    closes = isinstance(proposal.setpoint, SwitchSetpoint) and proposal.setpoint.closed
+def tag_on(view: RoundView, device: ElementId) -> str | None:
+    """SW3: what forbids to operate a device by itself: a hold or clearance tag on it."""
     for tag in view.tags:
-        if tag.device == proposal.device and (tag.kind is TagKind.HOLD or (tag.kind is TagKind.CLEARANCE and closes)):
+        if tag.device == device and tag.kind in _NO_ENERGISING:
             return f"{_named(tag)} forbids it"
-    if not closes:
-        return None
+    return None
+
+
+def free_of_tags(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy) -> str | None:
+    """SW3: nothing under a hold or clearance tag is operated, and no section that a tagged switch bounds is
+    energised."""
+    reason = tag_on(view, proposal.device)
+    if reason is not None or not (isinstance(proposal.setpoint, SwitchSetpoint) and proposal.setpoint.closed):
+        return reason
     tagged = tagged_sections(view)
     for section in sorted(picked_up(view, proposal, policy=policy)):
         if section in tagged:

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from adms.apps.interlock import Verdict, check, operation_account
-from adms.apps.view import Operation, RoundView
+from adms.apps.interlock import Verdict, check, operation_account, why_not_commandable
+from adms.apps.view import Operation, RoundView, Tag, TagKind
 from adms.core.commands import (
     App,
     CapacitorSetpoint,
@@ -18,7 +18,8 @@ from adms.core.commands import (
     TapSetpoint,
 )
 from adms.core.estimate import Grade
-from adms.core.ids import CommandId, ElementId, ModelVersion, SnapshotId
+from adms.core.ids import CommandId, ElementId, ModelVersion, PlanId, SnapshotId
+from adms.core.modes import Mode
 from adms.core.telemetry import PointKey, PointKind
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, Capacitor, Der, DerKind, TapChanger
@@ -119,6 +120,33 @@ def test_sw16_wants_tap_positions_too() -> None:
     assert "SW16" in refused(ask(Plant(model()).view(), PV, PowerSetpoint(p_injection_w=0.0, q_injection_var=None)))
 
 
+def test_one_rule_says_why_a_device_cannot_be_commanded() -> None:
+    seen = view()
+    hold = Tag(tag_id="t", device=TAP, kind=TagKind.HOLD, holder="crew", reason="work", placed=START)
+    command = Command(
+        command_id=CommandId("c"), device=TAP, setpoint=TapSetpoint(position=1), app=App.VOLTVAR, epoch=1, sequence=1,
+        issue_time=START, expiry=START, plan_id=None, step=0, reason="", snapshot_id=SnapshotId("s"), guards=(),
+    )  # fmt: skip
+    cases = {
+        "SW22": replace(seen, device_modes={TAP: Mode.OBSERVE}),
+        "SW16": replace(seen, failed_devices={TAP: "stuck"}),
+        "SW3": replace(seen, tags=(hold,)),
+        "SW17": replace(seen, outstanding={TAP: command}),
+    }
+    for guard, case in cases.items():
+        why = why_not_commandable(case, TAP)
+        assert why is not None
+        assert why.guard == guard
+        # The guards say the same of a proposal.
+        assert guard in refused(ask(case, TAP, TapSetpoint(position=1)))
+        assert why_not_commandable(case, CAP) is None
+    advised = replace(seen, system_mode=Mode.ADVISE, approved_plans=frozenset({PlanId("p")}))
+    assert why_not_commandable(advised, TAP) is None
+    assert not advised.permits(TAP, plan_id=None)
+    assert advised.permits(TAP, plan_id=PlanId("p"))
+    assert not replace(advised, aborted_plans=frozenset({PlanId("p")})).permits(TAP, plan_id=PlanId("p"))
+
+
 def test_vv2_moves_one_class_at_a_time() -> None:
     command = Command(
         command_id=CommandId("c"), device=CAP, setpoint=CapacitorSetpoint(steps=0), app=App.VOLTVAR, epoch=1,
@@ -172,7 +200,8 @@ def test_vv4_gives_way_to_a_move_that_cures_a_violation() -> None:
     assert refusal is not None
     assert refusal.guard == "VV4"
     cures = check(seen, replace(saves, priority=Priority.LIMITS), policy=INTERLOCK)
-    assert (cures.refusal(), refused(cures), cures.permitted) == (None, {"VV4"}, {"VV4"})
+    assert cures.refusal() is None
+    assert refused(cures) == cures.permitted == {"VV4"}
     # Its permission is for the budget and nothing else: three steps are past the largest move of two.
     far = replace(saves, priority=Priority.LIMITS, setpoint=TapSetpoint(position=3))
     assert getattr(check(seen, far, policy=INTERLOCK).refusal(), "guard", None) == "VV3"
