@@ -22,6 +22,8 @@ from adms.client import (
 
 T = TypeVar("T")
 TIMEOUT_S = 3.0
+VERIFY_TIMEOUT_S = 300.0
+"""The service recomputes every hash since the journal began."""
 ACTOR = "command line"
 
 
@@ -115,7 +117,7 @@ def verify_journal(endpoint: str, *, as_json: bool) -> ExitCode:
     """Let the service recompute the chain of its journal."""
 
     async def ask() -> JournalVerdict:
-        async with Insight(endpoint, timeout_s=TIMEOUT_S) as insight:
+        async with Insight(endpoint, timeout_s=VERIFY_TIMEOUT_S) as insight:
             return await insight.verify_journal()
 
     found = _ask(endpoint, ask())

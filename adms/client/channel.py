@@ -117,20 +117,25 @@ def _problems(error: grpc.aio.AioRpcError) -> list[Problem]:
     return listed or plain
 
 
-async def call(attempt: Callable[[], Awaitable[R]], *, timeout_s: float) -> R:
-    """Makes a call that may be repeated, again while the service is away, for at most `timeout_s`. Raises InputError
-    and AdapterError."""
+async def call(attempt: Callable[[float], Awaitable[R]], *, timeout_s: float) -> R:
+    """Makes a call that may be repeated, again while the service is away, for at most `timeout_s` in all. `attempt`
+    takes the seconds that are left, for the deadline of the RPC. Raises InputError and AdapterError."""
     backoff = Backoff()
     loop = asyncio.get_running_loop()
     until_s = loop.time() + timeout_s
+    away: InputError | AdapterError | None = None
     while True:
         try:
-            return await attempt()
+            return await attempt(until_s - loop.time())
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE or loop.time() > until_s:
-                raise as_error(error) from error
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and loop.time() >= until_s:
+                # The service may have done it all the same.
+                raise away or AdapterError(f"no answer within {timeout_s:g} s", retryable=True) from error
+            away = as_error(error)
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise away from error
         except asyncio.CancelledError:
-            gone = lost()
-            if loop.time() > until_s:
-                raise gone from None
+            away = lost()
         await backoff.wait()
+        if loop.time() >= until_s:
+            raise away

@@ -6,7 +6,7 @@ comes too late is dropped, and one that comes twice is answered again without be
 
 import asyncio
 import secrets
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ REMEMBERED = 1000
 """Command ids kept to recognise a repetition."""
 
 
-class DeviceController(Reconnecting):
+class DeviceController(Reconnecting[pb.Outcomes]):
     """Holds devices under one controller id.
 
     async with DeviceController(endpoint, controller_id="pv-17", devices=[...]) as controller:
@@ -55,9 +55,6 @@ class DeviceController(Reconnecting):
         self._answers: OrderedDict[str, Report | None] = OrderedDict()
         self._unsettled: dict[str, int] = {}
         self._stream_sequence = 0
-        self._outcomes: deque[pb.Outcomes] = deque()
-        self._outcome_sequence = 0
-        self._recorded = 0
         self.seen_epoch = max((device.seen_epoch for device in devices), default=0)
         """Highest epoch of the service; commands of a lower one are refused."""
         self.accepted: frozenset[str] = frozenset()
@@ -72,7 +69,7 @@ class DeviceController(Reconnecting):
     @property
     def outcome_sequence(self) -> int:
         """Of the newest outcomes given to `report`; what `SimulationClock.advance_to` expects."""
-        return self._outcome_sequence
+        return self._sequence
 
     async def commands(self) -> AsyncGenerator[ReceivedCommand]:
         """Commands to carry out, in order, for as long as the controller is open."""
@@ -110,67 +107,47 @@ class DeviceController(Reconnecting):
 
     async def until_recorded(self, outcome_sequence: int) -> None:
         """Returns once every outcome up to `outcome_sequence` is in the service's journal."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._recorded >= outcome_sequence)
+        await self._until_recorded(outcome_sequence)
 
     async def _send(self, reports: Iterable[Report]) -> None:
         listed = list(reports)
         if not listed:
             return
         async with self._changed:
-            self._outcome_sequence += 1
-            message = pb.Outcomes(
-                sequence=self._outcome_sequence, outcomes=[report_to_proto(report) for report in listed]
-            )
-            self._outcomes.append(message)
             for report in listed:
                 self._answers[report.command_id] = report
                 self._unsettled.pop(report.command_id, None)
             while len(self._answers) > REMEMBERED:
                 self._answers.popitem(last=False)
-            self._changed.notify_all()
+            self._keep(pb.Outcomes(outcomes=[report_to_proto(report) for report in listed]))
 
-    async def _talk(self, channel: grpc.aio.Channel) -> None:
-        call: Any = control_pb2_grpc.ControlServiceStub(channel).Attach()
-        try:
-            registration = pb.Registration(
-                controller_id=self.controller_id,
-                instance_id=self._instance,
-                devices=[device_to_proto(device, seen_epoch=self.seen_epoch) for device in self._devices.values()],
-            )
-            await write_message(call, pb.AttachRequest(registration=registration))
-            result = (await _read(call)).registration_result
-            self._stream_sequence = 0
-            self.accepted = frozenset(result.accepted_device_ids)
-            self.device_problems = tuple(problem_from_proto(problem) for problem in result.problems)
-            self.seen_epoch = max(self.seen_epoch, result.epoch)
-            await self._answered()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(call))
-                tasks.create_task(self._push(call))
-        finally:
-            call.cancel()
+    def _open(self, channel: grpc.aio.Channel) -> Any:
+        return control_pb2_grpc.ControlServiceStub(channel).Attach()
 
-    async def _listen(self, call: Any) -> None:
-        while True:
-            response = await _read(call)
-            match response.WhichOneof("content"):
-                case "command_batch":
-                    await self._take(response.command_batch)
-                case "outcomes_acknowledgement":
-                    await self._drop(response.outcomes_acknowledgement.sequence)
-                case _:
-                    pass
+    async def _greet(self, call: Any) -> None:
+        registration = pb.Registration(
+            controller_id=self.controller_id,
+            instance_id=self._instance,
+            devices=[device_to_proto(device, seen_epoch=self.seen_epoch) for device in self._devices.values()],
+        )
+        await write_message(call, pb.AttachRequest(registration=registration))
+        result = (await read_message(call)).registration_result
+        self._stream_sequence = 0
+        self.accepted = frozenset(result.accepted_device_ids)
+        self.device_problems = tuple(problem_from_proto(problem) for problem in result.problems)
+        self.seen_epoch = max(self.seen_epoch, result.epoch)
 
-    async def _push(self, call: Any) -> None:
-        sent = self._recorded
-        while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._outcome_sequence > sent)  # noqa: B023 (waited for here)
-                batch = [message for message in self._outcomes if message.sequence > sent]
-                sent = self._outcome_sequence
-            for message in batch:
-                await write_message(call, pb.AttachRequest(outcomes=message))
+    async def _hear(self, response: pb.AttachResponse) -> None:
+        match response.WhichOneof("content"):
+            case "command_batch":
+                await self._take(response.command_batch)
+            case "outcomes_acknowledgement":
+                await self._drop(response.outcomes_acknowledgement.sequence)
+            case _:
+                pass
+
+    def _request(self, message: pb.Outcomes) -> pb.AttachRequest:
+        return pb.AttachRequest(outcomes=message)
 
     async def _take(self, batch: pb.CommandBatch) -> None:
         refused: list[Report] = []
@@ -215,16 +192,3 @@ class DeviceController(Reconnecting):
         return Report(
             command_id=message.command_id, device_id=message.device_id, code=code, time=self._now(), text=text
         )
-
-    async def _drop(self, recorded: int) -> None:
-        async with self._changed:
-            self._recorded = max(self._recorded, recorded)
-            while self._outcomes and self._outcomes[0].sequence <= recorded:
-                self._outcomes.popleft()
-            self._changed.notify_all()
-
-
-async def _read(call: Any) -> pb.AttachResponse:
-    response = await read_message(call)
-    assert isinstance(response, pb.AttachResponse)
-    return response

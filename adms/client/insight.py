@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from types import TracebackType
-from typing import Self
 
 import grpc.aio
 
-from adms.client.channel import as_error, call, lost, open_channel
+from adms.client.caller import Caller
+from adms.client.channel import as_error, lost
 from adms.client.desk_proto import entry_from_proto, estimate_from_proto, round_from_proto, status_from_proto
 from adms.client.records import EstimateReport, JournalVerdict, RoundReport, StatusReport
 from adms.core.journal import JournalEntry
@@ -15,30 +14,21 @@ from adms.wire.insight.v1 import insight_pb2 as pb
 from adms.wire.insight.v1 import insight_pb2_grpc
 
 
-class Insight:
+class Insight(Caller):
     """Raises AdapterError where the service stays away for `timeout_s`, or goes while a stream is read."""
 
     def __init__(self, endpoint: str, *, timeout_s: float = 10.0) -> None:
-        self._channel = open_channel(endpoint)
+        super().__init__(endpoint, timeout_s=timeout_s)
         self._stub: insight_pb2_grpc.InsightServiceAsyncStub = insight_pb2_grpc.InsightServiceStub(self._channel)
-        self._timeout_s = timeout_s
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._channel.close()
 
     async def status(self) -> StatusReport:
         """The service at a glance."""
-        response = await call(lambda: self._stub.GetStatus(pb.GetStatusRequest()), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.GetStatus, pb.GetStatusRequest())
         return status_from_proto(response)
 
     async def estimate(self) -> EstimateReport | str:
         """The newest picture, or why there is none."""
-        response = await call(lambda: self._stub.GetEstimate(pb.GetEstimateRequest()), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.GetEstimate, pb.GetEstimateRequest())
         return estimate_from_proto(response.estimate) if response.HasField("estimate") else response.reason
 
     async def rounds(self, *, with_nodes: bool = False) -> AsyncGenerator[RoundReport]:
@@ -69,7 +59,7 @@ class Insight:
 
     async def verify_journal(self) -> JournalVerdict:
         """Whether the chain holds, recomputed by the service."""
-        response = await call(lambda: self._stub.VerifyJournal(pb.VerifyJournalRequest()), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.VerifyJournal, pb.VerifyJournalRequest())
         return JournalVerdict(
             intact=response.intact,
             entries=response.entries,

@@ -2,10 +2,8 @@
 
 import secrets
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
-from adms.client.channel import call, open_channel
+from adms.client.caller import Caller
 from adms.client.desk_proto import plan_from_proto, tag_from_proto
 from adms.client.records import ListedPlan, PlacedTag
 from adms.convert.common import time_from_proto, time_to_proto
@@ -16,7 +14,7 @@ from adms.wire.operations.v1 import operations_pb2 as pb
 from adms.wire.operations.v1 import operations_pb2_grpc
 
 
-class Operator:
+class Operator(Caller):
     """Calls of one actor. Raises InputError for what cannot be done and AdapterError where the service stays away for
     `timeout_s`.
 
@@ -25,22 +23,13 @@ class Operator:
     """
 
     def __init__(self, endpoint: str, *, actor: str, run_id: str | None = None, timeout_s: float = 10.0) -> None:
-        self._channel = open_channel(endpoint)
+        super().__init__(endpoint, timeout_s=timeout_s)
         self._stub: operations_pb2_grpc.OperationsServiceAsyncStub = operations_pb2_grpc.OperationsServiceStub(
             self._channel
         )
         self._actor = actor
         self._run_id = run_id or secrets.token_hex(8)
         self._count = 0
-        self._timeout_s = timeout_s
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._channel.close()
 
     def _request_id(self) -> str:
         self._count += 1
@@ -56,13 +45,13 @@ class Operator:
             mode=MODE.to_proto(mode),
             device_id=device,
         )
-        response = await call(lambda: self._stub.SetMode(request), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.SetMode, request)
         return MODE.from_proto(response.effective_mode, unknown=Mode.OBSERVE)
 
     async def plans(self, *, open_only: bool = False) -> tuple[ListedPlan, ...]:
         """Plans, oldest first."""
         request = pb.ListPlansRequest(open_only=open_only)
-        response = await call(lambda: self._stub.ListPlans(request), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.ListPlans, request)
         return tuple(plan_from_proto(plan) for plan in response.plans)
 
     async def approve_plan(self, plan_id: str, *, reason: str) -> None:
@@ -70,12 +59,12 @@ class Operator:
         request = pb.ApprovePlanRequest(
             request_id=self._request_id(), actor=self._actor, reason=reason, plan_id=plan_id
         )
-        await call(lambda: self._stub.ApprovePlan(request), timeout_s=self._timeout_s)
+        await self._call(self._stub.ApprovePlan, request)
 
     async def abort_plan(self, plan_id: str, *, reason: str) -> None:
         """Stops a plan after the step in hand."""
         request = pb.AbortPlanRequest(request_id=self._request_id(), actor=self._actor, reason=reason, plan_id=plan_id)
-        await call(lambda: self._stub.AbortPlan(request), timeout_s=self._timeout_s)
+        await self._call(self._stub.AbortPlan, request)
 
     async def place_tag(self, device: str, *, kind: TagKind, reason: str) -> PlacedTag:
         """Forbids operations of a device; this actor is the tag's holder."""
@@ -86,23 +75,23 @@ class Operator:
             device_id=device,
             kind=TAG_KIND.to_proto(kind),
         )
-        response = await call(lambda: self._stub.PlaceTag(request), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.PlaceTag, request)
         return tag_from_proto(response.tag)
 
     async def remove_tag(self, tag_id: str) -> None:
         """Takes away a tag that this actor holds."""
         request = pb.RemoveTagRequest(request_id=self._request_id(), actor=self._actor, tag_id=tag_id)
-        await call(lambda: self._stub.RemoveTag(request), timeout_s=self._timeout_s)
+        await self._call(self._stub.RemoveTag, request)
 
     async def tags(self) -> tuple[PlacedTag, ...]:
         """All tags in force."""
-        response = await call(lambda: self._stub.ListTags(pb.ListTagsRequest()), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.ListTags, pb.ListTagsRequest())
         return tuple(tag_from_proto(tag) for tag in response.tags)
 
     async def emergency_stop(self, *, reason: str) -> datetime:
         """All automation off; when it was."""
         request = pb.EmergencyStopRequest(request_id=self._request_id(), actor=self._actor, reason=reason)
-        response = await call(lambda: self._stub.EmergencyStop(request), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.EmergencyStop, request)
         return time_from_proto(response.stopped)
 
     async def set_interface_limit(
@@ -127,4 +116,4 @@ class Operator:
             start=None if start is None else time_to_proto(start),
             end=None if end is None else time_to_proto(end),
         )
-        await call(lambda: self._stub.SetInterfaceLimit(request), timeout_s=self._timeout_s)
+        await self._call(self._stub.SetInterfaceLimit, request)

@@ -2,33 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
-from adms.client.channel import call, open_channel
+from adms.client.caller import Caller
 from adms.client.records import Advance
 from adms.convert.common import time_from_proto, time_to_proto
 from adms.wire.simulation.v1 import simulation_pb2 as pb
 from adms.wire.simulation.v1 import simulation_pb2_grpc
 
 
-class SimulationClock:
+class SimulationClock(Caller):
     """The bench's hand on the clock."""
 
     def __init__(self, endpoint: str, *, timeout_s: float = 30.0) -> None:
-        self._channel = open_channel(endpoint)
+        super().__init__(endpoint, timeout_s=timeout_s)
         self._stub: simulation_pb2_grpc.SimulationClockServiceAsyncStub = (
             simulation_pb2_grpc.SimulationClockServiceStub(self._channel)
         )
-        self._timeout_s = timeout_s
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._channel.close()
 
     async def advance_to(
         self,
@@ -52,7 +41,7 @@ class SimulationClock:
                 for controller, sequence in (expect_outcomes or {}).items()
             ],
         )
-        response = await call(lambda: self._stub.AdvanceTo(request), timeout_s=self._timeout_s)
+        response = await self._call(self._stub.AdvanceTo, request)
         return Advance(
             time=time_from_proto(response.time),
             rounds=response.rounds,

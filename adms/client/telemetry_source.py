@@ -1,8 +1,6 @@
 """A source of telemetry. Frames are kept until the service's journal accounts for them, and sent again after every
 reconnect, so that none is lost when the service dies."""
 
-import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -21,7 +19,7 @@ from adms.wire.telemetry.v1 import telemetry_pb2 as pb
 from adms.wire.telemetry.v1 import telemetry_pb2_grpc
 
 
-class TelemetrySource(Reconnecting):
+class TelemetrySource(Reconnecting[pb.Frame]):
     """Reports the declared points under one source id.
 
     `instance_epoch` must grow with each start of the source process. At most `window` frames wait for their
@@ -43,9 +41,6 @@ class TelemetrySource(Reconnecting):
         self._epoch = instance_epoch
         self._points = tuple(points)
         self._window = window
-        self._frames: deque[pb.Frame] = deque()
-        self._sequence = 0
-        self._acknowledged = 0
         self.model_version = ""
         self.point_problems: tuple[Problem, ...] = ()
         """Declared points that the service does not take."""
@@ -58,12 +53,12 @@ class TelemetrySource(Reconnecting):
     @property
     def acknowledged(self) -> int:
         """Every frame up to here is in the journal's account."""
-        return self._acknowledged
+        return self._recorded
 
     @property
     def waiting(self) -> int:
         """Frames not acknowledged yet."""
-        return len(self._frames)
+        return len(self._kept)
 
     async def send(
         self,
@@ -75,76 +70,40 @@ class TelemetrySource(Reconnecting):
         """Queues one frame; its sequence number. `values` by place in `points`; `quality` of those that are not
         GOOD. Waits while the window is full."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self._frames) < self._window)
-            self._sequence += 1
+            await self._changed.wait_for(lambda: len(self._kept) < self._window)
             frame = pb.Frame(
-                sequence=self._sequence,
-                measure_time=time_to_proto(measure_time),
-                point_index=list(values),
-                value=list(values.values()),
+                measure_time=time_to_proto(measure_time), point_index=list(values), value=list(values.values())
             )
             if quality:
                 frame.quality.extend(QUALITY.to_proto(quality.get(index, Quality.GOOD)) for index in values)
-            self._frames.append(frame)
-            self._changed.notify_all()
-        return self._sequence
+            return self._keep(frame)
 
     async def until_acknowledged(self, sequence: int) -> None:
         """Returns once every frame up to `sequence` is in the journal's account."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._acknowledged >= sequence)
+        await self._until_recorded(sequence)
 
-    async def _talk(self, channel: grpc.aio.Channel) -> None:
-        stub = telemetry_pb2_grpc.TelemetryServiceStub(channel)
-        call: Any = stub.Report()
-        try:
-            await write_message(
-                call, pb.ReportRequest(hello=pb.Hello(source_id=self.source_id, instance_epoch=self._epoch))
-            )
-            welcome = await _read(call)
-            self.model_version = welcome.welcome.model_version
-            await self._drop(welcome.welcome.used_sequence)
-            points = [point_to_proto(point) for point in self._points]
-            await write_message(call, pb.ReportRequest(declaration=pb.Declaration(points=points)))
-            await self._answered()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(call))
-                tasks.create_task(self._push(call))
-        finally:
-            call.cancel()
+    def _open(self, channel: grpc.aio.Channel) -> Any:
+        return telemetry_pb2_grpc.TelemetryServiceStub(channel).Report()
 
-    async def _listen(self, call: Any) -> None:
-        while True:
-            response = await _read(call)
-            match response.WhichOneof("content"):
-                case "acknowledgement":
-                    await self._drop(response.acknowledgement.used_sequence)
-                case "declaration_result":
-                    self.point_problems = tuple(
-                        problem_from_proto(problem) for problem in response.declaration_result.problems
-                    )
-                case _:
-                    pass
+    async def _greet(self, call: Any) -> None:
+        hello = pb.Hello(source_id=self.source_id, instance_epoch=self._epoch)
+        await write_message(call, pb.ReportRequest(hello=hello))
+        welcome = (await read_message(call)).welcome
+        self.model_version = welcome.model_version
+        await self._drop(welcome.used_sequence)
+        points = [point_to_proto(point) for point in self._points]
+        await write_message(call, pb.ReportRequest(declaration=pb.Declaration(points=points)))
 
-    async def _push(self, call: Any) -> None:
-        sent = self._acknowledged
-        while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._sequence > sent)  # noqa: B023 (waited for here)
-                batch = [frame for frame in self._frames if frame.sequence > sent]
-            for frame in batch:
-                await write_message(call, pb.ReportRequest(frame=frame))
-            sent = max(sent, self._sequence if not batch else batch[-1].sequence)
+    async def _hear(self, response: pb.ReportResponse) -> None:
+        match response.WhichOneof("content"):
+            case "acknowledgement":
+                await self._drop(response.acknowledgement.used_sequence)
+            case "declaration_result":
+                self.point_problems = tuple(
+                    problem_from_proto(problem) for problem in response.declaration_result.problems
+                )
+            case _:
+                pass
 
-    async def _drop(self, used: int) -> None:
-        async with self._changed:
-            self._acknowledged = max(self._acknowledged, used)
-            while self._frames and self._frames[0].sequence <= used:
-                self._frames.popleft()
-            self._changed.notify_all()
-
-
-async def _read(call: Any) -> pb.ReportResponse:
-    response = await read_message(call)
-    assert isinstance(response, pb.ReportResponse)
-    return response
+    def _request(self, message: pb.Frame) -> pb.ReportRequest:
+        return pb.ReportRequest(frame=message)

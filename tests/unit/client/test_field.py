@@ -31,7 +31,7 @@ class Bench:
         return [queue.get_nowait() for _ in range(queue.qsize())]
 
     def told(self) -> list[tuple[str, int]]:
-        return [(o.command_id, o.code) for message in self.controller._outcomes for o in message.outcomes]
+        return [(o.command_id, o.code) for message in self.controller._kept for o in message.outcomes]
 
 
 def command(
