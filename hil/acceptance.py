@@ -32,9 +32,9 @@ class FrameCount:
     source_id: str
     sent: int
     used: int
-    """Acknowledged as used by the service."""
+    """Acknowledged by the service, less those that its journal acknowledges without having folded them."""
     used_twice: int
-    """Found more than once in the journal's account."""
+    """Folded again, by the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,12 @@ class Findings:
     limits: Limits
     frames: tuple[FrameCount, ...]
     unsafe: tuple[Unsafe, ...]
+    fault: str
+    """The line that failed; empty where none did."""
+    never_trips: str
+    """Why a fault at this place cannot trip anything; empty where it can."""
     restoration: Restoration | None
+    """None where restoration did not begin: no fault, or no lockout after it."""
     restored_w: float
     import_max_w: float | None
     import_judged_from_s: float
@@ -53,6 +58,22 @@ class Findings:
     defaults_missed: tuple[str, ...]
     """DER that are not at their default although the service is gone."""
     service_gone: bool
+
+
+def _restored(found: Findings) -> tuple[float, str]:
+    """Share of what can be restored that is, and the words for it; NaN where that was not judged."""
+    best = found.restoration
+    if best is None:
+        why = found.never_trips or "no lockout was seen"
+        return float("nan"), f"restoration after the fault on {found.fault} was not judged: {why}"
+    kind = "" if best.exhausted else f" (a lower bound: {best.unproven})"
+    text = (
+        f"{found.restored_w / 1e3:.0f} kW of the {best.restorable_w / 1e3:.0f} kW that brute force restores{kind}; "
+        f"{best.lost_w / 1e3:.0f} kW were lost"
+    )
+    if best.restorable_w > 0.0:
+        return found.restored_w / best.restorable_w, text
+    return (1.0 if best.exhausted else float("nan")), text
 
 
 def judge(findings: Findings, *, limits: Mapping[str, AcceptanceLimit]) -> tuple[Check, ...]:
@@ -82,17 +103,15 @@ def judge(findings: Findings, *, limits: Mapping[str, AcceptanceLimit]) -> tuple
     add("frames_twice", float(twice), f"{twice} of {sent} frames were used twice")
     first = f"; first: {found.unsafe[0].device} {found.unsafe[0].rule} {found.unsafe[0].text}" if found.unsafe else ""
     add("unsafe_commands", float(len(found.unsafe)), f"{len(found.unsafe)} unsafe operations{first}")
-    if found.restoration is not None and not found.service_gone:
-        best = found.restoration.restorable_w
-        share = found.restored_w / best if best > 0 else 1.0
-        kind = "" if found.restoration.exhausted else " (search budget ended: a lower bound)"
-        add(
-            "restored_frac_min",
-            share,
-            f"{found.restored_w / 1e3:.0f} kW of the {best / 1e3:.0f} kW that brute force restores{kind}; "
-            f"{found.restoration.lost_w / 1e3:.0f} kW were lost",
-            at_least=True,
-        )
+    if found.fault and not found.service_gone:
+        share, text = _restored(found)
+        if found.restoration is None and found.never_trips:
+            entry = limits["restored_frac_min"]
+            checks.append(
+                Check(name=entry.name, value=share, limit=entry.limit, held=True, text=text, reason=found.never_trips)
+            )
+        else:
+            add("restored_frac_min", share, text, at_least=True)
     if found.import_max_w is not None and not found.service_gone:
         means = minute_means(found.trace, from_s=found.import_judged_from_s)
         worst = max((mean for _, mean in means), default=float("nan"))
@@ -101,6 +120,9 @@ def judge(findings: Findings, *, limits: Mapping[str, AcceptanceLimit]) -> tuple
             worst / found.import_max_w - 1.0,
             f"highest one-minute mean {worst / 1e3:.0f} kW against {found.import_max_w / 1e3:.0f} kW",
         )
+    unsolved = found.trace.unsolved
+    words = f"; first at {unsolved[0][0]:.1f} s: {unsolved[0][1]}" if unsolved else ""
+    add("plant_unsolved", float(len(unsolved)), f"{len(unsolved)} steps of the plant without a solution{words}")
     share = voltage_ok_frac(found.trace, v_min_pu=found.limits.v_min_pu, v_max_pu=found.limits.v_max_pu)
     if not found.service_gone:
         add(

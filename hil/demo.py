@@ -16,6 +16,7 @@ from hil.acceptance import Check, Findings, FrameCount, judge
 from hil.arms import Bench, distance_km, open_bench, restoration, restored_w, run_idle
 from hil.feeders import FEEDERS
 from hil.fieldbus import Connection, Listener
+from hil.frames import FrameUse
 from hil.link import ServiceLink
 from hil.meters import GATEWAY, Meters
 from hil.oracle import Restoration
@@ -181,15 +182,10 @@ async def _frame_counts(session: Session) -> tuple[FrameCount, ...]:
         acknowledged.update(reply["frames"])
     journal = await session.service.frames_used() if session.service_up else {}
     for source_id, (sent, used) in acknowledged.items():
-        account = journal.get(source_id)
-        counts.append(
-            FrameCount(
-                source_id=source_id,
-                sent=sent,
-                used=min(used, account.used) if account is not None else used,
-                used_twice=account.twice if account is not None else 0,
-            )
-        )
+        account = journal.get(source_id, FrameUse(acknowledged=0, lost=0, twice=0))
+        if session.service_up:
+            used = min(used, account.acknowledged) - account.lost
+        counts.append(FrameCount(source_id=source_id, sent=sent, used=used, used_twice=account.twice))
     return tuple(counts)
 
 
@@ -219,6 +215,8 @@ def _conclude(session: Session, *, frames: tuple[FrameCount, ...], wall_s: float
         limits=bench.overlay.limits,
         frames=frames,
         unsafe=tuple(session.referee.found),
+        fault=bench.fault.line if bench.fault is not None and session.plant.fault_on else "",
+        never_trips=session.plant.never_trips,
         restoration=best,
         restored_w=restored_w(session.plant, state=state) if state is not None else 0.0,
         import_max_w=session.import_max_w,

@@ -36,8 +36,9 @@ from adms.client import (
     TelemetrySource,
 )
 from hil.devices import Answer, FieldCommand
+from hil.frames import FrameUse, account
 from hil.meters import MeterPoint
-from hil.picture import FrameUse, RoundMove, RoundNews
+from hil.picture import RoundMove, RoundNews
 
 START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 """Feeder second 0."""
@@ -241,19 +242,9 @@ class ServiceLink:
         )
 
     async def frames_used(self) -> Mapping[str, FrameUse]:
-        """By source, from the journal: every cut's account against the one before it."""
-        last: dict[tuple[str, int], int] = {}
-        used: dict[str, int] = {}
-        twice: dict[str, int] = {}
-        async for entry in self._insight.journal():
-            if entry.kind is not EntryKind.CUT:
-                continue
-            for source, (instance_epoch, sequence) in json.loads(entry.body)["used"].items():
-                before = last.get((source, instance_epoch), 0)
-                last[(source, instance_epoch)] = max(before, sequence)
-                used[source] = used.get(source, 0) + max(0, sequence - before)
-                twice[source] = twice.get(source, 0) + max(0, before - sequence)
-        return {source: FrameUse(used=used[source], twice=twice[source]) for source in used}
+        """By source, from the whole journal."""
+        entries = self._insight.journal()
+        return account([json.loads(entry.body) async for entry in entries if entry.kind is EntryKind.CUT])
 
     async def close(self) -> None:
         """Let go of the service."""

@@ -1,15 +1,16 @@
 """Brute force: the most load that can be restored after a fault, each candidate solved by OpenDSS.
 
 Zones (what switches bound) are joined into rooted forests over the remote switches of the dead part. Dropped zones are
-tried from the least load upwards, so the first candidate within limits is the best. A candidate must keep ratings and
-emergency voltage limits with taps as they stand, and the normal limits after the tap steps that help most, one after
-the other. Switches of the live part and capacitors stay as they are; DER of the dead part are off.
+tried from the least load upwards, so the first candidate within limits is the best; where there are too many zones for
+every set of them, and where the budget of solves ends, the answer says that it is a lower bound. A candidate must keep
+ratings and emergency voltage limits with taps as they stand, and the normal limits after the tap steps that help most,
+one after the other. Switches of the live part and capacitors stay as they are; DER of the dead part are off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -19,6 +20,10 @@ from hil.overlay import Overlay
 from hil.plant.circuit import Circuit
 
 MAX_CURE_STEPS = 20
+ALL_SETS_UP_TO = 14
+"""So many zones: every set of them is tried as the dropped one."""
+LARGEST_SET = 3
+"""Zones in a dropped set where there are more; besides, everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +49,13 @@ class Restoration:
     switches: Mapping[str, bool]
     """Positions of the best candidate that differ from the state."""
     solves: int
-    exhausted: bool
-    """False where the budget of solves ended the search: the answer is then a lower bound."""
+    unproven: str
+    """Why something better may exist: the answer is then a lower bound. Empty where every candidate was tried."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing better exists."""
+        return not self.unproven
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +123,27 @@ def _forests(zones: frozenset[int], *, edges: tuple[tuple[str, int, int], ...], 
     yield from grow(0, [], {zone: zone for zone in [*zones, root]})
 
 
+def _dropped_in_order(load_w: Mapping[int, float]) -> Iterator[frozenset[int]]:
+    """Sets of zones to leave dark, least load first."""
+    largest = len(load_w) if len(load_w) <= ALL_SETS_UP_TO else LARGEST_SET
+    options = [frozenset(chosen) for count in range(largest + 1) for chosen in combinations(sorted(load_w), count)]
+    if largest < len(load_w):
+        options.append(frozenset(load_w))
+    yield from sorted(
+        options, key=lambda dropped: (sum(load_w[zone] for zone in dropped), len(dropped), sorted(dropped))
+    )
+
+
+def _untried(load_w: Mapping[int, float], *, dropped: frozenset[int]) -> str:
+    """Why a set that was not tried may be better than dropping `dropped`; empty where none can be."""
+    if len(load_w) <= ALL_SETS_UP_TO:
+        return ""
+    least = sum(sorted(load_w.values())[: LARGEST_SET + 1])
+    if sum(load_w[zone] for zone in dropped) <= least:
+        return ""
+    return f"of {len(load_w)} zones no more than {LARGEST_SET} were dropped at a time"
+
+
 class Oracle:
     """Restorations of one faulted feeder, on a circuit of its own (`circuit` must not be anyone else's)."""
 
@@ -142,23 +173,29 @@ class Oracle:
         lost_w = sum(zones[zone].load_w for zone in dead | faulted)
         candidates = frozenset(dead - faulted)
         edges = self._edges(zone_of, candidates=candidates, faulted=faulted)
-        self._stand(state, faulted=faulted, zone_of=zone_of)
-        bounds = self._present_bounds(live_buses)
         self._solves = 0
-        for dropped in self._dropped_in_order(candidates, zones=zones):
+        nothing = Restoration(restorable_w=0.0, lost_w=lost_w, switches={}, solves=0, unproven="")
+        if not self._stand(state):
+            return replace(nothing, unproven=f"the feeder as it stands has no solution: {self._circuit.engine.problem}")
+        bounds = self._present_bounds(live_buses)
+        load_w = {zone: zones[zone].load_w for zone in candidates}
+        for dropped in _dropped_in_order(load_w):
             kept = candidates - dropped
             kept_edges = tuple(e for e in edges if {e[1], e[2]} <= kept | {-1})
             for forest in _forests(kept, edges=kept_edges, root=-1):
                 if self._solves >= self._max_solves:
-                    return self._answer(
-                        None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=self._solves, state=state
-                    )
+                    ended = f"the budget of {self._max_solves} solves ended the search"
+                    return replace(nothing, solves=self._solves, unproven=ended)
                 positions = self._positions(state, forest=forest, edges=edges, faulted=faulted, zone_of=zone_of)
                 if self._within_limits(positions, state=state, bounds=bounds):
-                    return self._answer(
-                        positions, zones=zones, kept=kept, lost_w=lost_w, solves=self._solves, state=state
+                    return Restoration(
+                        restorable_w=sum(load_w[zone] for zone in kept),
+                        lost_w=lost_w,
+                        switches={s: c for s, c in positions.items() if state.closed[s] != c},
+                        solves=self._solves,
+                        unproven=_untried(load_w, dropped=dropped),
                     )
-        return self._answer(None, zones=zones, kept=frozenset(), lost_w=lost_w, solves=self._solves, state=state)
+        return replace(nothing, solves=self._solves, unproven=_untried(load_w, dropped=candidates))
 
     # ---- the graph ------------------------------------------------------------------------------------------
 
@@ -182,20 +219,9 @@ class Oracle:
             edges.append((switch.id, a, b))
         return tuple(edges)
 
-    def _dropped_in_order(self, candidates: frozenset[int], *, zones: Mapping[int, _Zone]) -> Iterator[frozenset[int]]:
-        """Sets of zones to leave dark, least load first; sets of up to three zones, then everything."""
-        options = [
-            frozenset(chosen)
-            for count in range(min(3, len(candidates)) + 1)
-            for chosen in combinations(candidates, count)
-        ]
-        options.append(candidates)
-        options.sort(key=lambda dropped: (sum(zones[zone].load_w for zone in dropped), len(dropped), sorted(dropped)))
-        yield from options
-
     # ---- the physics ----------------------------------------------------------------------------------------
 
-    def _stand(self, state: FeederState, *, faulted: set[int], zone_of: Mapping[str, int]) -> None:
+    def _stand(self, state: FeederState) -> bool:
         engine = self._circuit.engine
         for regulator, position in state.taps.items():
             self._circuit.set_tap(regulator, position=position)
@@ -205,7 +231,7 @@ class Oracle:
             engine.set_generator(der.split(".", 1)[1], s_injection_va=power)
         engine.set_loads(state.demand_va)
         self._move(state.closed)
-        engine.solve()
+        return engine.solve()
 
     def _move(self, positions: Mapping[str, bool]) -> None:
         for switch, closed in positions.items():
@@ -310,22 +336,3 @@ class Oracle:
                 if named:
                     break
         return {self._circuit.element(element): rating for element, rating in ratings.items()}
-
-    def _answer(
-        self,
-        positions: Mapping[str, bool] | None,
-        *,
-        zones: Mapping[int, _Zone],
-        kept: frozenset[int],
-        lost_w: float,
-        solves: int,
-        state: FeederState,
-    ) -> Restoration:
-        changed = {s: c for s, c in (positions or {}).items() if state.closed[s] != c}
-        return Restoration(
-            restorable_w=sum(zones[zone].load_w for zone in kept),
-            lost_w=lost_w,
-            switches=changed,
-            solves=solves,
-            exhausted=positions is not None or solves < self._max_solves,
-        )

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hil.engine import FloatArray
+from hil.frames import FrameUse
 from hil.plant.circuit import Node
 
 LATCHED = frozenset({"switch", "tap", "capacitor"})
@@ -47,14 +48,6 @@ class RoundNews:
     """(device, guard, reason)."""
     nodes: Mapping[Node, tuple[float, float]] | None
     """Voltage and its sigma by live node; None where there was no estimate."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameUse:
-    """Frames of one source in the journal's account."""
-
-    used: int
-    twice: int
 
 
 def in_columns(news: RoundNews, *, nodes: tuple[Node, ...]) -> tuple[FloatArray, FloatArray]:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from hil.engine import FloatArray
 from hil.plant.circuit import Node
-from hil.plant.plant import PlantEvent
+from hil.plant.events import PlantEvent
 from hil.record import DEAD_PU, EstimateRow, Trace
 
 PHASE_COLOUR = {1: "#c0392b", 2: "#d68910", 3: "#2471a3"}

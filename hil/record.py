@@ -8,7 +8,8 @@ import numpy as np
 
 from hil.engine import FloatArray
 from hil.plant.circuit import Node
-from hil.plant.plant import Plant, PlantEvent
+from hil.plant.events import PlantEvent
+from hil.plant.plant import Plant
 
 
 @dataclass(kw_only=True)
@@ -25,6 +26,8 @@ class Trace:
     in_fault: list[bool] = field(default_factory=list)
     """Protection was still working on the fault."""
     battery_w: list[float] = field(default_factory=list)
+    unsolved: list[tuple[float, str]] = field(default_factory=list)
+    """(time, why) of every step, between scans too, for which the plant found no solution: no truth there."""
     events: list[PlantEvent] = field(default_factory=list)
 
     def take(self, plant: Plant, *, in_fault: bool) -> None:
@@ -35,6 +38,7 @@ class Trace:
         self.losses_w.append(plant.circuit.engine.losses_w())
         self.customers_off.append(plant.customers_off())
         self.in_fault.append(in_fault)
+        self.unsolved = list(plant.unsolved)
         self.battery_w.append(sum(unit.p_w for unit in plant.ders.values() if unit.soc_frac is not None))
 
     def live_range(self, row: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from hil.plant.plant import PlantEvent
+from hil.plant.events import PlantEvent
 
 _WORDS = {
     "fault": "fault on {element}: {text}",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,31 +11,11 @@ from hil.engine import ComplexArray, FloatArray
 from hil.plant.circuit import Circuit, Node
 from hil.plant.customers import Customers
 from hil.plant.der import DerUnit
+from hil.plant.events import PlantEvent, Watcher
 from hil.plant.local import LocalCapacitor, LocalRegulator
-from hil.plant.protection import Relay
+from hil.plant.protection import Relay, why_it_never_trips
 from hil.plant.weather import Sky
 from hil.scenario import FaultEvent, Scenario
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlantEvent:
-    """Something that happened on the feeder."""
-
-    time_s: float
-    element: str
-    what: str
-    """fault, trip, reclose, lockout, opened, closed, tap, capacitor, indicator, der_trip, der_return."""
-    text: str
-    by: str
-    """command, protection, local, nature."""
-
-
-class Watcher(Protocol):
-    """Is told of every switching before it happens."""
-
-    def switching(self, *, switch: str, closed: bool, by: str, time_s: float, positions: Mapping[str, bool]) -> None:
-        """`positions` are those before it."""
-        ...
 
 
 class Plant:
@@ -56,7 +35,10 @@ class Plant:
         self.time_s = 0.0
         self.events: list[PlantEvent] = []
         self.watcher: Watcher | None = None
-        self.solved = True
+        self.unsolved: list[tuple[float, str]] = []
+        """(time, why) of every step without a solution."""
+        self.never_trips = ""
+        """Why the fault cannot trip anything where it is; empty where it can, or before it."""
         self._scenario = scenario
         self._fault = fault
         self.fault_on = False
@@ -221,6 +203,9 @@ class Plant:
         if fault is None or self.fault_on or self.time_s < fault.time_s - 1e-9:
             return
         self.fault_on = True
+        self.never_trips = why_it_never_trips(
+            self.circuit.fault_nodes, topology=self.circuit.topology, closed=self.closed, relays=self.relays
+        )
         self.circuit.engine.command("fault.hil.enabled=yes")
         self._note(fault.line, what="fault", text=f"permanent {fault.kind} fault at mid-line", by="nature")
 
@@ -270,7 +255,8 @@ class Plant:
         engine.set_loads(self.demand_va)
         for name, unit in self.ders.items():
             engine.set_generator(name.split(".", 1)[1], s_injection_va=complex(unit.p_w, unit.q_var))
-        self.solved = engine.solve()
+        if not engine.solve():
+            self.unsolved.append((self.time_s, engine.problem))
         self._v_all = engine.voltages()
 
     def _protect(self) -> None:

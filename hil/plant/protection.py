@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hil.engine import ComplexArray
 from hil.overlay import SwitchEntry
+from hil.plant.circuit import Node, Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,17 @@ class ProtectionTimes:
     """A fault indicator latches when a phase current jumps by more than this"""
     indicator_min_a: float
     """and is above this."""
+
+
+def why_it_never_trips(
+    place: Sequence[Node], *, topology: Topology, closed: Mapping[str, bool], relays: Collection[str]
+) -> str:
+    """Why a fault at `place` cannot trip anything, however large its current; empty where it can."""
+    if topology.energised(closed).isdisjoint(place):
+        return "it had no supply when it failed"
+    if not topology.energised({**closed, **dict.fromkeys(relays, False)}).isdisjoint(place):
+        return "no breaker or recloser stands between it and its source"
+    return ""
 
 
 class Relay:

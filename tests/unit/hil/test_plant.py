@@ -2,10 +2,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hil.arms import run_idle
 from hil.plant.circuit import build_circuit
 from hil.plant.plant import Plant
+from hil.plant.protection import why_it_never_trips
+from hil.record import Trace
 from hil.scenario import FaultEvent
 from tests.unit.hil.bench_case import bench, small_circuit, small_feeder, steady_scenario
 
@@ -63,7 +66,7 @@ def test_dead_loads_draw_nothing_and_dead_nodes_have_no_voltage(tmp_path: Path) 
     plant = small_plant(tmp_path)
     plant.operate_switch("switch.ab", closed=False)
     plant.advance(10.0)
-    assert plant.solved
+    assert plant.unsolved == []
     assert plant.node_v("c", phase=1) < 1e-3
     # What is left is load a, 100 kW at nominal voltage; the line takes less than 1 %.
     assert 99e3 < plant.import_w() < 101e3
@@ -130,3 +133,31 @@ def test_left_alone_the_feeder_of_the_story_locks_out_and_keeps_its_customers_of
     assert trace.customers_off[-1] > 100
     assert max(trace.customers_off[:80]) == 0
     assert all(low > 0.9 and high < 1.08 for low, high in map(trace.live_range, range(80)))
+
+
+def test_every_step_without_a_solution_is_recorded_with_its_reason(tmp_path: Path) -> None:
+    plant = small_plant(tmp_path)
+    plant.advance(2.0)
+    assert plant.unsolved == []
+    plant.circuit.engine.command("set maxiterations=1")
+    plant.operate_switch("switch.ab", closed=False)
+    plant.advance(3.0)
+    trace = Trace(nodes=plant.circuit.nodes)
+    trace.take(plant, in_fault=False)
+    assert trace.unsolved == [(3.0, "no convergence in 1 iterations")]
+
+
+@pytest.mark.parametrize(
+    ("opened", "relays", "why"),
+    [
+        ((), ("switch.breaker",), ""),
+        (("switch.ab",), ("switch.breaker",), "it had no supply when it failed"),
+        ((), ("switch.bc",), "no breaker or recloser stands between it and its source"),
+    ],
+)
+def test_a_fault_place_that_cannot_trip_anything_is_known(
+    tmp_path: Path, opened: tuple[str, ...], relays: tuple[str, ...], why: str
+) -> None:
+    circuit = small_circuit(tmp_path, fault="line.b")
+    closed = {switch.id: switch.normally_closed and switch.id not in opened for switch in circuit.overlay.switches}
+    assert why_it_never_trips(circuit.fault_nodes, topology=circuit.topology, closed=closed, relays=relays) == why

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hil.record import EstimateRow, Trace, minute_means, score_estimates, voltag
 from hil.referee import Unsafe
 from hil.report import Run, write_report, write_results
 from hil.story import Story
-from tests.unit.hil.bench_case import bench
+from tests.unit.hil.bench_case import bench, scenario
 
 
 def rows(trace: Trace, *, sigma: float) -> list[EstimateRow]:
@@ -62,13 +63,25 @@ def test_minute_means_are_over_whole_minutes() -> None:
     assert minute_means(trace, from_s=30.0) == [(90.0, 1000.0), (150.0, 2000.0)]
 
 
-def findings(trace: Trace, *, unsafe: tuple[Unsafe, ...] = (), restored_w: float = 1e6) -> Findings:
+BEST = Restoration(restorable_w=1e6, lost_w=1.2e6, switches={}, solves=3, unproven="")
+
+
+def findings(
+    trace: Trace,
+    *,
+    unsafe: tuple[Unsafe, ...] = (),
+    restored_w: float = 1e6,
+    best: Restoration | None = BEST,
+    never_trips: str = "",
+) -> Findings:
     return Findings(
         trace=trace,
         limits=bench().overlay.limits,
         frames=(FrameCount(source_id="gateway", sent=300, used=300, used_twice=0),),
         unsafe=unsafe,
-        restoration=Restoration(restorable_w=1e6, lost_w=1.2e6, switches={}, solves=3, exhausted=True),
+        fault="line.l67",
+        never_trips=never_trips,
+        restoration=best,
         restored_w=restored_w,
         import_max_w=2.0e6,
         import_judged_from_s=450.0,
@@ -134,3 +147,36 @@ def test_every_broken_limit_is_named_and_nothing_measured_never_holds() -> None:
     assert not none["estimate_ratio_max"].held
     assert not none["voltage_ok_frac_min"].held
     assert not none["import_excess_frac_max"].held
+
+
+def test_a_fault_whose_restoration_was_never_judged_does_not_hold_unless_nothing_could_trip() -> None:
+    setup = bench()
+    trace = Trace(nodes=())
+    limits = setup.scenario.acceptance
+    unjudged = {c.name: c for c in judge(findings(trace, best=None), limits=limits)}["restored_frac_min"]
+    assert not unjudged.held
+    assert "line.l67 was not judged: no lockout was seen" in unjudged.text
+    by_design = {c.name: c for c in judge(findings(trace, best=None, never_trips="it had no supply"), limits=limits)}[
+        "restored_frac_min"
+    ]
+    assert by_design.held
+    assert by_design.text.endswith("it had no supply")
+
+
+def test_nothing_found_by_a_search_that_did_not_end_judges_nothing() -> None:
+    limits = scenario().acceptance
+    nothing = Restoration(restorable_w=0.0, lost_w=1e6, switches={}, solves=9, unproven="the budget ended")
+    for best, held in ((nothing, False), (replace(nothing, unproven=""), True)):
+        checks = {c.name: c for c in judge(findings(Trace(nodes=()), best=best), limits=limits)}
+        assert checks["restored_frac_min"].held == held
+    bound = replace(BEST, unproven="the budget ended")
+    checks = {c.name: c for c in judge(findings(Trace(nodes=()), best=bound), limits=limits)}
+    assert "a lower bound: the budget ended" in checks["restored_frac_min"].text
+
+
+def test_a_step_of_the_plant_without_a_solution_is_no_truth_to_judge_on() -> None:
+    trace = Trace(nodes=())
+    trace.unsolved = [(181.3, "no convergence in 200 iterations")]
+    check = {c.name: c for c in judge(findings(trace), limits=scenario().acceptance)}["plant_unsolved"]
+    assert not check.held
+    assert check.text == "1 steps of the plant without a solution; first at 181.3 s: no convergence in 200 iterations"

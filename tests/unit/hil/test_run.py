@@ -13,8 +13,9 @@ from hil.arms import Bench, restoration, restored_w
 from hil.devices import Answer, FieldCommand
 from hil.field import Field, answer
 from hil.fieldbus import Message
+from hil.frames import FrameUse
 from hil.meters import GATEWAY, Meters
-from hil.picture import FrameUse, RoundNews
+from hil.picture import RoundNews
 from hil.record import Trace
 from hil.referee import Referee
 from hil.run import Outage, Session
