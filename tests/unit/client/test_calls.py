@@ -52,7 +52,7 @@ async def server() -> AsyncIterator[grpc.aio.Server]:
 
 
 async def test_a_call_that_is_not_answered_ends_at_its_deadline(server: grpc.aio.Server) -> None:
-    serving = Silent()  # type: ignore[abstract] (the only RPC that is called)
+    serving = Silent()  # type: ignore[abstract]  # the other RPCs are not called
     insight_pb2_grpc.add_InsightServiceServicer_to_server(serving, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
