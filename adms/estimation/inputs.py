@@ -57,7 +57,7 @@ class InputPrior:
         sigma = np.where(known, np.maximum(sigma, _SIGMA_FLOOR_PU), _NOTHING_KNOWN_PU)
         self._w = np.concatenate([sigma**-2.0, sigma**-2.0])
         self._law = arrays.injector_zip[rows]
-        self._scale = (arrays.v_base_v[arrays.injector_fr] / arrays.injector_v_nominal_v)[rows]
+        self._scale = arrays.injector_v_scale[rows]
         self._build_common(policy)
         radial, tangential = policy.source_v_sigma_pu**-2.0, policy.source_angle_sigma_rad**-2.0
         u = layout.emf_pu / np.abs(layout.emf_pu)

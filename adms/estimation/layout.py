@@ -18,8 +18,8 @@ import scipy.sparse as sp
 
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
-from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
-from adms.grid.sources import SourceEquivalent, source_equivalents
+from adms.grid.arrays import BoolArray, NetworkArrays
+from adms.grid.sources import SourceEquivalent
 from adms.grid.state import GridState
 
 
@@ -119,11 +119,10 @@ def layout_of(arrays: NetworkArrays, grid: GridState) -> Layout:
     live = np.flatnonzero(energised)
     row_of_node = np.full(arrays.node_count, -1, dtype=np.int64)
     row_of_node[live] = np.arange(live.size)
-    on = energised[arrays.injector_fr] & ((arrays.injector_to == GROUND) | energised[arrays.injector_to])
-    injectors = np.flatnonzero(on)
+    injectors = np.flatnonzero(arrays.injector_live(energised))
     row_of_injector = np.full(len(arrays.injectors), -1, dtype=np.int64)
     row_of_injector[injectors] = np.arange(injectors.size)
-    sources = source_equivalents(arrays)
+    sources = arrays.sources
     y_all, _ = arrays.source_norton_pu()
     first = np.cumsum([0, *(len(s.nodes) for s in sources)])
     entry_row = [np.repeat(row_of_node[s.nodes], len(s.nodes)) for s in sources]

@@ -94,13 +94,11 @@ def picture_of(
 def _source_power_va(problem: Problem, *, v: ComplexArray, emf: ComplexArray) -> ComplexArray:
     """[source] delivered by the estimated, not the nominal, open-circuit voltages."""
     layout = problem.layout
-    out = []
-    for s, equivalent in enumerate(layout.sources):
-        at = v[equivalent.nodes]
-        first = layout.emf_first[s]
-        inside = emf[first : first + len(equivalent.nodes)]
-        out.append(np.sum(at * np.conj(equivalent.y_pu @ (inside - at))) * S_BASE_VA)
-    return np.array(out, dtype=np.complex128)
+    delivered = [
+        equivalent.power_pu(v, emf_pu=emf[at : at + len(equivalent.nodes)])
+        for equivalent, at in zip(layout.sources, layout.emf_first, strict=True)
+    ]
+    return S_BASE_VA * np.array(delivered, dtype=np.complex128)
 
 
 def _sigma_source(problem: Problem, verdict: Verdict, policy: EstimationPolicy) -> IntArray:

@@ -64,8 +64,7 @@ def nominal_loads(estimate: Estimate, arrays: NetworkArrays) -> ComplexArray:
         [injector] VA at nominal voltage.
     """
     v = estimate.v_phasor_pu
-    across = np.abs(arrays.incidence.T @ np.nan_to_num(v))
-    ratio = across * arrays.v_base_v[arrays.injector_fr] / arrays.injector_v_nominal_v
+    ratio = np.abs(arrays.incidence.T @ np.nan_to_num(v)) * arrays.injector_v_scale
     factor = voltage_factor(ratio, arrays.injector_zip)
     known = (factor > 0.0) & np.isfinite(estimate.s_injection_va) & (estimate.s_injection_va != 0.0)
     nominal = np.where(known, estimate.s_injection_va / np.where(known, factor, 1.0), 0.0)

@@ -17,10 +17,12 @@ from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.model import Branch, BranchKind, ComplexMatrix, Der, Load, NetworkModel, NodeRef
+from adms.grid.sources import SourceEquivalent
 from adms.grid.state import GridState
 
 S_BASE_VA = 1e6
 GROUND = -1
+_NO_INDEX = np.zeros(0, dtype=np.int64)
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -41,13 +43,22 @@ class Injector:
     is_der: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Block:
-    """Entries of one element in Y: rows, columns and per-unit values."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pattern:
+    """Every entry that Y can have, element by element, with the index of what moves it: -1 where nothing does."""
 
     row: IntArray
     col: IntArray
     value: ComplexArray
+    """Switches closed, taps at neutral, capacitors at one step."""
+    switch: IntArray
+    """In `NetworkArrays.switches`."""
+    tap: IntArray
+    """In `NetworkArrays.tapped`."""
+    tap_power: FloatArray
+    """How many of row and column are at the tapped winding."""
+    capacitor: IntArray
+    """In the model's capacitors."""
 
 
 class NetworkArrays:
@@ -80,10 +91,6 @@ class NetworkArrays:
         self._branch_y_pu = tuple(
             self._per_unit(dense(b.y_primitive_siemens), nodes)
             for b, nodes in zip(model.branches, self.branch_nodes, strict=True)
-        )
-        self._source_y_pu = tuple(
-            self._per_unit(dense(s.y_primitive_siemens), nodes)
-            for s, nodes in zip(model.sources, self.source_nodes, strict=True)
         )
         self._capacitor_y_pu = tuple(
             self._per_unit(dense(c.y_step_siemens), nodes)
@@ -168,39 +175,98 @@ class NetworkArrays:
             return y * np.outer(scale, scale)
         return y
 
-    def admittance_pu(self, state: GridState) -> sp.csc_matrix:
-        """Network admittance without loads and without sources, [node, node] per unit."""
-        rows, cols, values = [], [], []
-        for index, nodes in enumerate(self.branch_nodes):
-            branch = self.branches[index]
-            if branch.switch is not None and not state.closed[branch.id]:
-                continue
-            y = self.branch_admittance_pu(index, state)
-            rows.append(np.repeat(nodes, len(nodes)))
-            cols.append(np.tile(nodes, len(nodes)))
-            values.append(y.ravel())
-        for capacitor, nodes, y in zip(self.model.capacitors, self.capacitor_nodes, self._capacitor_y_pu, strict=True):
-            rows.append(np.repeat(nodes, len(nodes)))
-            cols.append(np.tile(nodes, len(nodes)))
-            values.append(y.ravel() * state.capacitor_steps[capacitor.id])
-        size = self.node_count
-        return sp.csc_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))), shape=(size, size))
+    @cached_property
+    def switches(self) -> IntArray:
+        """Branch indices of the switches."""
+        return np.array([i for i, b in enumerate(self.branches) if b.switch is not None], dtype=np.int64)
 
-    def source_norton_pu(self) -> tuple[sp.csc_matrix, ComplexArray]:
-        """(admittance of all sources [node, node], their Norton currents [node]), per unit."""
+    @cached_property
+    def tapped(self) -> IntArray:
+        """Branch indices of the tap changers."""
+        return np.array([i for i, b in enumerate(self.branches) if b.taps is not None], dtype=np.int64)
+
+    def _switch_closed(self, state: GridState) -> BoolArray:
+        """[switch + 1] positions in the order of `switches`; the last, that is index -1, is True: no switch."""
+        return np.array([*(state.closed[self.branches[i].id] for i in self.switches), True], dtype=np.bool_)
+
+    @cached_property
+    def _pattern(self) -> _Pattern:
+        switch_at = {int(branch): i for i, branch in enumerate(self.switches)}
+        tap_at = {int(branch): i for i, branch in enumerate(self.tapped)}
+        parts: list[tuple[IntArray, ComplexArray, int, int, FloatArray, int]] = []
+        for index, (nodes, y) in enumerate(zip(self.branch_nodes, self._branch_y_pu, strict=True)):
+            branch = self.branches[index]
+            at_winding = np.zeros(len(nodes))
+            if branch.taps is not None:
+                start = sum(len(t) for t in branch.terminals[: branch.taps.terminal])
+                at_winding[start : start + len(branch.terminals[branch.taps.terminal])] = 1.0
+            parts.append((nodes, y, switch_at.get(index, -1), tap_at.get(index, -1), at_winding, -1))
+        for index, (nodes, y) in enumerate(zip(self.capacitor_nodes, self._capacitor_y_pu, strict=True)):
+            parts.append((nodes, y, -1, -1, np.zeros(len(nodes)), index))
+        count = [y.size for _, y, *_ in parts]
+        return _Pattern(
+            row=np.concatenate([_NO_INDEX, *(np.repeat(nodes, len(nodes)) for nodes, *_ in parts)]),
+            col=np.concatenate([_NO_INDEX, *(np.tile(nodes, len(nodes)) for nodes, *_ in parts)]),
+            value=np.concatenate([np.zeros(0, dtype=np.complex128), *(y.ravel() for _, y, *_ in parts)]),
+            switch=np.repeat(np.array([part[2] for part in parts], dtype=np.int64), count),
+            tap=np.repeat(np.array([part[3] for part in parts], dtype=np.int64), count),
+            tap_power=np.concatenate([np.zeros(0), *(np.add.outer(p[4], p[4]).ravel() for p in parts)]),
+            capacitor=np.repeat(np.array([part[5] for part in parts], dtype=np.int64), count),
+        )
+
+    def admittance_pu(self, state: GridState) -> sp.csc_matrix:
+        """Network admittance without loads and without sources, [node, node] per unit. An open branch has no entry."""
+        pattern = self._pattern
+        tapped = [(self.branches[i].id, self.branches[i].taps) for i in self.tapped]
+        ratio = np.array([*(1.0 + state.tap_position[e] * t.step_pu for e, t in tapped if t is not None), 1.0])
+        steps = np.array([*(state.capacitor_steps[c.id] for c in self.model.capacitors), 1], dtype=np.float64)
+        value = pattern.value * ratio[pattern.tap] ** -pattern.tap_power * steps[pattern.capacitor]
+        shut = self._switch_closed(state)[pattern.switch]
+        size = self.node_count
+        return sp.csc_matrix((value[shut], (pattern.row[shut], pattern.col[shut])), shape=(size, size))
+
+    @cached_property
+    def sources(self) -> tuple[SourceEquivalent, ...]:
+        """Norton equivalents, in model order."""
+        return tuple(
+            SourceEquivalent(
+                nodes=nodes,
+                emf_pu=np.array(source.v_magnitude_pu) * np.exp(1j * np.array(source.v_angle_rad)),
+                y_pu=self._per_unit(dense(source.y_primitive_siemens), nodes),
+            )
+            for source, nodes in zip(self.model.sources, self.source_nodes, strict=True)
+        )
+
+    @cached_property
+    def _source_norton_pu(self) -> tuple[sp.csc_matrix, ComplexArray]:
         size = self.node_count
         current = np.zeros(size, dtype=np.complex128)
-        rows, cols, values = [], [], []
-        for source, nodes, y in zip(self.model.sources, self.source_nodes, self._source_y_pu, strict=True):
-            emf = np.array(source.v_magnitude_pu) * np.exp(1j * np.array(source.v_angle_rad))
-            current[nodes] += y @ emf
-            rows.append(np.repeat(nodes, len(nodes)))
-            cols.append(np.tile(nodes, len(nodes)))
-            values.append(y.ravel())
-        matrix = sp.csc_matrix(
-            (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))), shape=(size, size)
-        )
-        return matrix, current
+        for source in self.sources:
+            current[source.nodes] += source.y_pu @ source.emf_pu
+        current.flags.writeable = False
+        row = np.concatenate([_NO_INDEX, *(np.repeat(s.nodes, len(s.nodes)) for s in self.sources)])
+        col = np.concatenate([_NO_INDEX, *(np.tile(s.nodes, len(s.nodes)) for s in self.sources)])
+        value = np.concatenate([np.zeros(0, dtype=np.complex128), *(s.y_pu.ravel() for s in self.sources)])
+        return sp.csc_matrix((value, (row, col)), shape=(size, size)), current
+
+    def source_norton_pu(self) -> tuple[sp.csc_matrix, ComplexArray]:
+        """(admittance of all sources [node, node], their Norton currents [node]), per unit. Shared: not to be written
+        to."""
+        return self._source_norton_pu
+
+    @cached_property
+    def injector_v_scale(self) -> FloatArray:
+        """[injector] voltage over its own nominal one, for 1 per unit across it (base of its `fr` node)."""
+        return np.asarray(self.v_base_v[self.injector_fr] / self.injector_v_nominal_v)
+
+    def injector_live(self, energised: BoolArray) -> BoolArray:
+        """[injector] True where every node of the injector is energised.
+
+        Args:
+            energised: [node].
+        """
+        grounded = self.injector_to == GROUND
+        return np.asarray(energised[self.injector_fr] & (grounded | energised[self.injector_to]))
 
     def branch_power_va(self, index: int, state: GridState, v_phasor_pu: ComplexArray) -> ComplexArray:
         """Complex power into a branch at each of its concatenated terminal nodes, VA."""
@@ -243,10 +309,17 @@ class NetworkArrays:
             owner += [index] * len(couples)
         return np.array(fr, dtype=np.int64), np.array(to, dtype=np.int64), np.array(owner, dtype=np.int64)
 
+    @cached_property
+    def _switch_of_branch(self) -> IntArray:
+        """[branch] index in `switches`, -1 where it is none."""
+        place = np.full(len(self.branches), -1, dtype=np.int64)
+        place[self.switches] = np.arange(len(self.switches))
+        return place
+
     def islands(self, state: GridState) -> IntArray:
         """[node] number of the conductor island that a node belongs to: what closed branches join."""
         fr, to, owner = self.conductor_joints
-        shut = np.array([b.switch is None or state.closed[b.id] for b in self.branches], dtype=np.bool_)[owner]
+        shut = self._switch_closed(state)[self._switch_of_branch[owner]]
         size = self.node_count
         adjacency = sp.csr_matrix((np.ones(int(shut.sum())), (fr[shut], to[shut])), shape=(size, size))
         return np.asarray(sp.csgraph.connected_components(adjacency, directed=False)[1], dtype=np.int64)

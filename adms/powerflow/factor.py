@@ -86,7 +86,7 @@ def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
     no_load = np.asarray(lu.solve(current))
     if not np.isfinite(no_load).all():
         return NotSolved(reason="the network matrix is singular to rounding: a node floats", iterations=0)
-    injectors = np.flatnonzero(injector_is_live(arrays, energised=energised))
+    injectors = np.flatnonzero(arrays.injector_live(energised))
     return Factor(
         arrays=arrays,
         grid=grid,
@@ -107,7 +107,4 @@ def injector_is_live(arrays: NetworkArrays, *, energised: BoolArray) -> BoolArra
         arrays: the network in solver order.
         energised: [node].
     """
-    if len(arrays.injectors) == 0:
-        return np.zeros(0, dtype=np.bool_)
-    grounded = arrays.injector_to < 0
-    return np.asarray(energised[arrays.injector_fr] & (grounded | energised[arrays.injector_to]))
+    return arrays.injector_live(energised)

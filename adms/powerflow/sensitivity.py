@@ -42,7 +42,7 @@ def voltage_sensitivity(
     across = at @ v
     size = np.abs(across)
     law = arrays.injector_zip[factor.injectors]
-    scale = (arrays.v_base_v[arrays.injector_fr] / arrays.injector_v_nominal_v)[factor.injectors]
+    scale = arrays.injector_v_scale[factor.injectors]
     f = voltage_factor(size * scale, law)
     slope = voltage_factor_slope(size * scale, law) * scale
     s = flow.s_injection_va[factor.injectors] / S_BASE_VA

@@ -18,7 +18,6 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
 from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
 from adms.grid.load_law import voltage_factor
-from adms.grid.sources import source_equivalents
 from adms.grid.state import GridState
 from adms.powerflow.factor import Factor, NotSolved, factorise
 
@@ -115,7 +114,7 @@ def solve_cases(
         given = v_start_pu[factor.live]
         v = np.where(np.isfinite(given) & (np.abs(given) > _V_COLLAPSED_PU), given, v)
     law = arrays.injector_zip[factor.injectors]
-    scale = (arrays.v_base_v[arrays.injector_fr] / arrays.injector_v_nominal_v)[factor.injectors][:, None]
+    scale = arrays.injector_v_scale[factor.injectors][:, None]
     transposed = factor.incidence.T.tocsr()
 
     done = np.zeros(cases, dtype=np.int64)
@@ -158,11 +157,11 @@ def _outcome(factor: Factor, *, v: ComplexArray, s_nominal: ComplexArray, iterat
     v_all = np.zeros(arrays.node_count, dtype=np.complex128)
     v_all[factor.live] = v
     law = arrays.injector_zip[factor.injectors]
-    scale = (arrays.v_base_v[arrays.injector_fr] / arrays.injector_v_nominal_v)[factor.injectors]
+    scale = arrays.injector_v_scale[factor.injectors]
     across = np.abs(factor.incidence.T @ v) * scale
     s = np.zeros(len(arrays.injectors), dtype=np.complex128)
     s[factor.injectors] = s_nominal * voltage_factor(across, law) * S_BASE_VA
-    delivered = np.array([source.power_va(v_all) for source in source_equivalents(arrays)], dtype=np.complex128)
+    delivered = S_BASE_VA * np.array([source.power_pu(v_all) for source in arrays.sources], dtype=np.complex128)
     return PowerFlow(
         v_phasor_pu=v_all,
         energised=factor.energised,
