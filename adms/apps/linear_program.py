@@ -18,9 +18,6 @@ class Optimum:
 
     x: FloatArray
     """[column]."""
-    objective: float
-    row_dual: FloatArray
-    """[row] change of the objective per unit of the row's limit that binds; 0 where none does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +65,7 @@ def minimise(program: LinearProgram) -> Optimum | NotOptimal:
     status = solver.getModelStatus()
     if status != highspy.HighsModelStatus.kOptimal:
         return NotOptimal(reason=solver.modelStatusToString(status))
-    solution = solver.getSolution()
-    x = np.array(solution.col_value, dtype=np.float64)
+    x = np.array(solver.getSolution().col_value, dtype=np.float64)
     # The simplex may leave a bound by its tolerance; a capability is never left.
     x = np.clip(x, program.lower, program.upper)
-    return Optimum(x=x, objective=float(program.cost @ x), row_dual=np.array(solution.row_dual, dtype=np.float64))
+    return Optimum(x=x)

@@ -1,14 +1,14 @@
 """The service's configuration file: TOML, the unit in every key, no default for anything that protects.
 
 `reference.toml` beside this module holds a complete one. Keys that several parts share stand once: the maximum age of
-telemetry in [round], the length of a lease in [gate].
+telemetry in [round], the length of a lease in [gate], the limits of taps, capacitors and stored energy in [interlock].
+What a number may be is in `bounds.py`.
 """
 
 import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from adms.adapters.model_file import load_model
 from adms.apps.dispatch import DispatchPolicy
@@ -20,6 +20,7 @@ from adms.core.ids import ModelVersion
 from adms.estimation import EstimationPolicy
 from adms.grid.model import NetworkModel
 from adms.runtime.gate_state import GatePolicy
+from adms.service.bounds import order_problems
 from adms.service.tables import Tables, read_toml
 
 REFERENCE = Path(__file__).with_name("reference.toml")
@@ -84,17 +85,16 @@ def load_configuration(path: Path) -> Configuration:
     service = tables.record(ServiceTable, "service")
     cycle = tables.record(RoundTable, "round")
     gate = tables.record(GatePolicy, "gate")
-    # Where a shared value is missing, its own table has said so; any number lets the other keys be checked.
-    age = {"telemetry_max_age_s": 1.0 if cycle is None else cycle.telemetry_max_age_s}
-    lease_s = 1.0 if gate is None else gate.lease_s
-    interlock = tables.record(InterlockPolicy, "interlock", given={**age, "der_lease_s": lease_s})
+    # Where a shared value is missing, its own table has said so, and the other keys are checked all the same.
+    age = {"telemetry_max_age_s": None if cycle is None else cycle.telemetry_max_age_s}
+    lease = {"der_lease_s": None if gate is None else gate.lease_s}
+    interlock = tables.record(InterlockPolicy, "interlock", given={**age, **lease})
     estimation = tables.record(EstimationPolicy, "estimation", given=age)
-    flisr = tables.record(FlisrPolicy, "flisr", given={"interlock": interlock or _any_interlock()})
-    voltvar = tables.record(VoltVarPolicy, "voltvar", given=age)
-    dispatch = tables.record(DispatchPolicy, "dispatch", given={**age, "lease_s": lease_s})
+    flisr = tables.record(FlisrPolicy, "flisr", given={"interlock": interlock})
+    voltvar = tables.record(VoltVarPolicy, "voltvar", given={"interlock": interlock})
+    dispatch = tables.record(DispatchPolicy, "dispatch", given={"interlock": interlock})
     problems = tables.problems
-    if cycle is not None:
-        problems.extend(_round_problems(cycle))
+    problems.extend(order_problems(tables.content))
     if gate is not None:
         problems.extend(_gate_problems(gate, period_s=0.0 if cycle is None else cycle.period_s))
     loaded, folder = None, path.parent
@@ -131,28 +131,6 @@ def split_address(address: str) -> tuple[str, int]:
     if not separator or not host or not port.isdigit() or int(port) > 65535:
         raise ValueError(address)
     return host.strip("[]"), int(port)
-
-
-def _any_interlock() -> InterlockPolicy:
-    zero: dict[str, Any] = dict.fromkeys(InterlockPolicy.__dataclass_fields__, 0)
-    return InterlockPolicy(**zero)
-
-
-def _round_problems(cycle: RoundTable) -> list[Problem]:
-    found = [
-        _problem("[round]", name, str(value), "must be above zero")
-        for name, value in (
-            ("period_s", cycle.period_s),
-            ("good_rounds_before_control", cycle.good_rounds_before_control),
-            ("telemetry_max_age_s", cycle.telemetry_max_age_s),
-            ("waiting_frames_max", cycle.waiting_frames_max),
-        )
-        if value <= 0
-    ]
-    if 0 < cycle.telemetry_max_age_s < cycle.period_s:
-        message = "must not be below period_s: every picture would be stale"
-        found.append(_problem("[round]", "telemetry_max_age_s", str(cycle.telemetry_max_age_s), message))
-    return found
 
 
 def _gate_problems(gate: GatePolicy, *, period_s: float) -> list[Problem]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from adms.core.errors import InputError, Problem
+from adms.service.bounds import outside_bounds
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Tables:
 
     def record(self, kind: type[T], name: str, *, given: Mapping[str, Any] | None = None) -> T | None:
         """One table as a record; None where there is a problem. Fields of `given` come from other tables and may not
-        stand in this one."""
+        stand in this one; None among them says that the other table has a problem."""
         fixed = dict(given or {})
         table = self.content.get(name)
         fields = [field for field in dataclasses.fields(kind) if field.name not in fixed]  # type: ignore[arg-type]
@@ -69,7 +69,9 @@ class Tables:
         for field in fields:
             if field.name not in table and field.default is dataclasses.MISSING:
                 self.problems.append(_problem(f"[{name}]", field.name, "", "is missing"))
-        return kind(**values, **fixed) if len(self.problems) == before else None
+        if len(self.problems) > before or any(value is None for value in fixed.values()):
+            return None
+        return kind(**values, **fixed)
 
     def _value(self, hint: Any, value: Any, *, table: str, key: str) -> Any:
         try:
@@ -79,8 +81,9 @@ class Tables:
             message = error.errors(include_url=False)[0]["msg"]
             self.problems.append(_problem(f"[{table}]", key, str(value), message))
             return value
-        if isinstance(found, float) and not math.isfinite(found):
-            self.problems.append(_problem(f"[{table}]", key, str(value), "must be a finite number"))
+        outside = outside_bounds(found, table=table, key=key)
+        if outside:
+            self.problems.append(_problem(f"[{table}]", key, str(value), outside))
         return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from adms.apps.dispatch.baseline import ahead_w, followed
 from adms.apps.dispatch.fleet import Member, fleet
 from adms.apps.dispatch.limits import InForce, error_w, in_force, need_w
-from adms.apps.dispatch.planning import Held, carry_plan, close_plans
+from adms.apps.dispatch.planning import Held, carry_plan, close_plans, setpoint_proposal
 from adms.apps.dispatch.policy import DispatchPolicy
 from adms.apps.dispatch.proof import Shared, proof_of, share_proved
 from adms.apps.dispatch.state import Baseline, DispatchState, LimitPlan
@@ -69,7 +69,7 @@ def decide(view: RoundView, *, state: DispatchState, policy: DispatchPolicy) -> 
         )
     )
     for outcome in held:
-        carried, news = carry_plan(view, outcome, last=state.plans.get(outcome.limit.interface))
+        carried, news = carry_plan(view, outcome, last=state.plans.get(outcome.limit.interface), policy=policy)
         progress += news
         if carried is not None:
             plans[outcome.limit.interface] = carried
@@ -164,6 +164,7 @@ def _hold(
         flow=None if shared is None else shared.flow,
         binding="" if shared is None else shared.binding,
         left_out=tuple((m.der.id, m.unusable) for m in behind if m.unusable),
+        solver="" if shared is None else shared.share.solver,
     )
 
 
@@ -238,15 +239,13 @@ def _proposals(
             continue
         steps = {step.device: k for k, step in enumerate(plan.plan.steps)}
         for member, p in zip(outcome.members, outcome.p_w, strict=True):
-            if abs(p - member.idle_w) < LED_W or not _may_lead(view, member, plan=plan):
+            if abs(p - member.idle_w) < LED_W or not view.permits(member.der.id, plan_id=plan.plan.plan_id):
                 continue
             standing[member.der.id] = float(p)
             proposals.append(
-                Proposal(
-                    device=member.der.id,
-                    setpoint=PowerSetpoint(p_injection_w=float(p), q_injection_var=None),
-                    app=App.DISPATCH,
-                    priority=Priority.LIMITS,
+                setpoint_proposal(
+                    member,
+                    p_w=float(p),
                     plan_id=plan.plan.plan_id,
                     step=steps.get(member.der.id, 0),
                     reason=plan.plan.title,
@@ -254,7 +253,7 @@ def _proposals(
             )
     for member in members:
         idle = member.der.kind is DerKind.BATTERY and not member.unusable and member.der.id not in standing
-        if idle and view.mode_of(member.der.id) is Mode.CONTROL:
+        if idle and view.permits(member.der.id, plan_id=None):
             proposals.append(
                 Proposal(
                     device=member.der.id,
@@ -267,8 +266,3 @@ def _proposals(
                 )
             )
     return tuple(sorted(proposals, key=lambda proposal: proposal.device)), standing
-
-
-def _may_lead(view: RoundView, member: Member, *, plan: LimitPlan) -> bool:
-    mode = view.mode_of(member.der.id)
-    return mode is Mode.CONTROL or (mode is Mode.ADVISE and plan.plan.plan_id in view.approved_plans)

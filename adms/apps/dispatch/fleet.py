@@ -7,13 +7,17 @@ from math import sqrt
 import numpy as np
 
 from adms.apps.dispatch.policy import DispatchPolicy
-from adms.apps.view import RoundView, TagKind
+from adms.apps.interlock import why_not_commandable
+from adms.apps.view import RoundView
 from adms.core.estimate import Estimate
 from adms.core.ids import ElementId
-from adms.core.modes import Mode
 from adms.core.telemetry import FloatArray, PointKey, PointKind
 from adms.grid.arrays import GROUND
 from adms.grid.model import Der, DerKind
+from adms.grid.topology import source_of_node
+
+ENERGY_FRAC = 1.0 - 1e-9
+"""The interlock computes the charge at the end of the lease the other way round: rounding must not refuse it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,7 @@ def fleet(
         nodes = [int(n) for n in (*view.arrays.injector_fr[rows], *view.arrays.injector_to[rows]) if n != GROUND]
         homes = {home[n] for n in nodes}
         interface = homes.pop() if len(homes) == 1 else None
-        dead = not all(view_is_live(picture, n) for n in nodes)
+        dead = not all(_is_live(picture, n) for n in nodes)
         s_va = complex(picture.s_injection_va[rows].sum())
         known = bool(np.isfinite(s_va))
         unusable = _unusable(view, der, dead=dead, known=known)
@@ -74,7 +78,7 @@ def fleet(
     return tuple(found)
 
 
-def view_is_live(picture: Estimate, node: int) -> bool:
+def _is_live(picture: Estimate, node: int) -> bool:
     """True where the estimate gives the node a voltage."""
     magnitude = abs(picture.v_phasor_pu[node])
     return bool(np.isfinite(magnitude) and magnitude > 0.0)
@@ -83,19 +87,10 @@ def view_is_live(picture: Estimate, node: int) -> bool:
 def _interface_of_nodes(view: RoundView) -> list[ElementId | None]:
     """[node] the interface source that feeds it; None where none does, or where several sources do."""
     arrays = view.arrays
-    island = arrays.islands(view.grid)
-    sources: dict[int, set[ElementId]] = {}
-    for source, nodes in zip(arrays.model.sources, arrays.source_nodes, strict=True):
-        for node in nodes:
-            sources.setdefault(int(island[node]), set()).add(source.id)
-    interfaces = {source.id for source in arrays.model.sources if source.interface}
-    interfaces |= {limit.interface for limit in view.interface_limits}
-    home: dict[int, ElementId] = {}
-    for label, ids in sources.items():
-        # With a parallel source the flow at the interface is not what is behind it: nobody there is counted on.
-        if len(ids) == 1 and ids <= interfaces:
-            home[label] = next(iter(ids))
-    return [home.get(int(label)) for label in island]
+    limited = {limit.interface for limit in view.interface_limits}
+    home = {k: s.id for k, s in enumerate(arrays.model.sources) if s.interface or s.id in limited}
+    # With a parallel source the flow at the interface is not what is behind it: nobody there is counted on.
+    return [home.get(int(index)) for index in source_of_node(arrays, view.grid)]
 
 
 def _unusable(view: RoundView, der: Der, *, dead: bool, known: bool) -> str:
@@ -103,16 +98,8 @@ def _unusable(view: RoundView, der: Der, *, dead: bool, known: bool) -> str:
         return "it is without supply or unobservable"
     if not known:
         return "its power is not known"
-    if view.mode_of(der.id) is Mode.OBSERVE:
-        return "its mode is OBSERVE"
-    if der.id not in view.controllable:
-        return "no controller holds it in remote mode"
-    if der.id in view.failed_devices:
-        return f"it does not answer: {view.failed_devices[der.id]}"
-    for tag in view.tags:
-        if tag.device == der.id and tag.kind in (TagKind.HOLD, TagKind.CLEARANCE):
-            return f"tagged {tag.kind} by {tag.holder}"
-    return ""
+    refusal = why_not_commandable(view, der.id)
+    return "" if refusal is None else f"{refusal.guard}: {refusal.reason}"
 
 
 def _range(
@@ -132,7 +119,7 @@ def _range(
             return request_w, request_w, 0.0, ""
         case DerKind.PV:
             key = PointKey(kind=PointKind.P_AVAILABLE, element=der.id)
-            available_w = view.snapshot.good(key, max_age_s=policy.telemetry_max_age_s)
+            available_w = view.snapshot.good(key, max_age_s=policy.interlock.telemetry_max_age_s)
             if not led:
                 available_w = s_va.real
             elif available_w is None:
@@ -146,13 +133,14 @@ def _range(
 
 def _energy_limits(view: RoundView, der: Der, *, policy: DispatchPolicy) -> tuple[float, float]:
     """(largest discharge, largest charge) over one lease, W. A battery of unknown charge gives and takes nothing."""
-    soc = view.snapshot.good(PointKey(kind=PointKind.SOC, element=der.id), max_age_s=policy.telemetry_max_age_s)
+    limits = policy.interlock
+    soc = view.snapshot.good(PointKey(kind=PointKind.SOC, element=der.id), max_age_s=limits.telemetry_max_age_s)
     if soc is None or der.energy_wh is None:
         return 0.0, 0.0
-    hours = policy.lease_s / 3600.0
-    discharge_w = max(0.0, soc - policy.soc_min_frac) * der.energy_wh * der.efficiency_frac / hours
-    charge_w = max(0.0, policy.soc_max_frac - soc) * der.energy_wh / der.efficiency_frac / hours
-    return discharge_w, charge_w
+    hours = limits.der_lease_s / 3600.0
+    discharge_w = max(0.0, soc - limits.soc_min_frac) * der.energy_wh * der.efficiency_frac / hours
+    charge_w = max(0.0, limits.soc_max_frac - soc) * der.energy_wh / der.efficiency_frac / hours
+    return ENERGY_FRAC * discharge_w, ENERGY_FRAC * charge_w
 
 
 def ratings_w(members: tuple[Member, ...], *, down: bool) -> FloatArray:

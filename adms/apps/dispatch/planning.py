@@ -7,10 +7,12 @@ import numpy as np
 
 from adms.apps.dispatch.fleet import Member, ratings_w
 from adms.apps.dispatch.limits import InForce
+from adms.apps.dispatch.policy import DispatchPolicy
 from adms.apps.dispatch.share import FAIRNESS_RULE
 from adms.apps.dispatch.state import LimitPlan
+from adms.apps.interlock import check
 from adms.apps.view import RoundView
-from adms.core.commands import App, PowerSetpoint
+from adms.core.commands import App, PowerSetpoint, Priority, Proposal
 from adms.core.ids import ElementId, PlanId
 from adms.core.modes import Mode
 from adms.core.plans import Plan, PlanProgress, PlanStatus, PlanStep, RejectedAlternative
@@ -41,13 +43,21 @@ class Held:
     """Voltage limit that holds setpoints back."""
     left_out: tuple[tuple[ElementId, str], ...]
     """DER that are not counted on, and why."""
+    solver: str
+    """What the solver said where it found no optimum; empty where it did."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know."""
-        if self.need_w == 0.0 or self.short_w <= 1.0:
-            return ()
-        return (f"limit at {self.limit.interface} is missed by {self.short_w / 1e3:.0f} kW: {self.why_short}",)
+        found = []
+        if self.solver:
+            found.append(
+                f"limit at {self.limit.interface}: the linear program says {self.solver}; "
+                "shared class by class and proved by a power flow instead"
+            )
+        if self.need_w != 0.0 and self.short_w > 1.0:
+            found.append(f"limit at {self.limit.interface} is missed by {self.short_w / 1e3:.0f} kW: {self.why_short}")
+        return tuple(found)
 
     @property
     def why_short(self) -> str:
@@ -59,7 +69,7 @@ class Held:
 
 
 def carry_plan(
-    view: RoundView, held: Held, *, last: LimitPlan | None
+    view: RoundView, held: Held, *, last: LimitPlan | None, policy: DispatchPolicy
 ) -> tuple[LimitPlan | None, tuple[PlanProgress, ...]]:
     """The plan of a limit after this round, and what is new about it.
 
@@ -70,7 +80,7 @@ def carry_plan(
         return _carried(view, last)
     if held.need_w == 0.0:
         return None, ()
-    plan = _plan(view, held)
+    plan = _plan(view, held, policy=policy)
     at_once = all(view.mode_of(m.der.id) is Mode.CONTROL for m in held.members)
     status = PlanStatus.EXECUTING if at_once else PlanStatus.PROPOSED
     made = LimitPlan(plan=plan, key=held.limit.key, status=status)
@@ -104,8 +114,11 @@ def close_plans(
     return tuple(found)
 
 
-def _plan(view: RoundView, held: Held) -> Plan:
+def _plan(view: RoundView, held: Held, *, policy: DispatchPolicy) -> Plan:
     limit = held.limit
+    plan_id = PlanId(f"dispatch-{limit.interface}-{view.snapshot.snapshot_id}")
+    # Planning in ADVISE judges everything but the approval.
+    approved = replace(view, approved_plans=view.approved_plans | {plan_id})
     size = [
         f"{name} {value / 1e3:.0f} kW"
         for name, value in (("import", limit.import_max_w), ("export", limit.export_max_w))
@@ -114,13 +127,16 @@ def _plan(view: RoundView, held: Held) -> Plan:
     direction = "more" if held.need_w > 0.0 else "less"
     steps = tuple(
         PlanStep(
-            device=member.der.id,
-            setpoint=PowerSetpoint(p_injection_w=float(p), q_injection_var=None),
+            device=proposal.device,
+            setpoint=proposal.setpoint,
             reason=f"{FAIRNESS_RULE} share of what the limit needs",
-            checks=("DE1", "DE2", "DE3", "DE6"),
+            checks=check(approved, proposal, policy=policy.interlock).held,
         )
-        for member, p in zip(held.members, held.p_w, strict=True)
-        if p != member.idle_w
+        for proposal in (
+            setpoint_proposal(member, p_w=float(p), plan_id=plan_id, step=0, reason="")
+            for member, p in zip(held.members, held.p_w, strict=True)
+            if p != member.idle_w
+        )
     )
     predicted = [
         ("import_before_w", held.import_before_w),
@@ -137,7 +153,7 @@ def _plan(view: RoundView, held: Held) -> Plan:
     else:
         binding = held.binding or f"limit at {limit.interface}"
     return Plan(
-        plan_id=PlanId(f"dispatch-{limit.interface}-{view.snapshot.snapshot_id}"),
+        plan_id=plan_id,
         app=App.DISPATCH,
         created=view.now,
         snapshot_id=view.snapshot.snapshot_id,
@@ -149,6 +165,19 @@ def _plan(view: RoundView, held: Held) -> Plan:
         predicted=tuple(predicted),
         rejected=tuple(RejectedAlternative(summary=device, reason=why) for device, why in held.left_out),
         binding_limit=binding,
+    )
+
+
+def setpoint_proposal(member: Member, *, p_w: float, plan_id: PlanId, step: int, reason: str) -> Proposal:
+    """P of one DER for a limit; its Q is left to Volt/VAR."""
+    return Proposal(
+        device=member.der.id,
+        setpoint=PowerSetpoint(p_injection_w=p_w, q_injection_var=None),
+        app=App.DISPATCH,
+        priority=Priority.LIMITS,
+        plan_id=plan_id,
+        step=step,
+        reason=reason,
     )
 
 

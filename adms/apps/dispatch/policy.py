@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+from adms.apps.interlock import InterlockPolicy
+
 
 @dataclass(frozen=True, kw_only=True)
 class DispatchPolicy:
     """Limits and gains of `decide`. Ids in brackets are the invariants of the safety list."""
 
-    telemetry_max_age_s: float
-    """Older telemetry (SOC, P_AVAILABLE) counts as missing."""
+    interlock: InterlockPolicy
+    """The same limits that the gate enforces: the range of the state of charge, the length of a lease [DE3] and the age
+    of telemetry."""
     prepare_s: float
     """A limit is held from this long before it starts, so that ramps are over when it does."""
     margin_frac: float
@@ -25,11 +28,6 @@ class DispatchPolicy:
     """Share of a lasting error that is corrected each second: devices that give less than they are told."""
     integral_max_frac: float
     """Largest correction, share of the limit."""
-    lease_s: float
-    """Longest lease: stored energy must suffice for it [DE3]."""
-    soc_min_frac: float
-    """[DE3]."""
-    soc_max_frac: float
     sigma_margin: float
     """Voltage limits are tightened by this many standard deviations of the estimate. Less than Volt/VAR's: it plans up
     to its own tightened limits, and the room between the two is what dispatch may use until Volt/VAR follows."""

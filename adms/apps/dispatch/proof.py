@@ -7,6 +7,7 @@ import numpy as np
 from adms.apps.dispatch.fleet import Member
 from adms.apps.dispatch.policy import DispatchPolicy
 from adms.apps.dispatch.share import Rows, Share, share
+from adms.apps.tightening import tightened_limits
 from adms.apps.view import RoundView
 from adms.core.estimate import ComplexArray, Estimate
 from adms.core.telemetry import FloatArray
@@ -16,7 +17,6 @@ from adms.powerflow.factor import Factor, NotSolved, factorise
 from adms.powerflow.sensitivity import voltage_sensitivity
 from adms.powerflow.solve import PowerFlow, solve_power_flow
 
-TIGHTENING_MAX_FRAC = 0.4
 TOLERANCE_PU = 1e-6
 ROW_MARGIN_PU = 1e-4
 """Linear rows aim this far inside the limit, so that the exact power flow agrees."""
@@ -95,9 +95,9 @@ def proof_of(view: RoundView, *, picture: Estimate, members: tuple[Member, ...],
         return idle.reason
     arrays = view.arrays
     watched = factor.energised & np.isfinite(picture.v_phasor_pu) & np.isfinite(picture.sigma_v_pu)
-    width = arrays.v_max_pu - arrays.v_min_pu
-    sigma = np.where(watched, picture.sigma_v_pu, 0.0)
-    margin = np.minimum(policy.sigma_margin * sigma, TIGHTENING_MAX_FRAC * width)
+    v_low_pu, v_high_pu = tightened_limits(
+        arrays, sigma_v_pu=np.where(watched, picture.sigma_v_pu, 0.0), sigma_margin=policy.sigma_margin
+    )
     v = np.abs(idle.v_phasor_pu)
     return Proof(
         view=view,
@@ -107,8 +107,8 @@ def proof_of(view: RoundView, *, picture: Estimate, members: tuple[Member, ...],
         members=members,
         idle=idle,
         watched=np.asarray(watched),
-        v_low_pu=np.minimum(arrays.v_min_pu + margin, v - policy.voltage_allowance_pu),
-        v_high_pu=np.maximum(arrays.v_max_pu - margin, v + policy.voltage_allowance_pu),
+        v_low_pu=np.minimum(v_low_pu, v - policy.voltage_allowance_pu),
+        v_high_pu=np.maximum(v_high_pu, v + policy.voltage_allowance_pu),
     )
 
 

@@ -44,7 +44,8 @@ class Share:
     short_w: float
     """What the limit needs and nobody has."""
     solver: str
-    """Empty, or the solver's word where it gave no optimum and the members stay idle."""
+    """Empty, or the solver's word where it gave no optimum. The setpoints are then filled up class by class, and no
+    voltage row is in them: `adms.apps.dispatch.proof` scales them back to what an exact power flow permits."""
 
 
 def share(members: tuple[Member, ...], *, need_w: float, rows: Rows = NO_ROWS) -> Share:
@@ -81,10 +82,29 @@ def share(members: tuple[Member, ...], *, need_w: float, rows: Rows = NO_ROWS) -
         )
     )
     if not isinstance(first, Optimum):
-        return Share(p_w=idle, short_w=abs(need_w), solver=first.reason)
-    x = _fair(members, first.x, upper=upper_x, voltage=voltage, limit=limit, sign=sign)
+        given = _filled(members, room, need_w=abs(need_w), down=sign < 0.0)
+        return Share(p_w=idle + sign * given, short_w=abs(need_w) - float(given.sum()), solver=first.reason)
+    x, word = _fair(members, first.x, upper=upper_x, voltage=voltage, limit=limit, sign=sign)
     p = np.clip(idle + sign * x[:count] * W_PER_COLUMN, np.minimum(idle, lower), np.maximum(idle, upper))
-    return Share(p_w=p, short_w=float(x[count]) * W_PER_COLUMN, solver="")
+    return Share(p_w=p, short_w=float(x[count]) * W_PER_COLUMN, solver=word)
+
+
+def _filled(members: tuple[Member, ...], room: FloatArray, *, need_w: float, down: bool) -> FloatArray:
+    """[member] W by the stated order and rule without a program: each class in turn gives the same share of its
+    ratings, who has less room gives it all, until the need is met."""
+    given = np.zeros(len(members))
+    rating = ratings_w(members, down=down)
+    for kind in sorted({m.der.kind for m in members}, key=CLASS_COST.__getitem__):
+        open_ = np.array([m.der.kind is kind and r > 0.0 for m, r in zip(members, rating, strict=True)])
+        while open_.any() and need_w > float(given.sum()):
+            share_frac = (need_w - float(given.sum())) / float(rating[open_].sum())
+            step = np.where(open_, np.minimum(room - given, share_frac * rating), 0.0)
+            given = given + step
+            full = open_ & (step < share_frac * rating)
+            if not full.any():
+                break
+            open_ &= ~full
+    return given
 
 
 def _fair(
@@ -95,9 +115,10 @@ def _fair(
     voltage: FloatArray,
     limit: FloatArray,
     sign: float,
-) -> FloatArray:
+) -> tuple[FloatArray, str]:
     """Class totals kept, the largest share of each class made as small as it can be: x_k <= share * rating_k. At the
-    optimum x_k = min(room_k, share * rating_k), which is the proportional rule."""
+    optimum x_k = min(room_k, share * rating_k), which is the proportional rule. Without an optimum: `x` as it is, and
+    the solver's word."""
     count = len(members)
     kinds = [kind for kind in DerKind if any(m.der.kind is kind for m in members)]
     rating = ratings_w(members, down=sign < 0.0) / W_PER_COLUMN
@@ -119,4 +140,4 @@ def _fair(
             row_upper=np.concatenate([total, np.zeros(count), limit]),
         )
     )
-    return answer.x[: len(x)] if isinstance(answer, Optimum) else x
+    return (answer.x[: len(x)], "") if isinstance(answer, Optimum) else (x, answer.reason)

@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from adms.apps.interlock import check
+from adms.apps.interlock.operations import level_of
 from adms.apps.view import Decision, RoundView
-from adms.apps.voltvar.controls import level
 from adms.apps.voltvar.picture import Picture, picture_of, unsettled
 from adms.apps.voltvar.planning import Outlook, look, standing_q
 from adms.apps.voltvar.policy import VoltVarPolicy
-from adms.apps.voltvar.progress import advance, begin, keep_targets, permitted, stop
+from adms.apps.voltvar.progress import advance, begin, keep_targets, stop
 from adms.apps.voltvar.reactive import q_limit_var, reactive_controls
 from adms.apps.voltvar.state import ActivePlan, DeviceClass, Stage, Target, VoltVarState
 from adms.apps.voltvar.study import Study
@@ -85,9 +86,11 @@ def _look(
     if not outlook.stages:
         left_out = "; ".join(f"{what}: {why}" for what, why in outlook.rejected[:4])
         return state, (), (f"Volt/VAR: {outlook.reason}" + (f" ({left_out})" if left_out else ""),)
-    active = _plan(view, outlook)
+    active = _plan(view, outlook, policy=policy)
+    if isinstance(active, str):
+        return state, (), (f"Volt/VAR holds: {active}",)
     at_once = all(
-        permitted(view, device, plan_id=active.plan.plan_id) for stage in active.stages for device in stage.targets
+        view.permits(device, plan_id=active.plan.plan_id) for stage in active.stages for device in stage.targets
     )
     if at_once:
         state = begin(view, state=state, active=active)
@@ -98,18 +101,36 @@ def _look(
     return state, (progress,), (f"Volt/VAR: {active.plan.title}; {active.plan.reason}",)
 
 
-def _plan(view: RoundView, outlook: Outlook) -> ActivePlan:
+def _plan(view: RoundView, outlook: Outlook, *, policy: VoltVarPolicy) -> ActivePlan | str:
+    """The plan of an outlook, each step with the guards that held for it in the state before its stage; or the
+    refusal of a guard, by which the gate would refuse it too."""
     plan_id = PlanId(f"voltvar-{view.snapshot.snapshot_id}")
     stages: list[Stage] = []
     steps: list[PlanStep] = []
+    # Planning in ADVISE judges everything but the approval.
+    before_stage = replace(view, approved_plans=view.approved_plans | {plan_id})
     for proved in outlook.stages:
         targets: dict[ElementId, Target] = {}
         for device in sorted(proved.levels):
             reason = f"{proved.device_class}: losses {proved.score.losses_w / 1e3:.1f} kW after it"
             setpoint = _setpoint(proved.device_class, proved.levels[device])
-            targets[device] = Target(setpoint=setpoint, plan_id=plan_id, step=len(steps), reason=reason)
-            steps.append(PlanStep(device=device, setpoint=setpoint, reason=reason, checks=("VV1", "VV3", "VV4", "VV9")))
-        stages.append(Stage(device_class=proved.device_class, targets=MappingProxyType(targets)))
+            latched = proved.device_class is not DeviceClass.REACTIVE
+            target = Target(
+                setpoint=setpoint,
+                plan_id=plan_id,
+                step=len(steps),
+                reason=reason,
+                priority=Priority.LIMITS if latched and outlook.cures else Priority.VOLTVAR,
+            )
+            verdict = check(before_stage, _proposal(device, target), policy=policy.interlock)
+            refusal = verdict.refusal()
+            if refusal is not None:
+                return f"{refusal.guard}: {refusal.reason}"
+            targets[device] = target
+            steps.append(PlanStep(device=device, setpoint=setpoint, reason=reason, checks=verdict.held))
+        stage = Stage(device_class=proved.device_class, targets=MappingProxyType(targets))
+        stages.append(stage)
+        before_stage = replace(before_stage, grid=_after(before_stage.grid, stage, {})[0])
     before, after = outlook.before, outlook.after
     saved_w = before.losses_w - after.losses_w
     why = f"saves {saved_w / 1e3:.1f} kW of {before.losses_w / 1e3:.1f} kW losses"
@@ -140,7 +161,6 @@ def _plan(view: RoundView, outlook: Outlook) -> ActivePlan:
     return ActivePlan(
         plan=plan,
         stages=tuple(stages),
-        cures=outlook.cures,
         status=PlanStatus.PROPOSED,
         stage=0,
         since=view.now,
@@ -197,7 +217,7 @@ def _objection(
 def _after(grid: GridState, stage: Stage, q: Mapping[ElementId, float]) -> tuple[GridState, Mapping[ElementId, float]]:
     changed = dict(q)
     for device, target in stage.targets.items():
-        wanted = level(target.setpoint)
+        wanted = level_of(target.setpoint)
         if isinstance(target.setpoint, PowerSetpoint) and target.setpoint.q_injection_var is not None:
             changed[device] = target.setpoint.q_injection_var
         elif wanted is not None and device in grid.tap_position:
@@ -221,15 +241,17 @@ def _proposals(
         if isinstance(setpoint, PowerSetpoint) and setpoint.q_injection_var is not None:
             limit = q_limit_var(view, ders[device], picture=picture, policy=policy)
             setpoint = replace(setpoint, q_injection_var=min(limit, max(-limit, setpoint.q_injection_var)))
-        found.append(
-            Proposal(
-                device=device,
-                setpoint=setpoint,
-                app=App.VOLTVAR,
-                priority=Priority.VOLTVAR,
-                plan_id=target.plan_id,
-                step=target.step,
-                reason=target.reason,
-            )
-        )
+        found.append(_proposal(device, replace(target, setpoint=setpoint)))
     return tuple(found)
+
+
+def _proposal(device: ElementId, target: Target) -> Proposal:
+    return Proposal(
+        device=device,
+        setpoint=target.setpoint,
+        app=App.VOLTVAR,
+        priority=target.priority,
+        plan_id=target.plan_id,
+        step=target.step,
+        reason=target.reason,
+    )

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from adms.apps.tightening import tightened_limits
 from adms.apps.view import RoundView
 from adms.core.commands import SwitchSetpoint
 from adms.core.estimate import Estimate, Grade, SigmaSource
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
 from adms.grid.state import GridState, normal_state
-
-TIGHTENING_MAX_FRAC = 0.4
-"""Of the width between a node's limits: two limits never cross, however uncertain the node is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +47,16 @@ def outside_pu(picture: Picture, v_magnitude_pu: FloatArray) -> FloatArray:
 
 
 def islands(arrays: NetworkArrays, grid: GridState) -> IntArray:
-    """[node] label of its connected component, with mutual coupling counted as a connection."""
-    _, label = sp.csgraph.connected_components(abs(arrays.admittance_pu(grid)), directed=False)
-    return np.asarray(label, dtype=np.int64)
+    """[node] label of its island, all conductors of a closed branch together: mutual coupling joins them electrically,
+    and a what-if with one of them unknown proves nothing about the others."""
+    closed = [
+        nodes
+        for branch, nodes in zip(arrays.branches, arrays.branch_nodes, strict=True)
+        if branch.switch is None or grid.closed[branch.id]
+    ]
+    fr = np.concatenate([np.full(len(nodes), nodes[0]) for nodes in closed])
+    adjacency = sp.csr_matrix((np.ones(len(fr)), (fr, np.concatenate(closed))), shape=(arrays.node_count,) * 2)
+    return np.asarray(sp.csgraph.connected_components(adjacency, directed=False)[1], dtype=np.int64)
 
 
 def picture_of(view: RoundView, *, sigma_margin: float) -> Picture | str:
@@ -79,14 +84,10 @@ def picture_of(view: RoundView, *, sigma_margin: float) -> Picture | str:
     watched = energised & serving & ~untouched & (magnitude > 0.0)
     if not watched.any():
         return "no island of the feeder is observable throughout"
-    width = arrays.v_max_pu - arrays.v_min_pu
-    margin = np.minimum(sigma_margin * np.where(watched, estimate.sigma_v_pu, 0.0), TIGHTENING_MAX_FRAC * width)
-    return Picture(
-        estimate=estimate,
-        watched=np.asarray(watched),
-        v_low_pu=arrays.v_min_pu + margin,
-        v_high_pu=arrays.v_max_pu - margin,
+    v_low_pu, v_high_pu = tightened_limits(
+        arrays, sigma_v_pu=np.where(watched, estimate.sigma_v_pu, 0.0), sigma_margin=sigma_margin
     )
+    return Picture(estimate=estimate, watched=np.asarray(watched), v_low_pu=v_low_pu, v_high_pu=v_high_pu)
 
 
 def unsettled(view: RoundView) -> str:

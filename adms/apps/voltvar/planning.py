@@ -40,7 +40,6 @@ class Outlook:
     binding_limit: str
     rejected: tuple[tuple[str, str], ...]
     """(what, why) of alternatives and devices that were left out."""
-    power_flows: int
 
     @property
     def after(self) -> Score:
@@ -124,7 +123,6 @@ def look(
         reason="" if stages else _nothing(before, cures=cures, policy=policy),
         binding_limit="" if flow is None else study.nearest_limit(flow),
         rejected=tuple(rejected),
-        power_flows=study.power_flows,
     )
 
 

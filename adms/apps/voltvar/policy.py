@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+from adms.apps.interlock import InterlockPolicy
+
 
 @dataclass(frozen=True, kw_only=True)
 class VoltVarPolicy:
     """Limits and weights of `decide`. Ids in brackets are the invariants of the safety list."""
 
-    telemetry_max_age_s: float
-    """Older telemetry (P_AVAILABLE) counts as missing."""
+    interlock: InterlockPolicy
+    """The same limits that the gate enforces: stops, pace, budgets, reversals [VV3 to VV6] and the age of telemetry. A
+    plan moves a tap changer no further than one command may."""
     sigma_margin: float
     """Voltage limits are tightened by this many standard deviations of the estimate at each node [VV1: 2]."""
     violation_deadband_pu: float
@@ -27,8 +30,6 @@ class VoltVarPolicy:
     """A plan that no operator approves in this time is withdrawn."""
     moves_per_plan_max: int
     """Discrete steps in one plan, over all devices."""
-    tap_steps_per_plan_max: int
-    """Steps of one tap changer in one plan."""
     power_flows_max: int
     """Power flows in one search."""
     gain_threshold_w: float
@@ -37,19 +38,6 @@ class VoltVarPolicy:
     """What one tap step must save, at least."""
     capacitor_cost_w: float
     """What one capacitor switching must save, at least."""
-    tap_min_interval_s: float
-    """Between two operations of one tap changer [VV3]."""
-    capacitor_min_interval_s: float
-    capacitor_reclose_s: float
-    """From opening to closing again [VV5: 300]."""
-    tap_budget_per_day: int
-    """Steps of one tap changer in 24 h; over it only to cure [VV4: 20]."""
-    capacitor_budget_per_day: int
-    """[VV4: 6]."""
-    reversals_max: int
-    """More reversals than this in the window freeze the device [VV6: 2]."""
-    reversals_window_s: float
-    """[VV6: 1800]."""
     reverse_power_w: float
     """A regulator with more than this flowing backwards moves only to cure [VV10]."""
     reactive_iterations_max: int

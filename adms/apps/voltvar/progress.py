@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from adms.apps.interlock.operations import level_of
 from adms.apps.view import RoundView
-from adms.apps.voltvar.controls import level
 from adms.apps.voltvar.policy import VoltVarPolicy
 from adms.apps.voltvar.state import ActivePlan, Stage, Target, VoltVarState
 from adms.core.commands import PowerSetpoint
-from adms.core.ids import ElementId, PlanId
-from adms.core.modes import Mode
+from adms.core.ids import ElementId
 from adms.core.plans import PlanProgress, PlanStatus
 
 
@@ -32,23 +31,15 @@ def position_of(view: RoundView, device: ElementId) -> int | None:
     return view.grid.capacitor_steps.get(device) if found is None else found
 
 
-def permitted(view: RoundView, device: ElementId, *, plan_id: PlanId) -> bool:
-    """True where the device may be commanded for the plan: CONTROL, or ADVISE with an operator's approval."""
-    if plan_id in view.aborted_plans:
-        return False
-    mode = view.mode_of(device)
-    return mode is Mode.CONTROL or (mode is Mode.ADVISE and plan_id in view.approved_plans)
-
-
 def keep_targets(view: RoundView, *, state: VoltVarState) -> Advanced:
     """Drop the standing targets that no longer hold; mark those that are reached."""
     kept: dict[ElementId, Target] = {}
     notes: list[str] = []
     for device, target in state.standing.items():
         reason = ""
-        wanted = level(target.setpoint)
+        wanted = level_of(target.setpoint)
         position = None if wanted is None else position_of(view, device)
-        if not permitted(view, device, plan_id=target.plan_id):
+        if not view.permits(device, plan_id=target.plan_id):
             reason = "its plan is not permitted any more"
         elif device in view.failed_devices:
             reason = f"it failed: {view.failed_devices[device]}"

@@ -7,9 +7,9 @@ from math import sqrt
 import numpy as np
 import scipy.sparse as sp
 
+from adms.apps.interlock import why_not_commandable
 from adms.apps.linear_program import LinearProgram, Optimum, minimise
 from adms.apps.view import RoundView
-from adms.apps.voltvar.controls import usable
 from adms.apps.voltvar.picture import Picture
 from adms.apps.voltvar.policy import VoltVarPolicy
 from adms.apps.voltvar.study import Score, Sensitivity, Study
@@ -43,10 +43,15 @@ def q_limit_var(view: RoundView, der: Der, *, picture: Picture, policy: VoltVarP
     """
     present_w = abs(float(picture.estimate.s_injection_va[view.arrays.injector_rows[der.id]].real.sum()))
     largest_w = max(abs(der.p_max_w), abs(der.p_min_w))
+    max_age_s = policy.interlock.telemetry_max_age_s
+    measured_w = view.snapshot.good(PointKey(kind=PointKind.P_INJECTION, element=der.id), max_age_s=max_age_s)
+    if measured_w is None:
+        # The interlock takes the largest too (DE1): a smaller reserve would plan what it refuses.
+        present_w = largest_w
     match der.kind:
         case DerKind.PV:
             key = PointKey(kind=PointKind.P_AVAILABLE, element=der.id)
-            available_w = view.snapshot.good(key, max_age_s=policy.telemetry_max_age_s)
+            available_w = view.snapshot.good(key, max_age_s=max_age_s)
             reserved_w = largest_w if available_w is None else max(present_w, available_w)
         case DerKind.BATTERY:
             announced = any(limit.end is None or limit.end > view.now for limit in view.interface_limits)
@@ -63,7 +68,7 @@ def reactive_controls(view: RoundView, *, picture: Picture, policy: VoltVarPolic
     found = []
     for der in sorted(view.arrays.model.ders, key=lambda d: d.id):
         nodes = [view.arrays.node_idx[node] for pair in der.pairs for node in pair if node is not None]
-        if usable(view, der.id) or not picture.watched[nodes].all() or der.q_max_var <= 0.0:
+        if der.q_max_var <= 0.0 or not picture.watched[nodes].all() or why_not_commandable(view, der.id) is not None:
             continue
         found.append(
             ReactiveControl(

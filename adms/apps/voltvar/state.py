@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from adms.core.commands import Setpoint
+from adms.core.commands import Priority, Setpoint
 from adms.core.ids import ElementId, PlanId
 from adms.core.plans import Plan, PlanStatus
 
@@ -27,6 +27,8 @@ class Target:
     plan_id: PlanId
     step: int
     reason: str
+    priority: Priority
+    """LIMITS for a latched device that cures a violation: it may go over the daily budget (VV4)."""
     reached: bool = False
     """Latched devices: the reported position has equalled it once. A later difference is somebody else's move."""
 
@@ -45,8 +47,6 @@ class ActivePlan:
 
     plan: Plan
     stages: tuple[Stage, ...]
-    cures: bool
-    """True where it was made against a violation."""
     status: PlanStatus
     """PROPOSED or EXECUTING."""
     stage: int

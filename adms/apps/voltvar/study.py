@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adms.apps.voltvar.picture import Picture, outside_pu
+from adms.apps.voltvar.picture import Picture
 from adms.apps.voltvar.policy import VoltVarPolicy
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
@@ -130,10 +130,6 @@ class Study:
         limit = picture.v_high_pu[node] if high else picture.v_low_pu[node]
         where = f"{arrays.nodes[node].bus}.{arrays.nodes[node].phase}"
         return f"{'upper' if high else 'lower'} voltage limit at {where}: {magnitude[node]:.4f} of {limit:.4f} pu"
-
-    def violated_nodes(self, v_magnitude_pu: FloatArray) -> int:
-        """Number of watched nodes outside their tightened limits."""
-        return int((outside_pu(self._picture, v_magnitude_pu) > VIOLATION_TOLERANCE_PU).sum())
 
     def sensitivity(self, grid: GridState, flow: PowerFlow, *, ders: tuple[ElementId, ...]) -> Sensitivity | None:
         """Effect of each DER's Q at a solved state.

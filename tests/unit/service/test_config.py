@@ -1,12 +1,19 @@
+import re
 import socket
+import tomllib
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from adms.adapters.model_file import save_model
+from adms.apps.dispatch import DispatchPolicy
+from adms.apps.interlock import InterlockPolicy
+from adms.apps.voltvar import VoltVarPolicy
 from adms.core.errors import InputError
 from adms.service.__main__ import main
+from adms.service.bounds import BOUNDS, ORDER
 from adms.service.config import REFERENCE, load_configuration
 from tests.unit.runtime.feeders import small_model
 
@@ -42,8 +49,11 @@ def test_the_reference_is_complete(write: Write) -> None:
     # Shared values stand once in the file and reach every part.
     age_s = configuration.round.telemetry_max_age_s
     assert configuration.estimation.telemetry_max_age_s == age_s
-    assert configuration.flisr.interlock.telemetry_max_age_s == age_s
-    assert configuration.interlock.der_lease_s == configuration.dispatch.lease_s == configuration.gate.lease_s
+    assert configuration.interlock.telemetry_max_age_s == age_s
+    assert configuration.interlock.der_lease_s == configuration.gate.lease_s
+    # Planners plan by the very limits that the gate checks.
+    for app in (configuration.flisr, configuration.voltvar, configuration.dispatch):
+        assert app.interlock is configuration.interlock
 
 
 def test_every_problem_is_said_at_once(write: Write) -> None:
@@ -76,6 +86,22 @@ def test_every_problem_is_said_at_once(write: Write) -> None:
         ("lease_s = 60.0", "lease_s = 30.0", "leases are born too old"),
         ("period_s = 2.0", "period_s = 0.0", "[round].period_s: must be above zero"),
         ("telemetry_max_age_s = 10.0", "telemetry_max_age_s = 1.0", "every picture would be stale"),
+        ("estimate_max_age_s = 10.0", "estimate_max_age_s = 1.0", "every estimate would be stale"),
+        ("soc_min_frac = 0.1", "soc_min_frac = 0.96", "[interlock].soc_max_frac: must not be below soc_min_frac, 0.96"),
+        ("deadband_frac = 0.003", "deadband_frac = 0.03", "[dispatch].margin_frac: must not be below deadband_frac"),
+        ("slow_period_s = 60.0", "slow_period_s = 5.0", "[voltvar].slow_period_s: must not be below fast_period_s"),
+        ("sigma_margin = 2.0", "sigma_margin = -1.0", "[voltvar].sigma_margin: must be at least 0 (given: -1.0)"),
+        (
+            "rating_tolerance_frac = 0.02",
+            "rating_tolerance_frac = 10.0",
+            "der_rating_tolerance_frac: must be at most 0.1",
+        ),
+        ("load_sigma_frac = 0.4", "load_sigma_frac = 0.0", "[estimation].load_sigma_frac: must be above zero"),
+        ("tap_steps_per_move = 2", "tap_steps_per_move = 0", "[interlock].tap_steps_per_move: must be at least 1"),
+        ("level_gain = 0.4", "level_gain = 1.4", "[dispatch].level_gain: must be at most 1"),
+        ("reactive_deadband_frac = 0.02", "reactive_deadband_frac = 2.0", "reactive_deadband_frac: must be at most 1"),
+        ("cold_load_factor = 1.5", "cold_load_factor = 0.5", "[flisr].cold_load_factor: must be at least 1"),
+        ("dead_band_w = 500.0", "dead_band_w = -1.0", "[gate].dead_band_w: must be at least 0"),
         ("simulation = false", "simulation = 1", "[service].simulation"),
     ],
 )
@@ -83,9 +109,45 @@ def test_what_cannot_work_together_is_refused(write: Write, old: str, new: str, 
     assert said in "\n".join(problems(write((old, new))))
 
 
+def test_every_number_out_of_range_is_said_at_once(write: Write) -> None:
+    """Every number of every table, made negative: no policy is without bounds."""
+    numbers = [
+        (table, key)
+        for table, content in tomllib.loads(REFERENCE.read_text()).items()
+        for key, value in content.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    path = write()
+    path.write_text(re.sub(r"(?m)^(\w+) = [0-9.]+$", r"\1 = -1", path.read_text()))
+    said = problems(path)
+    for table, key in numbers:
+        assert any(problem.startswith(f"[{table}].{key}: must be") for problem in said), (table, key)
+
+
+def test_every_bound_is_of_a_key_that_exists() -> None:
+    tables = tomllib.loads(REFERENCE.read_text())
+    optional = {("service", "arrival_timeout_s")}
+    named = {*BOUNDS, *(pair[0:2] for pair in ORDER), *(pair[2:4] for pair in ORDER)} - optional
+    assert [(table, key) for table, key in named if key not in tables[table]] == []
+
+
+def test_the_reference_plans_no_tap_further_than_the_gate_lets_it_go(write: Write) -> None:
+    configuration = load_configuration(write())
+    assert not {f.name for f in fields(VoltVarPolicy)} & {f.name for f in fields(InterlockPolicy)}
+    assert not {f.name for f in fields(DispatchPolicy)} & {f.name for f in fields(InterlockPolicy)}
+    assert configuration.voltvar.moves_per_plan_max >= configuration.interlock.tap_steps_per_move
+
+
 def test_a_shared_value_is_not_set_twice(write: Write) -> None:
-    path = write(("[dispatch]", "[dispatch]\nlease_s = 90.0"))
-    assert problems(path) == ["[dispatch].lease_s: is set elsewhere; leave it out here (given: 90.0)"]
+    path = write(("[interlock]", "[interlock]\nder_lease_s = 90.0"))
+    assert problems(path) == ["[interlock].der_lease_s: is set elsewhere; leave it out here (given: 90.0)"]
+
+
+def test_a_key_that_moved_to_the_interlock_is_refused(write: Write) -> None:
+    path = write(("[voltvar]", "[voltvar]\ntap_budget_per_day = 30"), ("[dispatch]", "[dispatch]\nsoc_min_frac = 0.0"))
+    text = "\n".join(problems(path))
+    assert "[voltvar].tap_budget_per_day: no such key" in text
+    assert "[dispatch].soc_min_frac: no such key" in text
 
 
 def test_a_busy_port_is_said(write: Write) -> None:

@@ -1,9 +1,10 @@
 """The policy that the tests start from."""
 
 from adms.apps.dispatch import DispatchPolicy
+from tests.unit.apps.voltvar.policies import INTERLOCK
 
 POLICY = DispatchPolicy(
-    telemetry_max_age_s=10.0,
+    interlock=INTERLOCK,
     prepare_s=20.0,
     margin_frac=0.01,
     deadband_frac=0.003,
@@ -12,9 +13,6 @@ POLICY = DispatchPolicy(
     trend_gain=0.05,
     integral_gain_per_s=0.02,
     integral_max_frac=0.05,
-    lease_s=60.0,
-    soc_min_frac=0.1,
-    soc_max_frac=0.95,
     sigma_margin=0.0,
     voltage_allowance_pu=0.002,
     voltage_corrections_max=3,

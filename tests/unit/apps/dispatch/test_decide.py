@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from adms.apps.dispatch import DispatchState, decide
+from adms.apps.dispatch import share as share_module
+from adms.apps.linear_program import LinearProgram, NotOptimal
 from adms.apps.view import Tag, TagKind
 from adms.core.commands import App, PowerSetpoint, Priority
 from adms.core.estimate import Grade, NotEstimated
@@ -276,6 +278,26 @@ def test_setpoints_that_would_raise_a_voltage_over_its_limit_are_held_back() -> 
     assert after is not None
     assert np.abs(after.v_phasor_pu).max() <= 1.05 + 1e-6
     assert "voltage at" in decision.plans[0].plan.binding_limit
+
+
+def test_a_program_without_an_optimum_is_said_and_the_limit_is_held_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_optimum(program: LinearProgram) -> NotOptimal:
+        return NotOptimal(reason="Unknown")
+
+    monkeypatch.setattr(share_module, "minimise", no_optimum)
+    play = Play(net=NET, load_factor=steady, limits=(limit(import_max_w=540e3),))
+    play.run(60)
+    assert any("the linear program says Unknown" in note for note in play.notes)
+    assert play.import_w[-1][1] <= 540e3
+
+
+def test_a_plan_names_the_guards_that_were_asked_and_held() -> None:
+    play = Play(net=NET, load_factor=steady, limits=(limit(import_max_w=540e3),))
+    (progress,) = play.round().plans
+    # The test's snapshot is of its own model and its estimate of this round: all guards on power setpoints hold.
+    assert {step.checks for step in progress.plan.steps} == {("X1", "SW3", "SW16", "SW22", "DE1", "DE2", "DE3")}
 
 
 def test_a_ramp_limit_of_a_battery_is_kept() -> None:

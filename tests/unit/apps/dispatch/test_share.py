@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adms.apps.dispatch import share as share_module
 from adms.apps.dispatch.fleet import Member, fleet
 from adms.apps.dispatch.share import Rows, share
+from adms.apps.linear_program import LinearProgram, NotOptimal
 from adms.core.ids import ElementId
 from adms.core.telemetry import PointKey, PointKind
 from adms.grid.model import DerKind
@@ -74,6 +76,26 @@ def test_the_order_of_the_members_changes_nothing() -> None:
     forward = share(members, need_w=80e3).p_w
     backward = share(members[::-1], need_w=80e3).p_w[::-1]
     np.testing.assert_allclose(forward, backward, atol=1e-6)
+
+
+def no_optimum(program: LinearProgram) -> NotOptimal:
+    return NotOptimal(reason="Unbounded")
+
+
+def test_without_an_optimum_the_need_is_filled_up_class_by_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    ev = member("e1", DerKind.EV, rating_w=40e3, idle_w=-40e3, lower_w=-40e3, upper_w=0.0)
+    members = (ev, battery("b1", 100e3), battery("b2", 50e3, upper_w=5e3), battery("b3", 50e3))
+    by_program = share(members, need_w=80e3)
+    deep = share(members, need_w=175e3)
+    monkeypatch.setattr(share_module, "minimise", no_optimum)
+    by_hand = share(members, need_w=80e3)
+    np.testing.assert_allclose(by_hand.p_w, by_program.p_w, atol=1e-3)
+    assert (by_hand.solver, by_program.solver) == ("Unbounded", "")
+    # 155 kW of the batteries, 20 kW of the EV site.
+    found = share(members, need_w=175e3)
+    np.testing.assert_allclose(found.p_w, deep.p_w, atol=1e-3)
+    np.testing.assert_allclose(found.p_w, [-20e3, 100e3, 5e3, 50e3], atol=1e-3)
+    assert share(members, need_w=300e3).short_w == pytest.approx(300e3 - 195e3)
 
 
 ratings = st.floats(1e3, 500e3)

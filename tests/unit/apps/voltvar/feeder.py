@@ -196,7 +196,7 @@ def estimate_of(
     assert not isinstance(flow, NotSolved), flow.reason
     source = np.where(flow.energised, SigmaSource.ESTIMATED, SigmaSource.DEAD).astype(np.int64)
     return Estimate(
-        snapshot_id=SnapshotId("s"),
+        snapshot_id=SnapshotId(f"{now:%H:%M:%S}"),
         model_version=net.version,
         time=now,
         grade=Grade.SOLVED,
@@ -231,6 +231,21 @@ def snapshot_of(net: NetworkArrays, points: Mapping[PointKey, float], *, now: da
     )
 
 
+def positions(grid: GridState) -> dict[PointKey, float]:
+    """Telemetry of every tap changer and capacitor."""
+    taps = {PointKey(kind=PointKind.TAP_POSITION, element=e): float(p) for e, p in grid.tap_position.items()}
+    steps = {PointKey(kind=PointKind.CAPACITOR_STEPS, element=e): float(p) for e, p in grid.capacitor_steps.items()}
+    return taps | steps
+
+
+def powers(net: NetworkArrays, s_nominal_va: ComplexArray) -> dict[PointKey, float]:
+    """Telemetry of what each DER injects."""
+    return {
+        PointKey(kind=PointKind.P_INJECTION, element=der.id): float(s_nominal_va[net.injector_rows[der.id]].real.sum())
+        for der in net.model.ders
+    }
+
+
 def view_of(
     net: NetworkArrays,
     *,
@@ -247,15 +262,14 @@ def view_of(
     """A round in which everything is known. Change the rest with `dataclasses.replace`."""
     grid = grid or normal_state(net.model)
     given = {PointKey(kind=PointKind.SOC, element=BATTERY): 0.5} if points is None else points
+    s = loads(net) if s_nominal_va is None else s_nominal_va
     return RoundView(
         now=now,
         arrays=net,
-        snapshot=snapshot_of(net, given, now=now),
+        snapshot=snapshot_of(net, {**positions(grid), **powers(net, s), **given}, now=now),
         grid=grid,
         unknown_positions=frozenset(),
-        estimate=estimate_of(
-            net, grid, loads(net) if s_nominal_va is None else s_nominal_va, sigma_v_pu=sigma_v_pu, now=now
-        ),
+        estimate=estimate_of(net, grid, s, sigma_v_pu=sigma_v_pu, now=now),
         system_mode=mode,
         device_modes={},
         controllable=controllable,

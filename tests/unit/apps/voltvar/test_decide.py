@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from adms.apps.interlock import check
 from adms.apps.view import Operation, Tag, TagKind
 from adms.apps.voltvar import VoltVarState, decide
 from adms.apps.voltvar.picture import Picture, picture_of
@@ -29,6 +30,7 @@ from tests.unit.apps.voltvar.feeder import (
     later,
     loads,
     model,
+    snapshot_of,
     view_of,
 )
 from tests.unit.apps.voltvar.play import Play
@@ -93,6 +95,29 @@ def test_a_plan_says_gain_limit_and_rejected_alternatives() -> None:
     assert predicted["violation_after_pu"] < predicted["violation_before_pu"]
     assert "voltage limit at" in progress.plan.binding_limit
     assert progress.plan.rejected
+
+
+GUARDS_OF = {
+    TapSetpoint: ("X1", "SW3", "SW16", "SW17", "SW19", "SW22", "VV2", "VV3", "VV4", "VV6"),
+    CapacitorSetpoint: ("X1", "SW3", "SW16", "SW17", "SW19", "SW22", "VV2", "VV3", "VV4", "VV5", "VV6"),
+    PowerSetpoint: ("X1", "SW3", "SW16", "SW22", "DE1", "DE2", "DE3"),
+}
+
+
+def test_a_plan_names_the_guards_that_were_asked_and_held() -> None:
+    (progress,) = decide(view_of(arrays()), state=NOTHING, policy=POLICY).plans
+    assert progress.plan.steps
+    for step in progress.plan.steps:
+        assert step.checks == GUARDS_OF[type(step.setpoint)]
+
+
+def test_what_a_guard_refuses_is_not_planned() -> None:
+    """SW16: positions that the view holds from before, and that nothing telemeters now."""
+    view = replace(view_of(arrays()), snapshot=snapshot_of(arrays(), {}, now=START))
+    decision = decide(view, state=NOTHING, policy=POLICY)
+    assert decision.plans == ()
+    assert decision.proposals == ()
+    assert "SW16" in decision.notes[-1]
 
 
 def test_the_prediction_is_the_power_flow_of_the_final_state() -> None:
@@ -350,8 +375,27 @@ def test_over_its_daily_budget_a_tap_changer_moves_only_to_cure() -> None:
     decision = decide(economy, state=NOTHING, policy=policy)
     assert all(step.device != REG for p in decision.plans for step in p.plan.steps)
     low = view_of(net, history=history, controllable=frozenset({REG}))  # type: ignore[arg-type]
-    (cure,) = decide(low, state=NOTHING, policy=POLICY).plans
-    assert {step.device for step in cure.plan.steps} == {REG}
+    decision = decide(low, state=NOTHING, policy=POLICY)
+    (step,) = decision.plans[0].plan.steps
+    # VV4 did not hold; that the move cures a violation permits it, in the plan and at the gate.
+    assert (step.device, "VV4" in step.checks) == (REG, False)
+    (proposal,) = decision.proposals
+    verdict = check(low, proposal, policy=POLICY.interlock)
+    assert [violation.guard for violation in verdict.violations] == ["VV4"]
+    assert verdict.refusal() is None
+
+
+@pytest.mark.parametrize("seconds", [0.0, 29.0, 31.0, 301.0])
+def test_no_command_of_a_run_is_refused_by_the_interlock(seconds: float) -> None:
+    """Planner and gate ask the same account: whatever is proposed at any time after a first cure passes the gate."""
+    play = Play(net=arrays())
+    play.run(60 + seconds)
+    play.load_factor = 0.3
+    for _ in range(60):
+        view = replace(play.view(), history=dict(play.history))
+        for proposal in play.round().proposals:
+            refusal = check(view, proposal, policy=POLICY.interlock).refusal()
+            assert refusal is None, refusal
 
 
 def test_a_regulator_that_is_fed_backwards_moves_only_to_cure() -> None:
@@ -384,7 +428,11 @@ def test_proposals_come_with_volt_var_priority_and_leave_p_alone() -> None:
     powers = [p.setpoint for p in proposals if isinstance(p.setpoint, PowerSetpoint)]
     assert powers
     assert all(setpoint.p_injection_w is None for setpoint in powers)
-    assert {(p.app, p.priority) for p in proposals} == {(App.VOLTVAR, Priority.VOLTVAR)}
+    # What cures by tap or capacitor may go over the daily budget (VV4), and says so by its priority.
+    assert {(p.app, type(p.setpoint), p.priority) for p in proposals} == {
+        (App.VOLTVAR, PowerSetpoint, Priority.VOLTVAR),
+        *((App.VOLTVAR, type(p.setpoint), Priority.LIMITS) for p in proposals if p.setpoint not in powers),
+    }
 
 
 def test_every_state_between_two_stages_can_be_left() -> None:
