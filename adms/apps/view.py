@@ -7,11 +7,11 @@ from typing import Generic, TypeVar
 
 from adms.core.commands import App, Command, Proposal, Setpoint
 from adms.core.devices import TagKind as TagKind
-from adms.core.estimate import Estimate, NotEstimated
+from adms.core.estimate import ComplexArray, Estimate, NotEstimated
 from adms.core.ids import ElementId, PlanId
 from adms.core.modes import Mode, effective_mode
 from adms.core.plans import PlanProgress
-from adms.core.telemetry import TelemetrySnapshot
+from adms.core.telemetry import FloatArray, TelemetrySnapshot
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
 
@@ -102,6 +102,19 @@ class RoundView:
         return self.estimate if isinstance(self.estimate, Estimate) else None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExpectedState:
+    """What the network is expected to carry once dead parts are picked up, and how it was before: the same numbers for
+    the planner and for the gate."""
+
+    s_nominal_va: ComplexArray
+    """[injector] at nominal voltage: live ones as estimated now, dead ones as before the outage."""
+    cold_load_factor: float
+    """What dead load draws at pick-up over what it drew before (SW12)."""
+    v_before_pu: FloatArray | None
+    """[node] magnitudes before the outage, NaN where not known; None where nothing is known."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision(Generic[S]):
     """What an app returns."""
@@ -112,3 +125,5 @@ class Decision(Generic[S]):
     """Plans that are new or whose progress changed in this round."""
     notes: tuple[str, ...] = ()
     """Reasons, for people: why nothing was proposed, what limits, what was found."""
+    expected: ExpectedState | None = None
+    """What the proposals rest on. Without it the gate permits no close."""

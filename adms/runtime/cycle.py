@@ -13,6 +13,7 @@ from adms.core.modes import Mode
 from adms.core.plans import PlanProgress, PlanStatus
 from adms.core.telemetry import PointKey, PointKind, TelemetrySnapshot
 from adms.grid.arrays import NetworkArrays
+from adms.grid.reported import ReportedGrid
 from adms.grid.state import GridState
 from adms.runtime.canonical import plain
 from adms.runtime.confirmation import observe
@@ -21,7 +22,7 @@ from adms.runtime.devices import ReportedOutcome
 from adms.runtime.gate import Gate
 from adms.runtime.gate_state import GateState
 from adms.runtime.journal import Draft
-from adms.runtime.stages import Positions, Stages
+from adms.runtime.stages import Stages
 
 PLANS_KEPT = 1000
 FINISHED = frozenset({PlanStatus.DONE, PlanStatus.ABORTED})
@@ -55,7 +56,7 @@ class CycleInputs:
 class Picture:
     """The first half of a cycle."""
 
-    positions: Positions
+    positions: ReportedGrid
     estimate: Estimate | NotEstimated
     estimator: Any
     """The estimator's state to be."""
@@ -109,7 +110,8 @@ class Cycle:
             stage.decide(view, state=before) for stage, before in zip(self.stages.apps, state.apps, strict=True)
         ]
         proposals = [proposal for decision in decisions for proposal in decision.proposals]
-        rulings = self.gate.rule(observed.state, view=view, proposals=proposals)
+        expected = {stage.app: decision.expected for stage, decision in zip(self.stages.apps, decisions, strict=True)}
+        rulings = self.gate.rule(observed.state, view=view, proposals=proposals, expected=expected)
         progress = [plan for decision in decisions for plan in decision.plans]
         plans, plan_drafts = _with_plans(state.plans, progress, view=view)
         return CycleResult(

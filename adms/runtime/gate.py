@@ -1,25 +1,21 @@
 """The only writer of commands: proposals and a view in, commands and refusals out. Pure; the round journals them first
 and sends them then."""
 
-import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from adms.apps.view import Operation, RoundView, TagKind
-from adms.core.commands import Command, PowerSetpoint, Proposal, Refused, Setpoint, SwitchSetpoint
-from adms.core.estimate import Grade
+from adms.apps.interlock import Verdict
+from adms.apps.view import ExpectedState, Operation, RoundView
+from adms.core.commands import App, Command, PowerSetpoint, Proposal, Refused, Setpoint, SwitchSetpoint
 from adms.core.ids import CommandId, ElementId
 from adms.core.journal import EntryKind
-from adms.core.modes import Mode
 from adms.runtime.arbitration import arbitrate
 from adms.runtime.canonical import plain
 from adms.runtime.gate_state import GatePolicy, GateState, Lease, Outstanding, reported_position
 from adms.runtime.journal import Draft
 from adms.runtime.stages import Check
-
-NO_OPERATION_TAGS = frozenset({TagKind.HOLD, TagKind.CLEARANCE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +39,29 @@ class Gate:
     max_age_s: float
     """Oldest position that counts as reported."""
 
-    def rule(self, state: GateState, *, view: RoundView, proposals: Iterable[Proposal]) -> Rulings:
+    def rule(
+        self,
+        state: GateState,
+        *,
+        view: RoundView,
+        proposals: Iterable[Proposal],
+        expected: Mapping[App, ExpectedState | None],
+    ) -> Rulings:
         """Arbitrates, checks and issues. A latched device that already stands where it should, one whose command is
-        outstanding, and a DER whose lease still runs get nothing."""
+        outstanding, and a DER whose lease still runs get nothing.
+
+        Every rule that needs only the view and the proposal is a guard of the interlock; what counts here is what this
+        round has already issued.
+
+        Args:
+            state: what the gate carries from round to round.
+            view: the round.
+            proposals: of all apps.
+            expected: what each app's proposals rest on.
+        """
         arbitration = arbitrate(proposals)
         refused = list(arbitration.refused)
-        sitting = _Sitting(gate=self, view=view, state=state)
+        sitting = _Sitting(gate=self, view=view, state=state, expected=expected)
         for proposal in arbitration.awarded:
             refusal = sitting.consider(proposal)
             if refusal is not None:
@@ -65,9 +78,12 @@ class Gate:
 class _Sitting:
     """One round at the gate: each permitted command counts for those after it."""
 
-    def __init__(self, *, gate: Gate, view: RoundView, state: GateState) -> None:
+    def __init__(
+        self, *, gate: Gate, view: RoundView, state: GateState, expected: Mapping[App, ExpectedState | None]
+    ) -> None:
         self._gate = gate
         self._view = view
+        self._expected = expected
         self._moves = 0
         self.state = state
         self.commands: list[Command] = []
@@ -87,13 +103,8 @@ class _Sitting:
             return None
         if waiting is not None and waiting.command.setpoint == proposal.setpoint:
             return None
-        refusal = self._forbidden(proposal)
-        if refusal is not None:
-            return refusal
         if waiting is not None:
             return _refuse(proposal, "SW17", f"command {waiting.command.command_id} is outstanding")
-        if stands is None:
-            return _refuse(proposal, "SW16", "telemetry does not show where the device stands")
         if isinstance(proposal.setpoint, SwitchSetpoint):
             closing = proposal.setpoint.closed
             for other, moving in self.state.outstanding.items():
@@ -111,9 +122,6 @@ class _Sitting:
         moved = not running or lease is None or _moved(lease.command.setpoint, setpoint, policy=policy)
         if lease is not None and not moved and lease.command.expiry - now >= timedelta(seconds=policy.renew_s):
             return None
-        refusal = self._forbidden(proposal)
-        if refusal is not None:
-            return refusal
         if lease is not None and self._silent(lease):
             return _refuse(proposal, "DE11", f"the last {lease.unanswered} commands were not answered")
         if moved and self._moves >= policy.der_moves_per_round_max:
@@ -128,40 +136,11 @@ class _Sitting:
         policy, since = self._gate.policy, self._view.now - lease.command.issue_time
         return lease.unanswered >= policy.unanswered_leases_max and since < timedelta(seconds=policy.retry_s)
 
-    def _forbidden(self, proposal: Proposal) -> Refused | None:
-        """Rules that need no network."""
-        view, device = self._view, proposal.device
-        picture = view.picture()
-        if picture is None or picture.grade is Grade.FAILED:
-            return _refuse(proposal, "X1", "there is no picture to decide on")
-        if picture.snapshot_id != view.snapshot.snapshot_id or picture.model_version != view.arrays.version:
-            return _refuse(proposal, "X1", "the picture is of another snapshot or model")
-        mode = view.mode_of(device)
-        if mode is Mode.OBSERVE:
-            return _refuse(proposal, "MODE", "mode is OBSERVE")
-        if mode is Mode.ADVISE and proposal.plan_id not in view.approved_plans:
-            return _refuse(proposal, "MODE", "mode is ADVISE and no operator approved the plan")
-        if proposal.plan_id in view.aborted_plans:
-            return _refuse(proposal, "ABORTED", f"an operator aborted plan {proposal.plan_id}")
-        for tag in view.tags:
-            if tag.device == device and tag.kind in NO_OPERATION_TAGS:
-                return _refuse(proposal, "SW3", f"tag {tag.tag_id} ({tag.kind}) of {tag.holder}")
-        if device in view.failed_devices:
-            return _refuse(proposal, "SW16", f"device failed: {view.failed_devices[device]}")
-        if device not in view.controllable:
-            return _refuse(proposal, "SW16", "no connected controller offers the device for remote control")
-        if device in view.unknown_positions:
-            return _refuse(proposal, "SW16", "position unknown")
-        if not _finite(proposal.setpoint):
-            return _refuse(proposal, "RANGE", "setpoint is not a finite number")
-        return None
-
     def _check_and_issue(self, proposal: Proposal, *, previous: Setpoint | None, expiry_s: float) -> Refused | None:
-        verdict = self._gate.check(self._view, proposal)
-        against = [violation for violation in verdict.violations if violation.severity != "W"]
-        if against:
-            reason = "; ".join(f"{violation.guard}: {violation.reason}" for violation in against)
-            return _refuse(proposal, against[0].guard, reason)
+        verdict = self._gate.check(self._view, proposal, expected=self._expected.get(proposal.app))
+        refusal = verdict.refusal()
+        if refusal is not None:
+            return _refuse(proposal, refusal.guard, refusal.reason)
         view, now = self._view, self._view.now
         sequence = self.state.next_sequence
         command = Command(
@@ -175,7 +154,7 @@ class _Sitting:
             expiry=now + timedelta(seconds=expiry_s),
             plan_id=proposal.plan_id,
             step=proposal.step,
-            reason=proposal.reason,
+            reason="; ".join([proposal.reason, *_passed_over(verdict)]),
             snapshot_id=view.snapshot.snapshot_id,
             guards=verdict.held,
         )
@@ -229,11 +208,9 @@ def _apart(before: float | None, after: float | None, *, dead_band: float) -> bo
     return abs(after - before) > dead_band
 
 
-def _finite(setpoint: Setpoint) -> bool:
-    if not isinstance(setpoint, PowerSetpoint):
-        return True
-    given = [value for value in (setpoint.p_injection_w, setpoint.q_injection_var) if value is not None]
-    return bool(given) and all(math.isfinite(value) for value in given)
+def _passed_over(verdict: Verdict) -> list[str]:
+    """What a command was issued in spite of: it stands in the journal with the command."""
+    return [f"permitted against {violation.guard}: {violation.reason}" for violation in verdict.violations]
 
 
 def _refuse(proposal: Proposal, guard: str, reason: str) -> Refused:

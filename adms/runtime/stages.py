@@ -1,29 +1,21 @@
 """The pure parts that a round calls, as the composition binds them to their policies."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from adms.apps.view import Decision, RoundView
+from adms.apps.interlock import Verdict
+from adms.apps.view import Decision, ExpectedState, RoundView
 from adms.core.commands import App, Proposal
 from adms.core.estimate import Estimate, NotEstimated
-from adms.core.ids import ElementId
 from adms.core.telemetry import TelemetrySnapshot
+from adms.grid.reported import ReportedGrid
 from adms.grid.state import GridState
-
-
-@dataclass(frozen=True, kw_only=True)
-class Positions:
-    """Where everything stands, as reported."""
-
-    grid: GridState
-    unknown: frozenset[ElementId]
 
 
 class PositionReader(Protocol):
     """Positions from a snapshot; what was never telemetered keeps its last."""
 
-    def __call__(self, snapshot: TelemetrySnapshot, *, previous: GridState) -> Positions:
+    def __call__(self, snapshot: TelemetrySnapshot, *, previous: GridState) -> ReportedGrid:
         """Reads one snapshot."""
         ...
 
@@ -32,7 +24,7 @@ class Estimator(Protocol):
     """One scan. State is the estimator's own; None at first."""
 
     def __call__(
-        self, snapshot: TelemetrySnapshot, *, positions: Positions, state: Any
+        self, snapshot: TelemetrySnapshot, *, positions: ReportedGrid, state: Any
     ) -> tuple[Any, Estimate | NotEstimated]:
         """Returns the state to be and the picture."""
         ...
@@ -46,44 +38,11 @@ class Decide(Protocol):
         ...
 
 
-class Violation(Protocol):
-    """One guard that did not hold."""
-
-    @property
-    def guard(self) -> str:
-        """Id of the invariant."""
-        ...
-
-    @property
-    def severity(self) -> str:
-        """H never overridable, P needs a permission, W warns."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why it does not hold."""
-        ...
-
-
-class Verdict(Protocol):
-    """What the interlock found for one proposal."""
-
-    @property
-    def held(self) -> tuple[str, ...]:
-        """Ids of the guards that held."""
-        ...
-
-    @property
-    def violations(self) -> Sequence[Violation]:
-        """Those that did not."""
-        ...
-
-
 class Check(Protocol):
     """The interlock, bound to its policy."""
 
-    def __call__(self, view: RoundView, proposal: Proposal) -> Verdict:
-        """Checks one change against one view."""
+    def __call__(self, view: RoundView, proposal: Proposal, *, expected: ExpectedState | None) -> Verdict:
+        """Checks one change against one view; a close also with the power flow of what is expected after it."""
         ...
 
 

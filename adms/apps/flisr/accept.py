@@ -9,33 +9,20 @@ from functools import cached_property
 import numpy as np
 
 from adms.apps.flisr.cure import cure_voltages
-from adms.apps.flisr.loads import at_pick_up
 from adms.apps.flisr.options import Feed, Option
 from adms.apps.flisr.outage import Outage
 from adms.apps.flisr.policy import FlisrPolicy
 from adms.apps.interlock.guard import Verdict
-from adms.apps.interlock.proof import Limits, island_of, state_violations
+from adms.apps.interlock.proof import PROOFS, Limits, at_pick_up, island_of, state_violations
 from adms.apps.interlock.registry import check
 from adms.apps.interlock.wiring import Wiring
-from adms.apps.view import Operation, RoundView
+from adms.apps.view import ExpectedState, Operation, RoundView
 from adms.core.commands import App, Priority, Proposal, SwitchSetpoint
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId, PlanId, SectionId
 from adms.core.plans import PlanStep
-from adms.core.telemetry import FloatArray
 from adms.grid.state import GridState
 from adms.powerflow import NotSolved, PowerFlow, solve_power_flow
-
-
-@dataclass(frozen=True, kw_only=True)
-class Expected:
-    """What the network is expected to carry."""
-
-    s_nominal_va: ComplexArray
-    """[injector]"""
-    cold_load_factor: float
-    v_before_pu: FloatArray | None
-    """[node] before the outage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +62,7 @@ class Judge:
     view: RoundView
     wiring: Wiring
     outage: Outage
-    expected: Expected
+    expected: ExpectedState
     policy: FlisrPolicy
     plan_id: PlanId
     power_flows: int = 0
@@ -112,7 +99,7 @@ class Judge:
             refusal = verdict.refusal()
             if refusal is not None:
                 return Rejected(reason=f"{refusal.guard}: {refusal.reason}")
-            proofs = ("SW10", "SW11", "SW12") if closed else ()
+            proofs = PROOFS if closed else ()
             setpoint = SwitchSetpoint(closed=closed)
             steps.append(PlanStep(device=device, setpoint=setpoint, reason=reason, checks=(*verdict.held, *proofs)))
             grid = grid.with_switch(device, closed=closed)
@@ -189,13 +176,7 @@ class Judge:
         states = [start]
         for device in closes:
             states.append(states[-1].with_switch(device, closed=True))
-        dead_before = ~self.view.arrays.energised(self.view.grid)
-        cold = at_pick_up(
-            self.view,
-            s_nominal_va=self.expected.s_nominal_va,
-            picked_up=dead_before,
-            factor=self.expected.cold_load_factor,
-        )
+        cold = at_pick_up(self.view, self.expected)
         # The last state first: it carries the most, so most options fail there.
         for device, state in reversed(list(zip(closes, states[1:], strict=True))):
             flow = self._solve(state, s_nominal_va=cold)

@@ -9,6 +9,7 @@ from adms.apps.flisr.outage import lockout_is_known
 from adms.apps.flisr.planner import make_plan
 from adms.apps.flisr.policy import FlisrPolicy
 from adms.apps.flisr.state import ActivePlan, Attempt, FlisrState
+from adms.apps.interlock.general import picture_problem
 from adms.apps.interlock.zone import SuspectedZone, suspected_zone
 from adms.apps.view import Decision, RoundView
 from adms.core.modes import Mode
@@ -21,8 +22,9 @@ def decide(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> Decisi
     The state is only pre-fault loads and the plan in hand; zone, topology and what can be used come from the view's
     levels. With an empty state (a restart) it therefore plans the rest from the measured positions.
 
-    Modes: OBSERVE notes only; ADVISE a plan for approval, executed once approved; CONTROL executes at once. The gate
-    checks the guards and the power flow again before each step.
+    Modes: OBSERVE notes only; ADVISE a plan for approval, executed once approved; CONTROL executes at once. Just before
+    each step the guards and, for a close, the power flow are asked again, here and by the gate
+    (`interlock.check_step`).
     """
     zone = suspected_zone(view, max_age_s=policy.interlock.telemetry_max_age_s)
     if not zone.area:
@@ -34,7 +36,13 @@ def decide(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> Decisi
         followed = follow(view, zone=zone, state=state, active=state.active, policy=policy)
         state, notes, plans = followed.state, [*notes, *followed.notes], [*followed.plans]
         if state.active is not None:
-            return Decision(state=state, proposals=followed.proposals, plans=tuple(plans), notes=tuple(notes))
+            return Decision(
+                state=state,
+                proposals=followed.proposals,
+                plans=tuple(plans),
+                notes=tuple(notes),
+                expected=followed.expected,
+            )
     waiting = _why_not_now(view, zone=zone, state=state, policy=policy)
     if waiting is not None:
         return Decision(state=state, plans=tuple(plans), notes=(*notes, waiting))
@@ -54,6 +62,7 @@ def decide(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> Decisi
         proposals=followed.proposals,
         plans=(*plans, *followed.plans),
         notes=(*notes, *followed.notes),
+        expected=followed.expected,
     )
 
 
@@ -74,6 +83,9 @@ def _why_not_now(view: RoundView, *, zone: SuspectedZone, state: FlisrState, pol
         return "mode is OBSERVE: no plan is made"
     if state.stopped is not None and state.stopped[1] == zone.sections:
         return f"plan {state.stopped[0]} was aborted by an operator: no new one until the zone changes"
+    problem = picture_problem(view, policy=policy.interlock)
+    if problem is not None:
+        return f"X1: {problem}"
     return lockout_is_known(view, zone=zone, policy=policy)
 
 

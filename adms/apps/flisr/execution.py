@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 
 from adms.apps.flisr.accept import as_if_approved, proposal_of
+from adms.apps.flisr.loads import expected_state
 from adms.apps.flisr.policy import FlisrPolicy
 from adms.apps.flisr.state import ActivePlan, FlisrState
-from adms.apps.interlock.registry import check
+from adms.apps.interlock.proof import check_step
 from adms.apps.interlock.zone import SuspectedZone
-from adms.apps.view import RoundView
+from adms.apps.view import ExpectedState, RoundView
 from adms.core.commands import Proposal, SwitchSetpoint
 from adms.core.modes import Mode
 from adms.core.plans import PlanProgress, PlanStatus, PlanStep
@@ -24,6 +25,8 @@ class Followed:
     proposals: tuple[Proposal, ...] = ()
     plans: tuple[PlanProgress, ...] = ()
     notes: tuple[str, ...] = ()
+    expected: ExpectedState | None = None
+    """What the proposals were proved with."""
 
 
 def _closed(step: PlanStep) -> bool:
@@ -96,7 +99,9 @@ def follow(
     proposal = proposal_of(
         step.device, closed=_closed(step), plan_id=plan.plan_id, step=active.step, reason=step.reason
     )
-    refusal = check(as_if_approved(view, plan_id=plan.plan_id), proposal, policy=policy.interlock).refusal()
+    expected = expected_state(view, state=state, policy=policy)
+    approved = as_if_approved(view, plan_id=plan.plan_id)
+    refusal = check_step(approved, proposal, expected=expected, policy=policy.interlock).refusal()
     if refusal is not None and refusal.guard not in _PASSING:
         return _end(state, active, status=PlanStatus.ABORTED, text=f"{refusal.guard}: {refusal.reason}")
     changed = active.status is not before.status or active.step != before.step
@@ -105,5 +110,6 @@ def follow(
         state=replace(state, active=active),
         proposals=(proposal,) if permitted and refusal is None else (),
         plans=(progress,) if changed or is_new else (),
+        expected=expected,
         notes=() if refusal is None else (f"waiting: {refusal.guard}: {refusal.reason}",),
     )

@@ -6,17 +6,16 @@ import numpy as np
 
 from adms.apps.flisr.policy import FlisrPolicy
 from adms.apps.flisr.state import FlisrState, LoadRecord
-from adms.apps.view import RoundView
-from adms.core.estimate import ComplexArray, Grade
+from adms.apps.view import ExpectedState, RoundView
+from adms.core.estimate import Estimate, Grade
 from adms.estimation.prior import nominal_loads
-from adms.grid.arrays import BoolArray
 from adms.powerflow.factor import injector_is_live
 
 
 def remember_loads(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> FlisrState:
     """Keeps the loads of a good round without an outage; the caller leaves it out while there is one."""
-    picture = view.picture()
-    if picture is None or picture.grade is Grade.FAILED or picture.model_version != view.arrays.version:
+    picture = usable_picture(view)
+    if picture is None:
         return state
     magnitude = np.abs(picture.v_phasor_pu)
     record = LoadRecord(
@@ -31,23 +30,34 @@ def remember_loads(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -
     return replace(state, loads=state.newer_loads, newer_loads=record)
 
 
-def expected_loads(view: RoundView, *, state: FlisrState) -> ComplexArray:
-    """[injector] VA at nominal voltage, with DER of dead parts at zero (they have disconnected, SW15).
+def expected_state(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> ExpectedState | None:
+    """What planner and gate expect the network to carry; None without a usable estimate, for then nothing is restored.
 
-    Live loads as estimated now. Dead ones as before the outage; where that is not known (a restart), the model's load
-    scaled as the live ones are. Without any estimate, the record; without that, the model's loads and no DER.
+    DER of dead parts count as zero (they have disconnected, SW15). Live injections as estimated now. Dead loads as
+    before the outage; where that is not known (a restart), as the estimate has them: the model's load scaled as the
+    live ones are.
     """
     arrays = view.arrays
+    picture = usable_picture(view)
+    if picture is None:
+        return None
     live = injector_is_live(arrays, energised=arrays.energised(view.grid))
-    picture = view.picture()
-    usable = picture is not None and picture.grade is not Grade.FAILED and picture.model_version == arrays.version
     record = state.loads or state.newer_loads
-    if usable and picture is not None:
-        now = nominal_loads(picture, arrays)
-        expected = now if record is None else np.where(live, now, record.s_nominal_va)
-    else:
-        expected = arrays.injector_s_nominal_va if record is None else record.s_nominal_va
-    return np.asarray(np.where(arrays.injector_is_der & ~live, 0.0, expected))
+    now = nominal_loads(picture, arrays)
+    loads = now if record is None else np.where(live, now, record.s_nominal_va)
+    return ExpectedState(
+        s_nominal_va=np.asarray(np.where(arrays.injector_is_der & ~live, 0.0, loads)),
+        cold_load_factor=cold_load_factor(view, state=state, policy=policy),
+        v_before_pu=None if record is None else record.v_magnitude_pu,
+    )
+
+
+def usable_picture(view: RoundView) -> Estimate | None:
+    """The estimate, where it says what the network carries."""
+    picture = view.picture()
+    if picture is None or picture.grade is Grade.FAILED or picture.model_version != view.arrays.version:
+        return None
+    return picture
 
 
 def cold_load_factor(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> float:
@@ -56,16 +66,3 @@ def cold_load_factor(view: RoundView, *, state: FlisrState, policy: FlisrPolicy)
         return policy.cold_load_factor
     long = (view.now - state.outage_start).total_seconds() >= policy.cold_load_after_s
     return policy.cold_load_factor if long else 1.0
-
-
-def at_pick_up(view: RoundView, *, s_nominal_va: ComplexArray, picked_up: BoolArray, factor: float) -> ComplexArray:
-    """Loads at the nodes that are picked up, times the cold-load factor; everything else as it is.
-
-    Args:
-        view: the round.
-        s_nominal_va: [injector] expected loads.
-        picked_up: [node].
-        factor: cold-load factor.
-    """
-    arrays = view.arrays
-    return np.where(picked_up[arrays.injector_fr] & ~arrays.injector_is_der, s_nominal_va * factor, s_nominal_va)

@@ -4,8 +4,8 @@ from hashlib import sha256
 
 import numpy as np
 
-from adms.apps.flisr.accept import Accepted, Expected, Judge, Rejected
-from adms.apps.flisr.loads import cold_load_factor, expected_loads
+from adms.apps.flisr.accept import Accepted, Judge, Rejected
+from adms.apps.flisr.loads import expected_state
 from adms.apps.flisr.options import NOTHING, Option, search
 from adms.apps.flisr.outage import Outage, read_outage
 from adms.apps.flisr.policy import FlisrPolicy
@@ -35,18 +35,15 @@ def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy
     outage = read_outage(view, zone=zone, policy=policy, excluded=state.excluded)
     if not outage.healthy:
         return NoPlan(app=App.FLISR, reason=_nothing_left(zone, outage))
+    expected = expected_state(view, state=state, policy=policy)
+    if expected is None:
+        return NoPlan(app=App.FLISR, reason="there is no estimate that says what the live parts carry")
     plan_id = _plan_id(view, zone)
-    record = state.loads or state.newer_loads
-    factor = cold_load_factor(view, state=state, policy=policy)
     judge = Judge(
         view=view,
         wiring=wiring,
         outage=outage,
-        expected=Expected(
-            s_nominal_va=expected_loads(view, state=state),
-            cold_load_factor=factor,
-            v_before_pu=None if record is None else record.v_magnitude_pu,
-        ),
+        expected=expected,
         policy=policy,
         plan_id=plan_id,
     )
@@ -74,7 +71,7 @@ def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy
             *_totals(wiring, "unrestored", left),
             *_totals(wiring, "isolated", zone.sections),
             ("lowest_voltage_pu", verdict.v_min_pu),
-            ("cold_load_factor", factor),
+            ("cold_load_factor", expected.cold_load_factor),
             ("power_flows", float(judge.power_flows)),
             ("search_truncated", float(truncated)),
             ("voltvar_moves", float(len(verdict.cure))),

@@ -3,7 +3,7 @@
 from adms.apps.interlock.guard import Guard, Severity, Verdict, Violation
 from adms.apps.interlock.operations import OperationAccount, operation_account
 from adms.apps.interlock.policy import InterlockPolicy
-from adms.apps.interlock.proof import prove
+from adms.apps.interlock.proof import check_step, prove
 from adms.apps.interlock.registry import GUARDS, check
 from adms.apps.interlock.switching import pending_protection
 from adms.apps.interlock.usable import why_not_commandable
@@ -19,6 +19,7 @@ __all__ = [
     "Verdict",
     "Violation",
     "check",
+    "check_step",
     "operation_account",
     "pending_protection",
     "prove",

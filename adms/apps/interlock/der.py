@@ -45,6 +45,8 @@ def within_nameplate(view: RoundView, proposal: Proposal, *, policy: InterlockPo
     if der is None:
         return "is not a DER of this model"
     p_w, q_var = _setpoint(proposal)
+    if p_w is None and q_var is None:
+        return "nothing is asked of it"
     slack_va = der.s_max_va * policy.der_rating_tolerance_frac
     if p_w is not None and not (isfinite(p_w) and der.p_min_w - slack_va <= p_w <= der.p_max_w + slack_va):
         return f"P of {p_w:.0f} W is outside {der.p_min_w:.0f} to {der.p_max_w:.0f} W"

@@ -1,11 +1,13 @@
-"""SW10 and SW11: what a power flow of the state after a step says about ratings and voltages."""
+"""SW10 to SW12: what a power flow of the state after a step says about ratings and voltages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from adms.apps.interlock.guard import Severity, Verdict, Violation
-from adms.apps.view import RoundView
+from adms.apps.interlock.guard import Severity, Verdict, Violation, is_close
+from adms.apps.interlock.policy import InterlockPolicy
+from adms.apps.interlock.registry import check
+from adms.apps.view import ExpectedState, RoundView
 from adms.core.commands import Proposal, SwitchSetpoint
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
@@ -13,6 +15,9 @@ from adms.core.telemetry import FloatArray
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
 from adms.powerflow import NotSolved, PowerFlow, solve_power_flow
+
+PROOFS = ("SW10", "SW11", "SW12")
+"""What a power flow of the state after a close shows."""
 
 _ROUNDING_FRAC = 1e-9
 
@@ -104,35 +109,57 @@ def state_violations(
     return tuple(violation for _, violation in found)
 
 
-def prove(view: RoundView, proposal: Proposal, *, s_nominal_va: ComplexArray) -> Verdict:
-    """SW10 and SW11 for one switching step, at emergency limits, from a power flow of the state after it.
+def at_pick_up(view: RoundView, expected: ExpectedState) -> ComplexArray:
+    """[injector] VA at nominal voltage while dead parts are picked up: their loads times the cold-load factor (SW12),
+    everything else as expected."""
+    arrays = view.arrays
+    dead = ~arrays.energised(view.grid)
+    cold = dead[arrays.injector_fr] & ~arrays.injector_is_der
+    return np.where(cold, expected.s_nominal_va * expected.cold_load_factor, expected.s_nominal_va)
+
+
+def prove(view: RoundView, proposal: Proposal, *, expected: ExpectedState | None) -> Verdict:
+    """SW10, SW11 and SW12 for one switching step, at emergency limits, from a power flow of the state after it.
 
     Args:
         view: the present round.
         proposal: a switching step.
-        s_nominal_va: [injector] injections at nominal voltage to expect once the step is done: what is live now as
-            estimated, what the step picks up as before the outage.
+        expected: what to expect once the step is done; without it nothing is proved.
     """
     assert isinstance(proposal.setpoint, SwitchSetpoint)
+    if expected is None:
+        return _unproved(proposal, "nothing says what load to expect after it")
     after = view.grid.with_switch(proposal.device, closed=proposal.setpoint.closed)
-    flow = solve_power_flow(view.arrays, after, s_nominal_va=s_nominal_va)
+    flow = solve_power_flow(view.arrays, after, s_nominal_va=at_pick_up(view, expected))
     if isinstance(flow, NotSolved):
-        return Verdict(
-            held=(),
-            violations=(
-                Violation(
-                    guard="SW11",
-                    severity=Severity.PERMISSION,
-                    reason=f"{proposal.device}: no power flow of the state after it: {flow.reason}",
-                ),
-            ),
-        )
+        return _unproved(proposal, f"no power flow of the state after it: {flow.reason}")
     violations = state_violations(
         view.arrays,
         after,
         flow=flow,
         nodes=island_of(view.arrays, after, device=proposal.device),
-        limits=Limits(normal=False),
+        limits=Limits(normal=False, v_before_pu=expected.v_before_pu),
     )
     broken = {violation.guard for violation in violations}
-    return Verdict(held=tuple(g for g in ("SW10", "SW11") if g not in broken), violations=violations)
+    return Verdict(
+        held=tuple(guard for guard in PROOFS if guard not in broken),
+        violations=tuple(
+            replace(violation, reason=f"after {proposal.device}, {violation.reason}") for violation in violations
+        ),
+    )
+
+
+def _unproved(proposal: Proposal, reason: str) -> Verdict:
+    violation = Violation(guard="SW11", severity=Severity.PERMISSION, reason=f"{proposal.device}: {reason}")
+    return Verdict(held=(), violations=(violation,))
+
+
+def check_step(
+    view: RoundView, proposal: Proposal, *, expected: ExpectedState | None, policy: InterlockPolicy
+) -> Verdict:
+    """Every guard and, for a close that they permit, the power flow: what planner and gate ask just before a step."""
+    verdict = check(view, proposal, policy=policy)
+    if not is_close(proposal) or verdict.refusal() is not None:
+        return verdict
+    proof = prove(view, proposal, expected=expected)
+    return replace(verdict, held=(*verdict.held, *proof.held), violations=(*verdict.violations, *proof.violations))

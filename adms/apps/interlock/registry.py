@@ -48,7 +48,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(id="DE2", severity=H, applies_to=is_power, function=der.within_nameplate),
     Guard(id="DE3", severity=H, applies_to=is_power, function=der.energy_suffices),
 )
-"""In the order in which a refusal is named. SW10 and SW11 need a power flow: `adms.apps.interlock.proof`."""
+"""In the order in which a refusal is named. SW10 to SW12 need a power flow: `adms.apps.interlock.proof`."""
 
 _KNOWN = Guard(id="X0", severity=H, applies_to=is_switching, function=switching.is_switch)
 

@@ -1,13 +1,14 @@
 """A feeder small enough to read, and stages that stand in for the estimator and the apps."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from adms.apps.view import Decision, RoundView
+from adms.apps.interlock import Verdict, Violation, check
+from adms.apps.view import Decision, ExpectedState, RoundView
 from adms.core.commands import App, PowerSetpoint, Priority, Proposal, Setpoint, SwitchSetpoint
 from adms.core.estimate import Estimate, Grade, Innovations, NotEstimated, SigmaSource
 from adms.core.ids import BusId, ElementId, ModelVersion, PlanId
@@ -28,18 +29,21 @@ from adms.grid.model import (
     SwitchGear,
     SwitchKind,
 )
-from adms.grid.reported import reported_grid
+from adms.grid.reported import ReportedGrid, reported_grid
 from adms.grid.state import GridState
 from adms.ports.records import DeclaredPoint, TelemetryFrame
 from adms.runtime.gate_state import GatePolicy
 from adms.runtime.image import ImagePolicy
-from adms.runtime.stages import AppStage, Positions, Stages
+from adms.runtime.stages import AppStage, Stages
+from tests.unit.apps.flisr.plants import INTERLOCK
 
 T0 = datetime(2026, 7, 1, 12, 0, 0, tzinfo=UTC)
 VERSION = ModelVersion("feeder-of-the-tests")
 SWITCH, TIE, BANK = ElementId("switch.s1"), ElementId("switch.tie"), ElementId("capacitor.c1")
 PV, BATTERY, SOURCE = ElementId("der.pv"), ElementId("der.battery"), ElementId("source.head")
 MAX_AGE_S = 10.0
+SCRIPTED_GUARDS = frozenset({"X1", "SW3", "SW16", "SW22", "DE2"})
+"""Guards that the runtime's tests ask by themselves: picture, device, tags, modes, numbers."""
 
 IMAGE_POLICY = ImagePolicy(max_age_s=MAX_AGE_S, clock_skew_max_s=0.5, waiting_frames_max=100, events_keep_s=900.0)
 GATE_POLICY = GatePolicy(
@@ -203,23 +207,6 @@ def flat_estimate(snapshot: TelemetrySnapshot, *, arrays: NetworkArrays, grade: 
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """A verdict without objections."""
-
-    held: tuple[str, ...] = ("X1",)
-    violations: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Objection:
-    """One violation."""
-
-    guard: str
-    severity: str
-    reason: str
-
-
 @dataclass(kw_only=True)
 class Script:
     """What the stand-ins do; tests change it between rounds."""
@@ -227,8 +214,12 @@ class Script:
     arrays: NetworkArrays
     proposals: Callable[[RoundView], tuple[Proposal, ...]] = field(default=lambda view: ())
     picture: Callable[[TelemetrySnapshot], Estimate | NotEstimated] | None = None
-    objections: tuple[Objection, ...] = ()
+    objections: tuple[Violation, ...] = ()
     views: list[RoundView] = field(default_factory=list)
+    expects: ExpectedState | None = None
+    """What the app says that it expects."""
+    expected: list[ExpectedState | None] = field(default_factory=list)
+    """What the gate asked the interlock with."""
 
     def stages(self) -> Stages:
         """Stages that follow the script."""
@@ -236,15 +227,21 @@ class Script:
             read_positions=self._positions,
             estimate=self._estimate,
             apps=(AppStage(app=App.DISPATCH, decide=self._decide, initial=0),),
-            check=lambda view, proposal: Held(violations=self.objections),
+            check=self._check,
         )
 
-    def _positions(self, snapshot: TelemetrySnapshot, *, previous: GridState) -> Positions:
-        found = reported_grid(snapshot, arrays=self.arrays, previous=previous, max_age_s=MAX_AGE_S)
-        return Positions(grid=found.grid, unknown=found.unknown)
+    def _check(self, view: RoundView, proposal: Proposal, *, expected: ExpectedState | None) -> Verdict:
+        """The interlock's own word on picture, device, tags and modes, then the script's objections."""
+        found = check(view, proposal, policy=INTERLOCK)
+        kept = tuple(violation for violation in found.violations if violation.guard in SCRIPTED_GUARDS)
+        self.expected.append(expected)
+        return replace(found, violations=(*kept, *self.objections))
+
+    def _positions(self, snapshot: TelemetrySnapshot, *, previous: GridState) -> ReportedGrid:
+        return reported_grid(snapshot, arrays=self.arrays, previous=previous, max_age_s=MAX_AGE_S)
 
     def _estimate(
-        self, snapshot: TelemetrySnapshot, *, positions: Positions, state: Any
+        self, snapshot: TelemetrySnapshot, *, positions: ReportedGrid, state: Any
     ) -> tuple[Any, Estimate | NotEstimated]:
         if self.picture is not None:
             return state, self.picture(snapshot)
@@ -252,7 +249,7 @@ class Script:
 
     def _decide(self, view: RoundView, *, state: Any) -> Decision[Any]:
         self.views.append(view)
-        return Decision(state=state + 1, proposals=self.proposals(view), notes=("looked",))
+        return Decision(state=state + 1, proposals=self.proposals(view), notes=("looked",), expected=self.expects)
 
 
 def small_arrays() -> NetworkArrays:

@@ -169,7 +169,7 @@ class Plant:
         empty = np.zeros(0)
         count = self.arrays.node_count
         return Estimate(
-            snapshot_id=SnapshotId("s"), model_version=self.arrays.version, time=self.now, grade=Grade.SOLVED,
+            snapshot_id=self._snapshot_id(), model_version=self.arrays.version, time=self.now, grade=Grade.SOLVED,
             reason="", topology_version=self.grid.topology_version, v_phasor_pu=flow.v_phasor_pu,
             sigma_v_pu=np.full(count, 1e-3), sigma_source=np.ones(count, dtype=np.int64),
             s_injection_va=flow.s_injection_va, s_source_va=flow.s_source_va, losses_w=flow.losses_w,
@@ -198,10 +198,13 @@ class Plant:
             if quiet or key.element in self.lost:
                 quality[row], value[row] = int(Quality.MISSING), np.nan
         return TelemetrySnapshot(
-            snapshot_id=SnapshotId(f"snapshot-{self.now.isoformat()}"), cut_time=self.now,
+            snapshot_id=self._snapshot_id(), cut_time=self.now,
             model_version=self.arrays.version, table=table, value=value, sigma=np.full(len(value), np.nan),
             age_s=np.where(np.isnan(value), np.inf, 0.0), quality=quality,
         )  # fmt: skip
+
+    def _snapshot_id(self) -> SnapshotId:
+        return SnapshotId(f"snapshot-{self.now.isoformat()}")
 
     def view(self, *, estimate: bool = True) -> RoundView:
         """What this round sees."""

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adms.apps.interlock.proof import Limits, island_of, prove, state_violations
+from adms.apps.interlock.proof import Limits, check_step, island_of, prove, state_violations
+from adms.apps.view import ExpectedState
 from adms.core.commands import App, Priority, Proposal, SwitchSetpoint
 from adms.powerflow import PowerFlow, solve_power_flow
 from tests.unit.apps.flisr.networks import build, line_of_four, switch
-from tests.unit.apps.flisr.plants import Plant
+from tests.unit.apps.flisr.plants import INTERLOCK, Plant
 
 
 def closing(name: str) -> Proposal:
@@ -26,27 +27,66 @@ def isolated(*, tie_rating_a: float | None = None) -> Plant:
     return plant
 
 
+def expected(plant: Plant, *, factor: float = 1.0, before: float | None = None) -> ExpectedState:
+    """The model's loads, with a cold-load factor for the dead part, and one voltage everywhere before the outage."""
+    return ExpectedState(
+        s_nominal_va=plant.arrays.injector_s_nominal_va,
+        cold_load_factor=factor,
+        v_before_pu=None if before is None else np.full(plant.arrays.node_count, before),
+    )
+
+
 # c and d draw 200 kW at power factor 0.98 on one phase of 2400 V: 85 A.
 @pytest.mark.parametrize(("rating_a", "held"), [(90.0, True), (80.0, False), (None, True)])
 def test_sw10_judges_the_branches_that_the_step_loads(rating_a: float | None, held: bool) -> None:
     plant = isolated(tie_rating_a=rating_a)
-    verdict = prove(plant.view(), closing("t"), s_nominal_va=plant.arrays.injector_s_nominal_va)
+    verdict = prove(plant.view(), closing("t"), expected=expected(plant))
     assert ("SW10" in verdict.held) is held
     assert "SW11" in verdict.held
 
 
 def test_sw11_judges_voltages_at_emergency_limits() -> None:
     plant = isolated()
-    heavy = plant.arrays.injector_s_nominal_va * 24.0
-    verdict = prove(plant.view(), closing("t"), s_nominal_va=heavy)
+    verdict = prove(plant.view(), closing("t"), expected=expected(plant, factor=24.0))
     assert [violation.guard for violation in verdict.violations] == ["SW11"]
 
 
 def test_a_state_without_power_flow_is_refused() -> None:
     plant = isolated()
-    verdict = prove(plant.view(), closing("t"), s_nominal_va=plant.arrays.injector_s_nominal_va * 1e3)
+    verdict = prove(plant.view(), closing("t"), expected=expected(plant, factor=1e3))
     assert not verdict.held
     assert "no power flow" in verdict.violations[0].reason
+
+
+def test_sw12_counts_cold_load_where_it_is_picked_up() -> None:
+    # 85 A at the model's loads; at twice the load about 170 A.
+    for factor, held in ((1.0, True), (2.0, False)):
+        plant = isolated(tie_rating_a=130.0)
+        verdict = prove(plant.view(), closing("t"), expected=expected(plant, factor=factor))
+        assert ("SW10" in verdict.held) is held
+
+
+def test_a_voltage_that_was_low_before_the_outage_does_not_forbid_the_step() -> None:
+    plant = isolated()
+    low = prove(plant.view(), closing("t"), expected=expected(plant, factor=24.0))
+    assert [violation.guard for violation in low.violations] == ["SW11"]
+    assert prove(plant.view(), closing("t"), expected=expected(plant, factor=24.0, before=0.5)).violations == ()
+
+
+def test_a_step_is_proved_only_with_expected_loads_and_only_where_the_guards_permit_it() -> None:
+    plant = isolated()
+    step = closing("t")
+    good = check_step(plant.view(), step, expected=expected(plant), policy=INTERLOCK)
+    assert good.refusal() is None
+    assert {"SW1", "SW10", "SW11", "SW12"} <= set(good.held)
+    blind = check_step(plant.view(), step, expected=None, policy=INTERLOCK).refusal()
+    assert blind is not None
+    assert (blind.guard, "what load to expect" in blind.reason) == ("SW11", True)
+    opening = replace(step, setpoint=SwitchSetpoint(closed=False), device=switch("3"))
+    assert check_step(plant.view(), opening, expected=None, policy=INTERLOCK).refusal() is None
+    faulted = check_step(plant.view(), closing("2"), expected=expected(plant), policy=INTERLOCK)
+    assert getattr(faulted.refusal(), "guard", None) == "SW1"
+    assert not {"SW10", "SW11"} & set(faulted.held)
 
 
 def test_a_node_outside_its_limit_before_may_stay_there_but_not_get_worse() -> None:
@@ -74,5 +114,5 @@ def test_a_source_gives_no_more_than_it_may() -> None:
         plant = Plant(build(replace(feeder, p_max_w={"s1": p_max_w})))
         plant.fault("b")
         plant.operate(switch("2"), closed=False)
-        verdict = prove(plant.view(), closing("t"), s_nominal_va=plant.arrays.injector_s_nominal_va)
+        verdict = prove(plant.view(), closing("t"), expected=expected(plant))
         assert ("SW10" in verdict.held) is held
