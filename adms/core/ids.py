@@ -14,5 +14,3 @@ PlanId = NewType("PlanId", str)
 SnapshotId = NewType("SnapshotId", str)
 ModelVersion = NewType("ModelVersion", str)
 """Content hash of the network model."""
-
-NodeIdx = NewType("NodeIdx", int)

@@ -1,6 +1,5 @@
 """Telemetry as a value: points, their quality, and the frozen snapshot of one instant."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -118,10 +117,3 @@ class TelemetrySnapshot:
             return None
         value = float(self.value[row])
         return value if np.isfinite(value) else None
-
-    def good_rows(self, rows: Iterable[int], *, max_age_s: float) -> IntArray:
-        """Of the given rows, those that are GOOD, finite and no older than `max_age_s`."""
-        index = np.fromiter(rows, dtype=np.int64)
-        keep = (self.quality[index] == Quality.GOOD) & (self.age_s[index] <= max_age_s) & np.isfinite(self.value[index])
-        kept: IntArray = index[keep]
-        return kept

@@ -189,7 +189,6 @@ class Load:
     v_high_pu: float = 1.05
     customers: int = 0
     critical: bool = False
-    load_class: str = "residential"
 
 
 class DerKind(StrEnum):

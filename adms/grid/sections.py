@@ -29,12 +29,7 @@ class Section:
     phases: frozenset[int]
     boundary: tuple[ElementId, ...]
     """Switches with one side here, in model order; one with both sides here is not a boundary."""
-    branches: tuple[ElementId, ...]
-    """Branches other than switches."""
     sources: tuple[ElementId, ...]
-    loads: tuple[ElementId, ...]
-    ders: tuple[ElementId, ...]
-    capacitors: tuple[ElementId, ...]
     load_w: float
     """Drawn at nominal voltage by the model's loads."""
     customers: int
@@ -51,12 +46,6 @@ class SectionGraph:
     """Of every switch, at its first and second terminal. Both the same where a switch is bridged."""
     switch_phases: Mapping[ElementId, frozenset[int]]
     """Phases that a switch carries. Fewer than a section has: it cannot supply that section (SW8)."""
-
-    def section_of_branch(self, branch: ElementId) -> SectionId | None:
-        """Where a branch that is not a switch lies; None for a switch or an unknown id."""
-        return self._section_of_branch.get(branch)
-
-    _section_of_branch: Mapping[ElementId, SectionId]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +86,8 @@ def sections(model: NetworkModel) -> SectionGraph:
         for b in model.branches
         if b.switch is not None
     }
-    within = {b.id: section_of_bus[b.terminals[0][0].bus] for b in model.branches if b.switch is None}
     return SectionGraph(
-        sections=_contents(model, section_of_bus=section_of_bus, ends_of=ends_of, within=within),
+        sections=_contents(model, section_of_bus=section_of_bus, ends_of=ends_of),
         section_of_bus=section_of_bus,
         switch_ends=ends_of,
         switch_phases={
@@ -107,7 +95,6 @@ def sections(model: NetworkModel) -> SectionGraph:
             for b in model.branches
             if b.switch is not None
         },
-        _section_of_branch=within,
     )
 
 
@@ -116,15 +103,13 @@ def _contents(
     *,
     section_of_bus: Mapping[BusId, SectionId],
     ends_of: Mapping[ElementId, tuple[SectionId, SectionId]],
-    within: Mapping[ElementId, SectionId],
 ) -> dict[SectionId, Section]:
     names = list(dict.fromkeys(section_of_bus.values()))
     buses: dict[SectionId, list[BusId]] = {s: [] for s in names}
     rows: dict[SectionId, list[int]] = {s: [] for s in names}
     phases: dict[SectionId, set[int]] = {s: set() for s in names}
-    parts: dict[str, dict[SectionId, list[ElementId]]] = {
-        part: {s: [] for s in names} for part in ("boundary", "branches", "sources", "loads", "ders", "capacitors")
-    }
+    boundary: dict[SectionId, list[ElementId]] = {s: [] for s in names}
+    sources: dict[SectionId, list[ElementId]] = {s: [] for s in names}
     load_w = dict.fromkeys(names, 0.0)
     customers = dict.fromkeys(names, 0)
     row = 0
@@ -136,43 +121,27 @@ def _contents(
         row += len(bus.phases)
     for switch, (fr, to) in ends_of.items():
         if fr != to:
-            parts["boundary"][fr].append(switch)
-            parts["boundary"][to].append(switch)
-    for branch, section in within.items():
-        parts["branches"][section].append(branch)
+            boundary[fr].append(switch)
+            boundary[to].append(switch)
     for source in model.sources:
-        parts["sources"][section_of_bus[source.nodes[0].bus]].append(source.id)
-    for capacitor in model.capacitors:
-        parts["capacitors"][section_of_bus[capacitor.nodes[0].bus]].append(capacitor.id)
+        sources[section_of_bus[source.nodes[0].bus]].append(source.id)
     for load in model.loads:
         section = section_of_bus[load.pairs[0][0].bus]
-        parts["loads"][section].append(load.id)
         load_w[section] += load.p_w
         customers[section] += load.customers
-    for der in model.ders:
-        parts["ders"][section_of_bus[der.pairs[0][0].bus]].append(der.id)
     return {
         s: Section(
             id=s,
             buses=tuple(buses[s]),
             node_rows=tuple(rows[s]),
             phases=frozenset(phases[s]),
-            boundary=tuple(parts["boundary"][s]),
-            branches=tuple(parts["branches"][s]),
-            sources=tuple(parts["sources"][s]),
-            loads=tuple(parts["loads"][s]),
-            ders=tuple(parts["ders"][s]),
-            capacitors=tuple(parts["capacitors"][s]),
+            boundary=tuple(boundary[s]),
+            sources=tuple(sources[s]),
             load_w=load_w[s],
             customers=customers[s],
         )
         for s in names
     }
-
-
-def energised_sections(graph: SectionGraph, grid: GridState) -> frozenset[SectionId]:
-    """Sections of which a source reaches any phase: not to be taken for dead."""
-    return frozenset(s for s, paths in source_paths(graph, grid).items() if paths.sources)
 
 
 def source_paths(graph: SectionGraph, grid: GridState) -> dict[SectionId, SupplyPaths]:

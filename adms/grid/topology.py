@@ -3,20 +3,11 @@
 import numpy as np
 
 from adms.core.telemetry import IntArray
-from adms.grid.arrays import BoolArray, NetworkArrays
+from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
 
 UNSUPPLIED = -1
 SEVERAL = -2
-
-
-def energised_nodes(arrays: NetworkArrays, grid: GridState) -> BoolArray:
-    """[node] True where a path of closed branches leads to a source.
-
-    Along a line or switch each conductor on its own (mutual coupling energises nothing); through a transformer or
-    regulator all conductors of its terminals together.
-    """
-    return arrays.energised(grid)
 
 
 def source_of_node(arrays: NetworkArrays, grid: GridState) -> IntArray:

@@ -1,4 +1,4 @@
-"""Energised nodes, conductor by conductor."""
+"""Energised nodes and what feeds them, conductor by conductor."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from adms.core.ids import ElementId, ModelVersion
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, BranchKind, NetworkModel
 from adms.grid.state import normal_state
-from adms.grid.topology import SEVERAL, UNSUPPLIED, energised_nodes, source_of_node
+from adms.grid.topology import SEVERAL, UNSUPPLIED, source_of_node
 from tests.unit.grid.small_networks import bus, line, matrix, network, nodes, source, switch, two_feeders
 
 
@@ -18,7 +18,7 @@ def test_an_open_switch_leaves_what_is_behind_it_dead() -> None:
     model = two_feeders()
     arrays = _arrays(model)
     grid = normal_state(model).with_switch(ElementId("switch.x1"), closed=False)
-    dead = {arrays.nodes[row].bus for row in np.flatnonzero(~energised_nodes(arrays, grid))}
+    dead = {arrays.nodes[row].bus for row in np.flatnonzero(~arrays.energised(grid))}
     assert dead == {"b", "c", "e"}
 
 
@@ -36,7 +36,7 @@ def test_coupling_between_conductors_energises_nothing() -> None:
         branches=(switch("switch.x", "a", "b", (1,)), lb),
     )
     arrays = _arrays(model)
-    live = energised_nodes(arrays, normal_state(model))
+    live = arrays.energised(normal_state(model))
     alive = {(node.bus, node.phase) for node, on in zip(arrays.nodes, live, strict=True) if on}
     assert alive == {("a", 1), ("a", 2), ("a", 3), ("b", 1), ("c", 1)}
 
@@ -48,7 +48,7 @@ def test_a_transformer_joins_all_its_conductors() -> None:
         branches=(switch("switch.x", "a", "b", (1,)), line("transformer.t", "b", "c", kind=BranchKind.TRANSFORMER)),
     )
     arrays = _arrays(model)
-    assert energised_nodes(arrays, normal_state(model)).all()
+    assert arrays.energised(normal_state(model)).all()
 
 
 def test_a_transposed_line_joins_its_conductors_by_position() -> None:
@@ -60,7 +60,7 @@ def test_a_transposed_line_joins_its_conductors_by_position() -> None:
     )
     model = network(buses=(bus("a"), bus("b", (1, 2))), sources=(source("source.s", "a", (1,)),), branches=(swapped,))
     arrays = _arrays(model)
-    live = energised_nodes(arrays, normal_state(model))
+    live = arrays.energised(normal_state(model))
     assert {(n.bus, n.phase) for n, on in zip(arrays.nodes, live, strict=True) if on} == {("a", 1), ("b", 2)}
 
 
