@@ -102,7 +102,7 @@ class Refused:
 
     proposal: Proposal
     guard: str
-    """Id of the invariant or rule that refused, e.g. "SW1", "MODE"."""
+    """Id of the invariant or rule that refused, e.g. "SW1", "DE8"."""
     reason: str
 
 
