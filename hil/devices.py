@@ -1,98 +1,71 @@
-"""What field devices do with commands: leases that lapse, latched positions, epochs. No wire and no clock in here.
+"""What field devices do with commands: leases that lapse, latched positions. No wire in here.
 
-Times are feeder seconds. Outcome codes are the API's words in lower case.
+Epochs, repetitions and latched commands that come too late are the business of the controller that a device hangs on
+(`adms.client.DeviceController`); leases are `adms.client.Lease`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import hypot
 
-SUCCESS, EXPIRED, STALE_EPOCH = "success", "expired", "stale_epoch"
-OUT_OF_RANGE, NOT_SUPPORTED, LOCAL = "out_of_range", "not_supported", "local"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FieldCommand:
-    """A command as a device sees it. One of the setpoints is not None (a power command may leave one quantity out)."""
-
-    command_id: str
-    device_id: str
-    epoch: int
-    expiry_s: float
-    closed: bool | None = None
-    tap: int | None = None
-    steps: int | None = None
-    power: tuple[float | None, float | None] | None = None
-    reason: str = ""
-    app: str = ""
+from adms.client import (
+    CapacitorSetpoint,
+    Device,
+    DeviceClass,
+    Due,
+    Lease,
+    Now,
+    OutcomeCode,
+    PowerSetpoint,
+    ReceivedCommand,
+    SwitchSetpoint,
+    TapSetpoint,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """Outcome of a command."""
 
-    command_id: str
-    device_id: str
-    code: str
+    code: OutcomeCode
     text: str = ""
 
 
-@dataclass(kw_only=True)
-class LeaseHolder:
-    """A DER controller: holds a lease until it ends, and a default that was stored before the first lease."""
+class DerDevice:
+    """A DER: a nameplate and a lease. `now` is its clock."""
 
-    device_id: str
-    s_max_va: float
-    p_min_w: float
-    p_max_w: float
-    q_max_var: float
-    default_p_w: float | None
-    default_q_var: float
-    seen_epoch: int = 0
-    _power: tuple[float | None, float | None] | None = None
-    _expiry_s: float = field(default=float("-inf"))
+    def __init__(self, device: Device, *, now: Now) -> None:
+        if device.capability is None or device.stored_default is None:
+            raise ValueError(f"{device.device_id}: a DER has a capability and a stored default")
+        self._plate = device.capability
+        self._lease = Lease(stored_default=device.stored_default, now=now)
 
-    def take(self, command: FieldCommand, *, now_s: float) -> Answer:
+    def take(self, command: ReceivedCommand) -> Answer:
         """Accept a lease or say why not. A refused command leaves the lease in hand as it is."""
-
-        def answer(code: str, text: str = "") -> Answer:
-            return Answer(command_id=command.command_id, device_id=self.device_id, code=code, text=text)
-
-        if command.power is None:
-            return answer(NOT_SUPPORTED, "a DER takes power setpoints only")
-        if command.epoch < self.seen_epoch:
-            return answer(STALE_EPOCH, f"epoch {command.epoch} is older than {self.seen_epoch}")
-        self.seen_epoch = command.epoch
-        if command.expiry_s <= now_s:
-            return answer(EXPIRED, f"ended {now_s - command.expiry_s:.1f} s ago")
-        p, q = command.power
-        inside = (p is None or self.p_min_w - 1.0 <= p <= self.p_max_w + 1.0) and (
-            q is None or abs(q) <= self.q_max_var + 1.0
+        setpoint, plate = command.setpoint, self._plate
+        if not isinstance(setpoint, PowerSetpoint):
+            return Answer(code=OutcomeCode.NOT_SUPPORTED, text="a DER takes power setpoints only")
+        p, q = setpoint.p_injection_w, setpoint.q_injection_var
+        inside = (p is None or plate.p_min_w - 1.0 <= p <= plate.p_max_w + 1.0) and (
+            q is None or abs(q) <= plate.q_max_var + 1.0
         )
-        if not inside or hypot(p or 0.0, q or 0.0) > self.s_max_va * 1.000001:
-            return answer(OUT_OF_RANGE, "outside the nameplate")
-        self._power, self._expiry_s = command.power, command.expiry_s
-        return answer(SUCCESS)
+        if not inside or hypot(p or 0.0, q or 0.0) > plate.s_max_va * 1.000001:
+            return Answer(code=OutcomeCode.OUT_OF_RANGE, text="outside the nameplate")
+        if not self._lease.take(command):
+            return Answer(code=OutcomeCode.EXPIRED, text="the lease has ended, or there is a newer one")
+        return Answer(code=OutcomeCode.SUCCESS)
 
-    def leased(self, *, now_s: float) -> bool:
-        """Whether a lease is in force."""
-        return self._power is not None and now_s < self._expiry_s
-
-    def target(self, *, now_s: float) -> tuple[float | None, float]:
-        """P and Q to aim at now: of the lease, else the stored default. P None is all that is available."""
-        if self._power is None or not self.leased(now_s=now_s):
-            return self.default_p_w, self.default_q_var
-        p, q = self._power
-        return (p if p is not None else self.default_p_w), (q if q is not None else self.default_q_var)
+    def due(self) -> Due:
+        """What to do now: of the lease, else the stored default."""
+        return self._lease.due()
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineDevice:
-    """A device that takes latched commands. `kind` is switch, tap_changer or capacitor."""
+    """A device that takes latched commands, and its end positions."""
 
-    device_id: str
-    kind: str
+    device: Device
     low: int
     high: int
 
@@ -102,44 +75,46 @@ class Action:
     """What a line device does on the plant."""
 
     device_id: str
-    kind: str
+    kind: DeviceClass
     position: int
     """1 closed, 0 open; tap; capacitor steps."""
 
 
+def _wanted(command: ReceivedCommand) -> tuple[DeviceClass, int] | None:
+    """Class of device that a latched command is for, and the position; None for one that is not latched."""
+    match command.setpoint:
+        case SwitchSetpoint(closed=closed):
+            return DeviceClass.SWITCH, int(closed)
+        case TapSetpoint(position=position):
+            return DeviceClass.TAP_CHANGER, position
+        case CapacitorSetpoint(steps=steps):
+            return DeviceClass.CAPACITOR, steps
+        case _:
+            return None
+
+
 class LineDevices:
-    """Devices of the substation gateway: latched commands, dropped when late, and supervision that lapses (VV11)."""
+    """Devices of the substation gateway: latched commands, and supervision that lapses (VV11)."""
 
     def __init__(self, devices: tuple[LineDevice, ...], *, supervision_lapse_s: float) -> None:
-        self._devices = {device.device_id: device for device in devices}
+        self._devices = {line.device.device_id: line for line in devices}
         self._lapse_s = supervision_lapse_s
         self._supervised = False
         self._last_contact_s = 0.0
-        self.seen_epoch = 0
 
-    def take(self, command: FieldCommand, *, now_s: float) -> tuple[Answer, Action | None]:
-        """Answer a command, with the action it starts."""
-
-        def answer(code: str, text: str = "") -> Answer:
-            return Answer(command_id=command.command_id, device_id=command.device_id, code=code, text=text)
-
-        device = self._devices.get(command.device_id)
-        if device is None:
-            return answer(NOT_SUPPORTED, "no such device here"), None
-        if command.epoch < self.seen_epoch:
-            return answer(STALE_EPOCH, f"epoch {command.epoch} is older than {self.seen_epoch}"), None
-        self.seen_epoch = command.epoch
-        if command.expiry_s < now_s:
-            return answer(EXPIRED, f"arrived {now_s - command.expiry_s:.1f} s late"), None
-        wanted = {"switch": command.closed, "tap_changer": command.tap, "capacitor": command.steps}[device.kind]
-        if wanted is None:
-            return answer(NOT_SUPPORTED, f"not a setpoint of a {device.kind}"), None
-        position = int(wanted)
-        if not device.low <= position <= device.high:
-            return answer(OUT_OF_RANGE, f"{position} is outside {device.low} to {device.high}"), None
-        if device.kind != "switch":
+    def take(self, command: ReceivedCommand) -> tuple[Answer, Action | None]:
+        """Answer a command for one of them, with the action it starts."""
+        line, wanted = self._devices[command.device_id], _wanted(command)
+        kind = line.device.device_class
+        if wanted is None or wanted[0] is not kind:
+            return Answer(code=OutcomeCode.NOT_SUPPORTED, text=f"not a setpoint of a {kind}"), None
+        position = wanted[1]
+        if not line.low <= position <= line.high:
+            text = f"{position} is outside {line.low} to {line.high}"
+            return Answer(code=OutcomeCode.OUT_OF_RANGE, text=text), None
+        if kind is not DeviceClass.SWITCH:
             self._supervised = True
-        return answer(SUCCESS), Action(device_id=device.device_id, kind=device.kind, position=position)
+        return Answer(code=OutcomeCode.SUCCESS), Action(device_id=command.device_id, kind=kind, position=position)
 
     def supervised(self, *, connected: bool, now_s: float) -> bool:
         """Whether somebody else minds voltage: from the first volt/var command until the stream was away too long.

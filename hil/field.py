@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import asdict
 from typing import Any
 
-from hil.devices import SUCCESS, Answer, FieldCommand, LeaseHolder, LineDevice, LineDevices
+from adms.client import (
+    Capability,
+    Device,
+    DeviceClass,
+    OutcomeCode,
+    Point,
+    PointKind,
+    PowerSetpoint,
+    ReceivedCommand,
+    Setpoint,
+    TapSetpoint,
+)
+from hil.devices import Answer, DerDevice, LineDevice, LineDevices
+from hil.feeder_time import moment
 from hil.fieldbus import Connection, FieldBusError, Message, call
 from hil.link import ControlLink, TelemetryLink
-from hil.meters import MeterPoint
 
 READY_TIMEOUT_S = 30.0
 ACKNOWLEDGE_TIMEOUT_S = 5.0
@@ -24,7 +37,7 @@ class Field:
 
     def __init__(self, setup: Message) -> None:
         self._now_s = float(setup["time_s"])
-        self._holders: dict[str, LeaseHolder] = {}
+        self._ders: dict[str, DerDevice] = {}
         self._line: LineDevices | None = None
         self._actions: list[Message] = []
         self._heard: list[Message] = []
@@ -32,63 +45,50 @@ class Field:
         self.controllers: dict[str, ControlLink] = {}
         endpoint = str(setup["endpoint"])
         for source in setup["sources"]:
-            points = tuple(MeterPoint(**point) for point in source["points"])
+            points = tuple(Point(**{**point, "kind": PointKind(point["kind"])}) for point in source["points"])
             self.sources[source["source_id"]] = TelemetryLink(
                 endpoint=endpoint, source_id=source["source_id"], instance_epoch=1, points=points
             )
         for controller in setup["controllers"]:
-            self._devices(controller, lapse_s=float(setup["supervision_lapse_s"]))
             self.controllers[controller["controller_id"]] = ControlLink(
                 endpoint=endpoint,
                 controller_id=controller["controller_id"],
-                devices=tuple(controller["devices"]),
+                devices=self._devices(controller, lapse_s=float(setup["supervision_lapse_s"])),
                 on_command=self._on_command,
                 now_s=lambda: self._now_s,
             )
 
-    def _devices(self, controller: Message, *, lapse_s: float) -> None:
-        line = []
-        for device in controller["devices"]:
-            if device["kind"] == "der":
-                self._holders[device["device_id"]] = LeaseHolder(
-                    device_id=device["device_id"],
-                    s_max_va=device["s_max_va"],
-                    p_min_w=device["p_min_w"],
-                    p_max_w=device["p_max_w"],
-                    q_max_var=device["q_max_var"],
-                    default_p_w=device["default_p_w"],
-                    default_q_var=device["default_q_var"],
-                )
+    def _devices(self, controller: Message, *, lapse_s: float) -> tuple[Device, ...]:
+        devices, line = [], []
+        for message in controller["devices"]:
+            device = device_of(message)
+            devices.append(device)
+            if device.device_class is DeviceClass.DER:
+                self._ders[device.device_id] = DerDevice(device, now=lambda: moment(self._now_s))
             else:
-                line.append(
-                    LineDevice(
-                        device_id=device["device_id"], kind=device["kind"], low=device["low"], high=device["high"]
-                    )
-                )
+                line.append(LineDevice(device=device, low=message["low"], high=message["high"]))
         if line:
             self._line = LineDevices(tuple(line), supervision_lapse_s=lapse_s)
+        return tuple(devices)
 
-    def _on_command(self, command: FieldCommand) -> Answer:
-        holder = self._holders.get(command.device_id)
-        if holder is not None:
-            answer = holder.take(command, now_s=self._now_s)
+    def _on_command(self, command: ReceivedCommand) -> Answer:
+        der = self._ders.get(command.device_id)
+        if der is not None:
+            answer = der.take(command)
         elif self._line is not None:
-            answer, action = self._line.take(command, now_s=self._now_s)
+            answer, action = self._line.take(command)
             if action is not None:
-                self._actions.append({"device_id": action.device_id, "kind": action.kind, "position": action.position})
+                self._actions.append(asdict(action))
         else:
-            answer = Answer(command_id=command.command_id, device_id=command.device_id, code="not_supported")
+            answer = Answer(code=OutcomeCode.NOT_SUPPORTED)
+        setpoint = command.setpoint
         self._heard.append(
             {
                 "device_id": command.device_id,
-                "closed": command.closed,
-                "tap": command.tap,
-                "steps": command.steps,
-                "power": list(command.power) if command.power is not None else None,
-                "accepted": answer.code == SUCCESS,
+                "tap": setpoint.position if isinstance(setpoint, TapSetpoint) else None,
+                "power": _power(setpoint),
                 "code": answer.code,
                 "text": answer.text,
-                "app": command.app,
                 "reason": command.reason,
             }
         )
@@ -133,12 +133,13 @@ class Field:
                 await self.controllers[controller_id].reached(int(sequence))
         actions, self._actions = self._actions, []
         heard, self._heard = self._heard, []
+        dues = {name: der.due() for name, der in self._ders.items()}
         connected = all(link.connected for link in self.controllers.values())
         return {
             "actions": actions,
             "commands": heard,
-            "targets": {name: holder.target(now_s=self._now_s) for name, holder in self._holders.items()},
-            "leased": [name for name, holder in self._holders.items() if holder.leased(now_s=self._now_s)],
+            "targets": {name: _power(due.setpoint) for name, due in dues.items()},
+            "leased": [name for name, due in dues.items() if due.leased],
             "supervised": self._line.supervised(connected=connected, now_s=self._now_s) if self._line else None,
             "outcomes": {name: link.outcome_sequence for name, link in self.controllers.items()},
         }
@@ -156,6 +157,22 @@ class Field:
         """End every stream."""
         for link in self._links:
             await link.close()
+
+
+def device_of(message: Message) -> Device:
+    """A device as the setup message describes it."""
+    if message["kind"] != DeviceClass.DER:
+        return Device(device_id=message["device_id"], device_class=DeviceClass(message["kind"]))
+    return Device(
+        device_id=message["device_id"],
+        device_class=DeviceClass.DER,
+        capability=Capability(**message["capability"]),
+        stored_default=PowerSetpoint(**message["stored_default"]),
+    )
+
+
+def _power(setpoint: Setpoint) -> list[float | None] | None:
+    return [setpoint.p_injection_w, setpoint.q_injection_var] if isinstance(setpoint, PowerSetpoint) else None
 
 
 async def answer(field: Field, message: Message) -> Message:

@@ -1,4 +1,4 @@
-"""The bench's ends of the gRPC API, on `adms.client`. The only module that imports anything of `adms`."""
+"""The bench's ends of the gRPC API, on `adms.client`."""
 
 from __future__ import annotations
 
@@ -7,74 +7,40 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
-from typing import Any, assert_never
 
 from adms.client import (
     AdapterError,
-    Capability,
-    CapacitorSetpoint,
     Device,
-    DeviceClass,
     DeviceController,
     EntryKind,
     InputError,
     Insight,
     Mode,
     Operator,
-    OutcomeCode,
     Point,
-    PointKind,
-    PowerSetpoint,
     ReceivedCommand,
     RoundReport,
-    Setpoint,
-    SigmaSource,
     SimulationClock,
-    SwitchSetpoint,
-    TapSetpoint,
     TelemetrySource,
 )
-from hil.devices import Answer, FieldCommand
+from hil.devices import Answer
+from hil.feeder_time import moment, seconds
 from hil.frames import FrameUse, account
-from hil.meters import MeterPoint
-from hil.picture import RoundMove, RoundNews
 
-START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-"""Feeder second 0."""
 WINDOW_FRAMES = 5000
 ARRIVAL_TIMEOUT_S = 20.0
 GRANT_TIMEOUT_S = 120.0
 
 
-def moment(time_s: float) -> datetime:
-    """Date of a feeder second."""
-    return START + timedelta(seconds=time_s)
-
-
-def seconds(time: datetime) -> float:
-    """Feeder second of a date."""
-    return (time - START).total_seconds()
-
-
 class TelemetryLink:
     """One telemetry source."""
 
-    def __init__(self, *, endpoint: str, source_id: str, instance_epoch: int, points: Sequence[MeterPoint]) -> None:
+    def __init__(self, *, endpoint: str, source_id: str, instance_epoch: int, points: Sequence[Point]) -> None:
         self._source = TelemetrySource(
             endpoint,
             source_id=source_id,
             instance_epoch=instance_epoch,
-            points=[
-                Point(
-                    kind=PointKind(point.kind),
-                    element=point.element,
-                    side=point.side,
-                    phase=point.phase,
-                    sigma=point.sigma,
-                )
-                for point in points
-            ],
+            points=points,
             window=WINDOW_FRAMES,
         )
 
@@ -122,14 +88,14 @@ class ControlLink:
         *,
         endpoint: str,
         controller_id: str,
-        devices: Sequence[Mapping[str, Any]],
-        on_command: Callable[[FieldCommand], Answer],
+        devices: Sequence[Device],
+        on_command: Callable[[ReceivedCommand], Answer],
         now_s: Callable[[], float],
     ) -> None:
         self._controller = DeviceController(
             endpoint,
             controller_id=controller_id,
-            devices=[_device(device) for device in devices],
+            devices=devices,
             now=lambda: moment(now_s()),
             instance_id=f"{controller_id}-1",
         )
@@ -143,8 +109,8 @@ class ControlLink:
 
     async def _serve(self) -> None:
         async for command in self._controller.commands():
-            answer = self._on_command(_field_command(command))
-            await self._controller.report(command, OutcomeCode(answer.code), text=answer.text)
+            answer = self._on_command(command)
+            await self._controller.report(command, answer.code, text=answer.text)
 
     async def ready(self) -> None:
         """Wait until the service has registered the devices."""
@@ -217,15 +183,14 @@ class ServiceLink:
         advance = await self._clock.advance_to(moment(time_s), expect_frames=frames, expect_outcomes=outcomes)
         return advance.streams
 
-    async def round_at(self, time_s: float) -> RoundNews | None:
+    async def round_at(self, time_s: float) -> RoundReport | None:
         """The round of that time; None where there was none within a second."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 while round(time_s, 3) not in self._rounds:
                     self._arrived.clear()
                     await self._arrived.wait()
-        report = self._rounds.pop(round(time_s, 3), None)
-        return _news(report) if report is not None else None
+        return self._rounds.pop(round(time_s, 3), None)
 
     async def release_to_control(self) -> str | None:
         """The operator asks for CONTROL; why it was refused, or None."""
@@ -249,95 +214,3 @@ class ServiceLink:
     async def close(self) -> None:
         """Let go of the service."""
         await self._stack.aclose()
-
-
-def _device(device: Mapping[str, Any]) -> Device:
-    if device["kind"] != "der":
-        return Device(device_id=device["device_id"], device_class=DeviceClass(device["kind"]))
-    return Device(
-        device_id=device["device_id"],
-        device_class=DeviceClass.DER,
-        capability=Capability(
-            s_max_va=device["s_max_va"],
-            p_max_w=device["p_max_w"],
-            p_min_w=device["p_min_w"],
-            q_max_var=device["q_max_var"],
-            energy_wh=device["energy_wh"],
-            ramp_w_per_s=device["ramp_w_per_s"],
-        ),
-        stored_default=PowerSetpoint(p_injection_w=device["default_p_w"], q_injection_var=device["default_q_var"]),
-    )
-
-
-def _field_command(command: ReceivedCommand) -> FieldCommand:
-    common: dict[str, Any] = {
-        "command_id": command.command_id,
-        "device_id": command.device_id,
-        "epoch": command.epoch,
-        "expiry_s": seconds(command.expiry),
-        "reason": command.reason,
-        "app": command.app,
-    }
-    match command.setpoint:
-        case SwitchSetpoint(closed=closed):
-            return FieldCommand(closed=closed, **common)
-        case TapSetpoint(position=position):
-            return FieldCommand(tap=position, **common)
-        case CapacitorSetpoint(steps=steps):
-            return FieldCommand(steps=steps, **common)
-        case PowerSetpoint(p_injection_w=p_w, q_injection_var=q_var):
-            return FieldCommand(power=(p_w, q_var), **common)
-        case _ as unknown:
-            assert_never(unknown)
-
-
-def _in_words(setpoint: Setpoint) -> tuple[str, str]:
-    match setpoint:
-        case SwitchSetpoint(closed=closed):
-            return "switch", "close" if closed else "open"
-        case TapSetpoint(position=position):
-            return "tap", f"tap {position:+d}"
-        case CapacitorSetpoint(steps=steps):
-            return "capacitor", f"{steps} steps"
-        case PowerSetpoint(p_injection_w=p_w, q_injection_var=q_var):
-            parts = [
-                f"P {p_w / 1e3:.1f} kW" if p_w is not None else "",
-                f"Q {q_var / 1e3:.1f} kvar" if q_var is not None else "",
-            ]
-            return "power", ", ".join(part for part in parts if part)
-        case _ as unknown:
-            assert_never(unknown)
-
-
-def _news(report: RoundReport) -> RoundNews:
-    moves = []
-    for command in report.commands:
-        kind, words = _in_words(command.setpoint)
-        moves.append(
-            RoundMove(device=command.device_id, kind=kind, setpoint=words, app=command.app, reason=command.reason)
-        )
-    nodes = None
-    if report.estimate is not None:
-        nodes = {
-            (node.bus, node.phase): (node.v_pu, node.sigma_v_pu)
-            for node in report.estimate.nodes
-            if node.v_pu is not None and node.sigma_v_pu is not None and node.source is not SigmaSource.DEAD
-        }
-    return RoundNews(
-        time_s=seconds(report.time),
-        mode=report.mode.name.lower(),
-        grade=report.grade.name.lower(),
-        grade_reason=report.grade_reason,
-        v_min_pu=report.v_min_pu,
-        v_min_node=report.v_min_node,
-        v_max_pu=report.v_max_pu,
-        v_max_node=report.v_max_node,
-        losses_w=report.losses_w,
-        import_w=report.interface_import_w,
-        import_max_w=report.interface_import_max_w,
-        estimate_ms=report.estimate_ms,
-        notes=report.notes,
-        moves=moves,
-        refusals=[(refusal.device_id, refusal.guard, refusal.reason) for refusal in report.refusals],
-        nodes=nodes,
-    )

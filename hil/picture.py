@@ -1,58 +1,25 @@
-"""What the service says about a round, as the bench keeps it."""
+"""What the bench asks of the service, and how it reads a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
+from adms.client import EstimateReport, RoundReport, SigmaSource
 from hil.engine import FloatArray
 from hil.frames import FrameUse
 from hil.plant.circuit import Node
 
-LATCHED = frozenset({"switch", "tap", "capacitor"})
 
-
-@dataclass(frozen=True, kw_only=True)
-class RoundMove:
-    """A command of a round. `kind` is switch, tap, capacitor or power."""
-
-    device: str
-    kind: str
-    setpoint: str
-    app: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoundNews:
-    """One round in the service's own words. None is "not known"."""
-
-    time_s: float
-    mode: str
-    grade: str
-    grade_reason: str
-    v_min_pu: float | None
-    v_min_node: str
-    v_max_pu: float | None
-    v_max_node: str
-    losses_w: float | None
-    import_w: float | None
-    import_max_w: float | None
-    estimate_ms: float
-    notes: Sequence[tuple[str, str]]
-    moves: Sequence[RoundMove]
-    refusals: Sequence[tuple[str, str, str]]
-    """(device, guard, reason)."""
-    nodes: Mapping[Node, tuple[float, float]] | None
-    """Voltage and its sigma by live node; None where there was no estimate."""
-
-
-def in_columns(news: RoundNews, *, nodes: tuple[Node, ...]) -> tuple[FloatArray, FloatArray]:
+def in_columns(estimate: EstimateReport, *, nodes: tuple[Node, ...]) -> tuple[FloatArray, FloatArray]:
     """Estimated voltage and sigma over the trace's nodes, NaN where there is none."""
-    known = news.nodes or {}
+    known = {
+        (node.bus, node.phase): (node.v_pu, node.sigma_v_pu)
+        for node in estimate.nodes
+        if node.v_pu is not None and node.sigma_v_pu is not None and node.source is not SigmaSource.DEAD
+    }
     nothing = (np.nan, np.nan)
     table = np.array([known.get(node, nothing) for node in nodes], dtype=np.float64)
     return table[:, 0], table[:, 1]
@@ -71,7 +38,7 @@ class Service(Protocol):
         """Grant time once the named frames and outcomes have arrived; the stream sequence of each controller."""
         ...
 
-    async def round_at(self, time_s: float) -> RoundNews | None:
+    async def round_at(self, time_s: float) -> RoundReport | None:
         """The round of that time; None where there was none."""
         ...
 

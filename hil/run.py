@@ -10,17 +10,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from adms.client import DeviceClass, OutcomeCode, PowerSetpoint, RoundReport
 from hil.arms import Bench, feeder_state, protection_busy
 from hil.engine import FloatArray
+from hil.feeder_time import seconds
 from hil.fieldbus import Message
 from hil.meters import GATEWAY, Meters, Scan
 from hil.oracle import FeederState
-from hil.picture import LATCHED, RoundNews, Service, in_columns
+from hil.picture import Service, in_columns
 from hil.plant.plant import Plant
 from hil.pseudo import PseudoFlow
 from hil.record import EstimateRow, Trace
 from hil.referee import Referee
-from hil.story import Story
+from hil.story import Story, setpoint_in_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,7 @@ class Session:
         self._look(now_s)
         frames = await self._read_meters(now_s)
         expect: Mapping[str, int] = {}
-        news: RoundNews | None = None
+        news: RoundReport | None = None
         if self.service_up:
             await self._operators(now_s)
             expect = await self.service.advance_to(now_s, frames=frames, outcomes=self._new_outcomes())
@@ -177,19 +179,19 @@ class Session:
     def _act(self, action: Message) -> None:
         device, position = action["device_id"], int(action["position"])
         match action["kind"]:
-            case "switch":
+            case DeviceClass.SWITCH:
                 self.plant.operate_switch(device, closed=bool(position))
-            case "tap_changer":
+            case DeviceClass.TAP_CHANGER:
                 self.plant.move_tap(device, position=position)
-            case "capacitor":
+            case DeviceClass.CAPACITOR:
                 self.plant.switch_capacitor(device, steps=position)
 
     def _judge(self, command: Message, *, now_s: float) -> None:
         device = command["device_id"]
-        if not command["accepted"]:
+        if command["code"] != OutcomeCode.SUCCESS:
             text = f"{device} answers {command['code']}: {command['text']}"
             self.story.step(text, time_s=now_s, why=command["reason"])
-            if command["code"] == "local":
+            if command["code"] == OutcomeCode.LOCAL:
                 self.referee.local_command(device, time_s=now_s)
             return
         if command["tap"] is not None:
@@ -252,14 +254,14 @@ class Session:
 
     # ---- what it says ---------------------------------------------------------------------------------------
 
-    def _keep_estimate(self, news: RoundNews) -> None:
-        if news.nodes is None or self.trace.in_fault[-1]:
+    def _keep_estimate(self, news: RoundReport) -> None:
+        if news.estimate is None or self.trace.in_fault[-1]:
             return
-        v_pu, sigma_pu = in_columns(news, nodes=self.trace.nodes)
+        v_pu, sigma_pu = in_columns(news.estimate, nodes=self.trace.nodes)
         self.estimates.append(
             EstimateRow(
-                time_s=news.time_s,
-                grade=news.grade,
+                time_s=seconds(news.time),
+                grade=news.grade.name.lower(),
                 v_pu=v_pu,
                 sigma_pu=sigma_pu,
                 truth_pu=self.trace.v_pu[-1],
@@ -277,12 +279,13 @@ class Session:
         )
         return v_pu[self.pseudo.rows(self.trace.nodes)]
 
-    def _tell(self, now_s: float, *, news: RoundNews | None) -> None:
+    def _tell(self, now_s: float, *, news: RoundReport | None) -> None:
         fields: dict[str, Any] = {}
         if news is not None:
+            mode = news.mode.name.lower()
             fields = {
-                "mode": news.mode,
-                "grade": news.grade,
+                "mode": mode,
+                "grade": news.grade.name.lower(),
                 "grade_reason": news.grade_reason,
                 "estimate_ms": news.estimate_ms,
                 "v_min_pu": news.v_min_pu,
@@ -290,23 +293,24 @@ class Session:
                 "v_max_pu": news.v_max_pu,
                 "v_max_node": news.v_max_node,
                 "losses_w": news.losses_w,
-                "import_w": news.import_w,
-                "import_max_w": news.import_max_w,
+                "import_w": news.interface_import_w,
+                "import_max_w": news.interface_import_max_w,
             }
-            for move in news.moves:
-                if move.kind in LATCHED:
+            for command in news.commands:
+                if not isinstance(command.setpoint, PowerSetpoint):
+                    words = setpoint_in_words(command.setpoint)
                     self.story.move(
-                        time_s=now_s, device=move.device, setpoint=move.setpoint, app=move.app, reason=move.reason
+                        time_s=now_s, device=command.device_id, setpoint=words, app=command.app, reason=command.reason
                     )
-            for device, guard, reason in news.refusals:
-                self.story.refusal(device=device, guard=guard, reason=reason)
+            for refused in news.refusals:
+                self.story.refusal(device=refused.device_id, guard=refused.guard, reason=refused.reason)
             for app, text in news.notes:
                 if app == "flisr" and (app, text) not in self._notes:
                     self.story.step(f"FLISR: {text}", time_s=now_s)
             self._notes = frozenset(news.notes)
-            if news.mode != self._last_mode:
-                self.story.step(f"mode {news.mode.upper()}", time_s=now_s)
-                self._last_mode = news.mode
+            if mode != self._last_mode:
+                self.story.step(f"mode {mode.upper()}", time_s=now_s)
+                self._last_mode = mode
         self.story.emit(
             "scan",
             time_s=now_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from adms.client import Capability, DeviceClass, PowerSetpoint
 from hil.fieldbus import Message
 from hil.meters import GATEWAY, Meters
 from hil.plant.plant import Plant
@@ -18,15 +19,17 @@ def gateway_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint:
     """The substation gateway: every remote switch, regulator and capacitor."""
     overlay = plant.circuit.overlay
     devices: list[Message] = [
-        {"device_id": switch.id, "kind": "switch", "low": 0, "high": 1} for switch in overlay.switches if switch.remote
+        {"device_id": switch.id, "kind": DeviceClass.SWITCH, "low": 0, "high": 1}
+        for switch in overlay.switches
+        if switch.remote
     ]
     devices += [
-        {"device_id": entry.id, "kind": "tap_changer", "low": control.tap_low, "high": control.tap_high}
+        {"device_id": entry.id, "kind": DeviceClass.TAP_CHANGER, "low": control.tap_low, "high": control.tap_high}
         for entry, control in ((entry, plant.circuit.regulators[entry.id]) for entry in overlay.tap_changers)
         if entry.remote
     ]
     devices += [
-        {"device_id": entry.id, "kind": "capacitor", "low": 0, "high": entry.steps}
+        {"device_id": entry.id, "kind": DeviceClass.CAPACITOR, "low": 0, "high": entry.steps}
         for entry in overlay.capacitors
         if entry.remote
     ]
@@ -45,17 +48,22 @@ def ders_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint: st
     controllers = []
     for name, unit in plant.ders.items():
         entry = unit.entry
+        capability = Capability(
+            s_max_va=entry.s_max_va,
+            p_max_w=entry.p_max_w,
+            p_min_w=entry.p_min_w,
+            q_max_var=entry.q_max_var,
+            energy_wh=entry.energy_wh,
+            ramp_w_per_s=entry.ramp_w_per_s,
+        )
+        default = PowerSetpoint(
+            p_injection_w=entry.default_p_injection_w, q_injection_var=entry.default_q_injection_var
+        )
         device = {
             "device_id": name,
-            "kind": "der",
-            "s_max_va": entry.s_max_va,
-            "p_max_w": entry.p_max_w,
-            "p_min_w": entry.p_min_w,
-            "q_max_var": entry.q_max_var,
-            "energy_wh": entry.energy_wh,
-            "ramp_w_per_s": entry.ramp_w_per_s,
-            "default_p_w": entry.default_p_injection_w,
-            "default_q_var": entry.default_q_injection_var,
+            "kind": DeviceClass.DER,
+            "capability": asdict(capability),
+            "stored_default": asdict(default),
         }
         controllers.append({"controller_id": name, "devices": [device]})
     return {

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from adms.client import ReceivedCommand, Setpoint
 from hil.arms import Bench, open_bench
+from hil.feeder_time import moment
 from hil.feeders import FEEDERS
 from hil.overlay import Overlay, read_overlay
 from hil.plant.circuit import Circuit, build_circuit
@@ -125,3 +127,21 @@ def small_feeder(folder: Path, *, p_max_w: float = 1e6, r_ohm: float = 0.05) -> 
 def small_circuit(folder: Path, *, fault: str | None = None, p_max_w: float = 1e6, r_ohm: float = 0.05) -> Circuit:
     deck, overlay = small_feeder(folder, p_max_w=p_max_w, r_ohm=r_ohm)
     return build_circuit(deck, overlay=overlay, fault=fault)
+
+
+def command_to(device: str, setpoint: Setpoint, *, expiry_s: float = 1e6, sequence: int = 1) -> ReceivedCommand:
+    """A command as a device hears it; `expiry_s` is a feeder second."""
+    return ReceivedCommand(
+        command_id=f"c{sequence}",
+        device_id=device,
+        setpoint=setpoint,
+        epoch=1,
+        sequence=sequence,
+        issue_time=moment(0.0),
+        expiry=moment(expiry_s),
+        app="voltvar",
+        plan_id="",
+        reason="test",
+        snapshot_id="",
+        stream_sequence=1,
+    )

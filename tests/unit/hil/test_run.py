@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
+from adms.client import PowerSetpoint, ReceivedCommand, RoundReport, SwitchSetpoint, TapSetpoint
 from hil import field as field_module
 from hil.arms import Bench, restoration, restored_w
-from hil.devices import Answer, FieldCommand
+from hil.devices import Answer
 from hil.field import Field, answer
 from hil.fieldbus import Message
 from hil.frames import FrameUse
 from hil.meters import GATEWAY, Meters
-from hil.picture import RoundNews
 from hil.record import Trace
 from hil.referee import Referee
 from hil.run import Outage, Session
 from hil.setup import ders_setup, gateway_setup
 from hil.story import Story
-from tests.unit.hil.bench_case import bench
+from tests.unit.hil.bench_case import bench, command_to
 
 
 class StandInSource:
@@ -42,7 +42,7 @@ class StandInSource:
 class StandInController:
     """A control link that a test feeds."""
 
-    def __init__(self, *, controller_id: str, on_command: Callable[[FieldCommand], Answer], **_: Any) -> None:
+    def __init__(self, *, controller_id: str, on_command: Callable[[ReceivedCommand], Answer], **_: Any) -> None:
         self.controller_id = controller_id
         self.on_command = on_command
         self.connected = True
@@ -50,7 +50,7 @@ class StandInController:
         self.problems: list[str] = []
         self.stream_sequence = 0
 
-    def deliver(self, command: FieldCommand) -> None:
+    def deliver(self, command: ReceivedCommand) -> None:
         self.on_command(command)
         self.outcome_sequence += 1
         self.stream_sequence += 1
@@ -92,7 +92,7 @@ class ScriptedParent:
 class ScriptedService:
     """Sends what the script says, at its times."""
 
-    script: list[tuple[float, FieldCommand]]
+    script: list[tuple[float, ReceivedCommand]]
     controllers: dict[str, StandInController] = field(default_factory=dict)
     granted: list[float] = field(default_factory=list)
     import_max_w: float | None = None
@@ -114,7 +114,7 @@ class ScriptedService:
             streams[holder.controller_id] = holder.stream_sequence
         return streams
 
-    async def round_at(self, time_s: float) -> RoundNews | None:
+    async def round_at(self, time_s: float) -> RoundReport | None:
         return None
 
     async def release_to_control(self) -> str | None:
@@ -131,15 +131,15 @@ class ScriptedService:
         pass
 
 
-def switch(device: str, *, closed: bool) -> FieldCommand:
-    return FieldCommand(command_id=device, device_id=device, epoch=1, expiry_s=1e9, closed=closed)
+def switch(device: str, *, closed: bool) -> ReceivedCommand:
+    return command_to(device, SwitchSetpoint(closed=closed))
 
 
 def session(
     setup: Bench,
     monkeypatch: pytest.MonkeyPatch,
     *,
-    script: list[tuple[float, FieldCommand]],
+    script: list[tuple[float, ReceivedCommand]],
     outage: Outage | None = None,
 ) -> tuple[Session, ScriptedService]:
     monkeypatch.setattr(field_module, "TelemetryLink", StandInSource)
@@ -204,7 +204,7 @@ async def test_closing_the_recloser_without_isolation_is_counted_as_unsafe(monke
 async def test_a_battery_follows_its_lease_and_falls_back_when_the_service_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lease = FieldCommand(command_id="l", device_id="der.battery_47", epoch=1, expiry_s=60.0, power=(100e3, 20e3))
+    lease = command_to("der.battery_47", PowerSetpoint(p_injection_w=100e3, q_injection_var=20e3), expiry_s=60.0)
     run, service = session(
         lasting(80.0), monkeypatch, script=[(20.0, lease)], outage=Outage(start_s=40.0, duration_s=None)
     )
@@ -233,7 +233,7 @@ async def test_after_an_outage_the_story_goes_on_and_the_operator_releases_again
 
 
 async def test_regulators_return_to_local_control_when_supervision_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
-    tap = FieldCommand(command_id="t", device_id="transformer.reg1a", epoch=1, expiry_s=1e9, tap=4)
+    tap = command_to("transformer.reg1a", TapSetpoint(position=4))
     run, _ = session(lasting(60.0), monkeypatch, script=[(10.0, tap)], outage=Outage(start_s=20.0, duration_s=None))
     seen: dict[float, bool] = {}
     advance = run.plant.advance
