@@ -114,7 +114,7 @@ class InsightDesk(Protocol):
         """Entries from an index on, then those to come if asked."""
         ...
 
-    def verify(self) -> Verification:
+    async def verify(self) -> Verification:
         """Recomputes the hash chain."""
         ...
 

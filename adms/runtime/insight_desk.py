@@ -1,5 +1,6 @@
 """Read only: what the service sees, decides and has recorded (`adms.ports.inward.InsightDesk`)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from adms.core.estimate import Estimate, NotEstimated
@@ -7,7 +8,7 @@ from adms.core.journal import JournalEntry
 from adms.grid.arrays import NetworkArrays
 from adms.ports.outward import LiveStore
 from adms.ports.records import RoundSummary, Status, Verification
-from adms.runtime.journal import Journal
+from adms.runtime.journal import Journal, verify_file
 from adms.runtime.round import Inlets, Round
 
 PAGE = 500
@@ -34,6 +35,7 @@ class Insight:
         self._live = live
         self._epoch = epoch
         self._simulation = simulation
+        self._verifying = asyncio.Lock()
 
     def status(self) -> Status:
         """The service at a glance."""
@@ -81,6 +83,7 @@ class Insight:
                 return
             await self._journal.grew.wait()
 
-    def verify(self) -> Verification:
-        """Recomputes the hash chain."""
-        return self._journal.verify()
+    async def verify(self) -> Verification:
+        """Recomputes the hash chain, off the event loop and once at a time: it takes longer as the journal grows."""
+        async with self._verifying:
+            return await asyncio.to_thread(verify_file, self._journal.path)

@@ -3,7 +3,7 @@ hash-chained, append-only by trigger. What the journal cannot record does not ha
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -139,14 +139,17 @@ def verify_file(path: Path) -> Verification:
         return Verification(intact=False, entries=0, first_bad_index=0, reason=f"{path}: {error}")
 
 
-def _verify(connection: sqlite3.Connection) -> Verification:
+def _verify(connection: sqlite3.Connection, *, replay: Callable[[JournalEntry], None] | None = None) -> Verification:
     count = 0
 
     def counted() -> Iterator[JournalEntry]:
         nonlocal count
         for entry in read_entries(connection):
             yield entry
+            # Only an entry that has verified gets here.
             count += 1
+            if replay is not None:
+                replay(entry)
 
     try:
         return verify_entries(counted())
@@ -160,7 +163,8 @@ class Journal:
     """One writer. A journal that does not verify at start is never written: the service runs, observes and says so
     (S7)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, replay: Callable[[JournalEntry], None] | None = None) -> None:
+        """Opens and verifies a journal in one pass, which hands each entry that verifies to `replay`."""
         self.path = path
         self.grew = Signal()
         """Notified after every commit."""
@@ -172,14 +176,16 @@ class Journal:
         self._last_time: datetime | None = None
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare()
+            self._prepare(replay)
         except sqlite3.Error as error:
             self.lock(f"{path}: {error}")
 
-    def _prepare(self) -> None:
+    def _prepare(self, replay: Callable[[JournalEntry], None] | None) -> None:
         existed = self.path.stat().st_size > 0
         if existed:
-            found = _verify(self._connection) if self._has_table() else Verification(intact=True, entries=0)
+            found = Verification(intact=True, entries=0)
+            if self._has_table():
+                found = _verify(self._connection, replay=replay)
             if not found.intact:
                 self.lock(f"{self.path} does not verify: {found.reason}")
                 return
@@ -269,10 +275,6 @@ class Journal:
             for entry in read_entries(self._connection, from_index=from_index, limit=limit):
                 found.append(entry)  # noqa: PERF402
         return found
-
-    def verify(self) -> Verification:
-        """Recomputes the chain from the file."""
-        return _verify(self._connection)
 
     def close(self) -> None:
         """Closes the file."""

@@ -47,34 +47,67 @@ class Recovered:
     desk: DeskState = field(default_factory=DeskState)
 
 
-def recovered(entries: Iterable[JournalEntry]) -> Recovered:
-    """Folds a journal from its first entry on. Raises ValueError or KeyError for a body that is not ours."""
-    epoch = 0
-    used: dict[TelemetrySourceId, UsedFrames] = {}
-    outstanding: dict[ElementId, Outstanding] = {}
-    history: dict[ElementId, tuple[Operation, ...]] = {}
-    desk = DeskState()
-    for entry in entries:
+class Recovery:
+    """Folds a journal entry by entry, so that one pass over the file verifies it and reads it back."""
+
+    def __init__(self) -> None:
+        self._epoch = 0
+        self._used: dict[TelemetrySourceId, UsedFrames] = {}
+        self._outstanding: dict[ElementId, Outstanding] = {}
+        self._history: dict[ElementId, tuple[Operation, ...]] = {}
+        self._desk = DeskState()
+        self.next_index = 0
+        """Index of the entry that comes next."""
+        self.problem = ""
+        """Why the journal cannot be understood; empty where it can. Nothing is taken after it."""
+
+    def take(self, entry: JournalEntry) -> None:
+        """The next entry."""
+        self.next_index = entry.index + 1
+        if self.problem:
+            return
+        try:
+            self._fold(entry)
+        except (ValueError, KeyError, TypeError) as error:
+            self.problem = f"entry {entry.index} cannot be understood: {error}"
+
+    def _fold(self, entry: JournalEntry) -> None:
         match entry.kind:
             case EntryKind.START:
-                epoch = max(epoch, int(json.loads(entry.body)["epoch"]))
+                self._epoch = max(self._epoch, int(json.loads(entry.body)["epoch"]))
             case EntryKind.CUT:
                 for source, (instance_epoch, sequence) in json.loads(entry.body)["used"].items():
-                    used[TelemetrySourceId(source)] = UsedFrames(instance_epoch=instance_epoch, sequence=sequence)
+                    account = UsedFrames(instance_epoch=instance_epoch, sequence=sequence)
+                    self._used[TelemetrySourceId(source)] = account
             case EntryKind.COMMAND:
-                _take_command(json.loads(entry.body), outstanding=outstanding, history=history)
+                _take_command(json.loads(entry.body), outstanding=self._outstanding, history=self._history)
             case EntryKind.OUTCOME:
-                _take_outcome(json.loads(entry.body), outstanding=outstanding)
+                _take_outcome(json.loads(entry.body), outstanding=self._outstanding)
             case EntryKind.OPERATOR:
-                desk = applied(desk, _request(json.loads(entry.body)), now=entry.time)
+                self._desk = applied(self._desk, _request(json.loads(entry.body)), now=entry.time)
             case _:
                 pass
-    return Recovered(
-        epoch=epoch,
-        used=used,
-        gate=GateState(outstanding=outstanding, history=history),
-        desk=replace(desk, approved=frozenset(), aborted=frozenset()),
-    )
+
+    def result(self) -> Recovered:
+        """What the entries so far tell; nothing where they cannot be understood."""
+        if self.problem:
+            return Recovered()
+        return Recovered(
+            epoch=self._epoch,
+            used=dict(self._used),
+            gate=GateState(outstanding=dict(self._outstanding), history=dict(self._history)),
+            desk=replace(self._desk, approved=frozenset(), aborted=frozenset()),
+        )
+
+
+def recovered(entries: Iterable[JournalEntry]) -> Recovered:
+    """Folds a journal from its first entry on. Raises ValueError for a body that is not ours."""
+    recovery = Recovery()
+    for entry in entries:
+        recovery.take(entry)
+    if recovery.problem:
+        raise ValueError(recovery.problem)
+    return recovery.result()
 
 
 def _take_command(

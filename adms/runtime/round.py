@@ -87,18 +87,20 @@ class Round:
         self.summaries: Feed[tuple[RoundSummary, Estimate | None]] = Feed(depth=64)
 
     async def run(self, tick: Tick) -> None:
-        """One round. Whatever goes wrong in it, it ends without a decision and the mode falls to OBSERVE."""
+        """One round. Whatever goes wrong in it, it ends without a decision and the mode falls to OBSERVE. The service
+        is healthy only after a round that the journal has."""
         self.number += 1
         started_s = self._out.stopwatch.seconds()
         try:
-            summary = await self._cycle_once(tick, started_s=started_s)
+            summary, recorded = await self._cycle_once(tick, started_s=started_s)
         except Exception as error:
+            self._out.health.serving(ok=False)
             self._dropped(error)
         else:
+            self._out.health.serving(ok=recorded)
             await self._publish(summary)
-        self._out.health.serving(ok=True)
 
-    async def _cycle_once(self, tick: Tick, *, started_s: float) -> RoundSummary:
+    async def _cycle_once(self, tick: Tick, *, started_s: float) -> tuple[RoundSummary, bool]:
         modes, desk = self._in.modes, self._in.desk
         snapshot_id = SnapshotId(f"s{self._cycle.gate.epoch}-{self.number}")
         cut = self._in.image.cut(tick.time, horizon=self._in.clock.horizon(), snapshot_id=snapshot_id)
@@ -123,7 +125,7 @@ class Round:
             result = self._without_decision(result)
             notes = (*notes, (None, "nothing was decided: the journal cannot record"))
         summary = summarise(result, number=self.number, mode=modes.mode, notes=notes)
-        return replace(summary, estimate_s=estimate_s, round_s=self._out.stopwatch.seconds() - started_s)
+        return replace(summary, estimate_s=estimate_s, round_s=self._out.stopwatch.seconds() - started_s), recorded
 
     def _inputs(self, cut: Cut, devices: DeviceCut) -> CycleInputs:
         return CycleInputs(

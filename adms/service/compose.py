@@ -18,7 +18,6 @@ from adms.core.errors import AdapterError
 from adms.core.ids import ModelVersion
 from adms.core.journal import EntryKind
 from adms.grid.arrays import NetworkArrays
-from adms.grid.model import NetworkModel
 from adms.grid.state import normal_state
 from adms.ports.outward import LiveStore, Metrics
 from adms.runtime.clock import BEFORE_TIME, Clock, VirtualClock, WallStopwatch
@@ -32,7 +31,7 @@ from adms.runtime.insight_desk import Insight
 from adms.runtime.journal import Draft, Journal
 from adms.runtime.modes import ModeKeeper
 from adms.runtime.operator_desk import Desk
-from adms.runtime.recovery import Recovered, recovered
+from adms.runtime.recovery import Recovered, Recovery
 from adms.runtime.round import Inlets, Outlets, Round
 from adms.runtime.scheduler import Scheduler, Tick
 from adms.runtime.simulation_desk import TimeGrant
@@ -74,20 +73,20 @@ class Service:
 
 
 def compose(
-    model: NetworkModel,
+    arrays: NetworkArrays,
     *,
-    version: ModelVersion,
     settings: Settings,
     stages: Stages,
     clock: Clock,
     journal: Journal,
+    recovery: Recovery,
     live: LiveStore,
     metrics: Metrics,
     executor: Executor,
 ) -> Service:
-    """One service on an opened journal. Takes the next epoch and journals the start."""
-    arrays = NetworkArrays(model, version=version)
-    before = _read_back(journal)
+    """One service on an opened journal, which `recovery` has read. Takes the next epoch and journals the start."""
+    model, version = arrays.model, arrays.version
+    before = _read_back(journal, recovery)
     epoch = before.epoch + 1
     modes = ModeKeeper(good_rounds_before_control=settings.good_rounds_before_control)
     _record_start(journal, epoch=epoch, version=version, clock=clock, modes=modes)
@@ -191,13 +190,15 @@ def compose(
     )
 
 
-def _read_back(journal: Journal) -> Recovered:
-    """What the journal tells. One that cannot be understood is treated like one that does not verify."""
-    try:
-        return recovered(journal.entries())
-    except (ValueError, KeyError, TypeError) as error:
-        journal.lock(f"{journal.path} cannot be understood: {error}")
-        return Recovered()
+def _read_back(journal: Journal, recovery: Recovery) -> Recovered:
+    """What the journal tells. One that cannot be understood is treated like one that does not verify; of one that does
+    not verify, the rest is read as far as it goes, so that tags and epochs after the damage are not forgotten."""
+    if journal.read_only:
+        for entry in journal.entries(from_index=recovery.next_index):
+            recovery.take(entry)
+    if recovery.problem:
+        journal.lock(f"{journal.path}: {recovery.problem}")
+    return recovery.result()
 
 
 def _record_start(journal: Journal, *, epoch: int, version: ModelVersion, clock: Clock, modes: ModeKeeper) -> None:

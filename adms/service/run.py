@@ -21,6 +21,7 @@ from adms.ports.outward import LiveStore
 from adms.runtime.clock import Clock, VirtualClock, WallClock
 from adms.runtime.image import ImagePolicy
 from adms.runtime.journal import Journal
+from adms.runtime.recovery import Recovery
 from adms.service.compose import Service, Settings, compose
 from adms.service.config import Configuration, split_address
 from adms.service.stages import bound_stages
@@ -57,7 +58,8 @@ async def serve(configuration: Configuration) -> None:
     async with contextlib.AsyncExitStack() as ending:
         ending.enter_context(sole_user(configuration.state_folder))
         live_starting = asyncio.create_task(_start_live_store(configuration, ending))
-        journal = Journal(configuration.state_folder / JOURNAL_FILE)
+        recovery = Recovery()
+        journal = Journal(configuration.state_folder / JOURNAL_FILE, replay=recovery.take)
         ending.callback(journal.close)
         executor = ending.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="cycle"))
         metrics = PrometheusMetrics()
@@ -67,12 +69,12 @@ async def serve(configuration: Configuration) -> None:
         clock: Clock = VirtualClock() if configuration.service.simulation else WallClock()
         arrays = NetworkArrays(configuration.model, version=configuration.model_version)
         service = compose(
-            configuration.model,
-            version=configuration.model_version,
+            arrays,
             settings=_settings(configuration),
             stages=bound_stages(configuration, arrays=arrays),
             clock=clock,
             journal=journal,
+            recovery=recovery,
             live=await live_starting,
             metrics=metrics,
             executor=executor,

@@ -12,6 +12,7 @@ from adms.adapters.metrics import PrometheusMetrics
 from adms.client import Capability, Device, DeviceClass, Point, PointKind, PowerSetpoint
 from adms.runtime.clock import Clock, VirtualClock
 from adms.runtime.journal import Journal
+from adms.runtime.recovery import Recovery
 from adms.service.compose import Service, Settings, compose
 from tests.unit.runtime.feeders import (
     BANK,
@@ -22,10 +23,8 @@ from tests.unit.runtime.feeders import (
     PV,
     SWITCH,
     TIE,
-    VERSION,
     Script,
     small_arrays,
-    small_model,
 )
 
 SETTINGS = Settings(
@@ -77,15 +76,16 @@ async def running(
 ) -> AsyncIterator[Loop]:
     """A service on a journal in the folder, until the block ends: then its streams are cut, as by a kill."""
     script = script or Script(arrays=small_arrays())
-    journal = Journal(folder / "journal.sqlite")
+    recovery = Recovery()
+    journal = Journal(folder / "journal.sqlite", replay=recovery.take)
     with ThreadPoolExecutor(max_workers=1) as executor:
         service = compose(
-            small_model(),
-            version=VERSION,
+            small_arrays(),
             settings=SETTINGS,
             stages=script.stages(),
             clock=clock or VirtualClock(),
             journal=journal,
+            recovery=recovery,
             live=NoLiveStore("none in tests"),
             metrics=PrometheusMetrics(),
             executor=executor,

@@ -56,4 +56,4 @@ class InsightServicer(insight_pb2_grpc.InsightServiceServicer):
 
     async def VerifyJournal(self, request: pb.VerifyJournalRequest, context: Context) -> pb.VerifyJournalResponse:
         """Recomputes the hash chain."""
-        return verification_to_proto(self._desk.verify())
+        return verification_to_proto(await self._desk.verify())

@@ -62,6 +62,7 @@ class Outside:
     acknowledged: list[Mapping[TelemetrySourceId, int]] = field(default_factory=list)
     recorded: list[Mapping[ControllerId, int]] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    healthy: list[bool] = field(default_factory=list)
 
     def send(self, controller: ControllerId, commands: tuple[Command, ...]) -> None:
         self.sent.extend((controller, command) for command in commands)
@@ -75,7 +76,8 @@ class Outside:
     def acknowledge_outcomes(self, recorded: Mapping[ControllerId, int]) -> None:
         self.recorded.append(dict(recorded))
 
-    def serving(self, *, ok: bool) -> None: ...
+    def serving(self, *, ok: bool) -> None:
+        self.healthy.append(ok)
 
     async def publish(self, *, time: datetime, values: Mapping[str, float], facts: Mapping[str, str]) -> None: ...
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from adms.core.errors import AdapterError
-from adms.core.journal import EntryKind
+from adms.core.journal import EntryKind, JournalEntry
 from adms.runtime.journal import Draft, Journal, verify_entries, verify_file
 from tests.unit.runtime.feeders import at
 
@@ -20,7 +20,7 @@ def test_entries_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert [entry.index for entry in journal.entries()] == [0, 1, 2]
     # Canonical JSON: sorted keys, no spaces (core.journal).
     assert journal.entries()[0].body == '{"a":[1.5,null],"b":1}'
-    assert journal.verify().intact
+    assert verify_file(journal.path).intact
     journal.close()
     again = Journal(tmp_path / "j")
     assert (again.size, again.last_time, again.problem) == (3, at(3), "")
@@ -64,8 +64,10 @@ def test_a_changed_entry_is_found_and_the_journal_is_not_written_again(tmp_path:
     connection.close()
     found = verify_file(path)
     assert (found.intact, found.entries, found.first_bad_index) == (False, 1, 1)
-    damaged = Journal(path)
+    seen: list[JournalEntry] = []
+    damaged = Journal(path, replay=seen.append)
     assert damaged.read_only
+    assert [entry.index for entry in seen] == [0], "the start reads back what verifies, in the same pass"
     with pytest.raises(AdapterError, match="read-only"):
         damaged.commit([draft(4)])
     assert len(damaged.entries()) == 3
@@ -122,5 +124,5 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(tmp_path: Path) -> None
     journal._connection.execute("PRAGMA max_page_count = 100000")
     journal.commit([draft(3)])
     assert journal.problem == ""
-    assert journal.verify().entries == 2
+    assert verify_file(journal.path).entries == 2
     journal.close()

@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from adms.apps.interlock import Severity, Violation
-from adms.apps.view import ExpectedState, InterfaceLimit, RoundView, TagKind
-from adms.core.commands import App, CapacitorSetpoint, Command, OutcomeCode, Priority, Proposal, SwitchSetpoint
+from adms.apps.view import InterfaceLimit, RoundView, TagKind
+from adms.core.commands import App, Command, OutcomeCode, Priority, Proposal, SwitchSetpoint
 from adms.core.errors import AdapterError, InputError, InvariantError
 from adms.core.estimate import Estimate, Grade, NotEstimated
 from adms.core.ids import ElementId, PlanId
@@ -32,7 +30,6 @@ from adms.runtime.image import UsedFrames
 from adms.runtime.journal import Draft, Journal
 from adms.runtime.recovery import recovered
 from tests.unit.runtime.feeders import (
-    BANK,
     BATTERY,
     GATE_POLICY,
     PV,
@@ -117,6 +114,7 @@ async def test_a_failing_app_drops_the_round_and_a_person_must_release_it(rig: R
     rig.script.proposals = fails
     assert await rig.look(4.0) == []
     assert rig.outside.dropped == ["InvariantError"]
+    assert rig.outside.healthy == [True, True, False]
     assert rig.modes.mode is Mode.OBSERVE
     asks(rig, proposal(PV, power(1e3)))
     for seconds in (6.0, 8.0, 10.0):
@@ -154,43 +152,6 @@ async def test_a_stop_during_a_round_stops_that_round(rig: Rig) -> None:
     rig.script.proposals = stopped_meanwhile
     assert await rig.look(4.0) == []
     assert rig.round.state.gate.leases == {}
-
-
-async def test_an_objection_of_the_interlock_is_a_refusal_with_its_reason(rig: Rig) -> None:
-    asks(rig, proposal(SWITCH, opened()))
-    rig.script.objections = (Violation(guard="SW1", severity=Severity.HARD, reason="faulted side"),)
-    await rig.in_control()
-    assert await rig.look(4.0) == []
-    refused = [entry for entry in rig.record.entries() if entry.kind is EntryKind.REFUSED]
-    # SW22 while observing, then SW1, each journalled once although it is refused every round.
-    assert [("SW22" in e.body, "SW1" in e.body) for e in refused] == [(True, False), (False, True)]
-
-
-async def test_a_warning_does_not_refuse(rig: Rig) -> None:
-    asks(rig, proposal(PV, power(1e3)))
-    rig.script.objections = (Violation(guard="VV9", severity=Severity.WARNING, reason="small gain"),)
-    await rig.in_control()
-    assert devices([c for _, c in rig.outside.sent]) == [PV]
-
-
-async def test_what_a_command_was_permitted_against_stands_in_the_journal(rig: Rig) -> None:
-    # Over the daily budget, to cure a violation (VV4): the interlock lets it pass, the record says so.
-    rig.script.objections = (Violation(guard="VV4", severity=Severity.PERMISSION, reason="7 steps of 6"),)
-    asks(rig, proposal(BANK, CapacitorSetpoint(steps=0), priority=Priority.VOLTVAR))
-    await rig.in_control()
-    assert rig.outside.sent == []
-    asks(rig, proposal(BANK, CapacitorSetpoint(steps=0), priority=Priority.LIMITS))
-    (command,) = await rig.look(4.0)
-    assert command.reason == "because; permitted against VV4: 7 steps of 6"
-
-
-async def test_the_gate_asks_with_what_the_app_expects(rig: Rig) -> None:
-    expects = ExpectedState(s_nominal_va=np.zeros(1, dtype=np.complex128), cold_load_factor=2.0, v_before_pu=None)
-    rig.script.expects = expects
-    asks(rig, proposal(SWITCH, opened()))
-    await rig.in_control()
-    assert rig.script.expected
-    assert all(asked is expects for asked in rig.script.expected)
 
 
 async def test_advise_sends_only_what_was_approved(rig: Rig) -> None:
@@ -263,11 +224,13 @@ async def test_nothing_is_sent_or_acknowledged_that_the_journal_did_not_take(tmp
     assert await rig.look(4.0) == []
     assert rig.modes.mode is Mode.OBSERVE
     assert rig.outside.acknowledged == acknowledged
+    assert rig.outside.healthy[-1:] == [False]
     assert rig.round.state.gate.outstanding == {}
     with pytest.raises(AdapterError):
         rig.ask(SetMode(mode=Mode.CONTROL, device=None))
     failing.fails = False
     assert await rig.look(6.0) == []
+    assert rig.outside.healthy[-1:] == [True]
     # The frames of both rounds are acknowledged once the journal takes them.
     assert rig.outside.acknowledged[-1] == {RTU: rig.sequence}
     rig.ask(SetMode(mode=Mode.CONTROL, device=None))
