@@ -1,7 +1,8 @@
-"""FLISR on random radial feeders, against a checker and a brute force that share no code with it."""
+"""FLISR on random radial feeders, against a checker and a brute force of their own (they share the power flow with it,
+which is checked against OpenDSS elsewhere)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -18,7 +19,7 @@ from tests.unit.apps.flisr.networks import Feeder, Link, build, switch
 from tests.unit.apps.flisr.plants import POLICY, Plant, section
 
 QUIET_ROUNDS = 6
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +221,8 @@ def test_with_an_indicator_missing_the_fault_is_never_energised(case: Case, data
 @SLOW
 @given(cases(), st.data())
 def test_a_restart_at_any_round_ends_in_a_safe_state_with_as_much_restored(case: Case, data: st.DataObject) -> None:
+    # An outage of unknown length counts as a long one; without cold load that makes no difference to what fits.
+    policy = replace(POLICY, cold_load_factor=1.0)
     ends = []
     for restart in (None, data.draw(st.integers(0, 6))):
         plant = faulted(case)
@@ -228,7 +231,7 @@ def test_a_restart_at_any_round_ends_in_a_safe_state_with_as_much_restored(case:
             if k == restart:
                 # The loads before the outage are lost with the state; the plant's are the model's.
                 state = FlisrState.initial()
-            decision = decide(plant.view(estimate=restart is None or k < restart), state=state, policy=POLICY)
+            decision = decide(plant.view(), state=state, policy=policy)
             state = decision.state
             for proposal in decision.proposals:
                 assert isinstance(proposal.setpoint, SwitchSetpoint)
@@ -236,5 +239,4 @@ def test_a_restart_at_any_round_ends_in_a_safe_state_with_as_much_restored(case:
             plant.wait()
         assert unsafe(plant, plant.closed(), v_min_pu=0.90) is None
         ends.append(served_w(plant, plant.closed()))
-    # An outage of unknown length counts as a long one, so cold-load pickup may leave a part off.
-    assert ends[1] <= ends[0]
+    assert ends[1] == ends[0]
