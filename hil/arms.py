@@ -62,7 +62,7 @@ def open_bench(
         line = fault_line.lower() if "." in fault_line else f"line.{fault_line.lower()}"
         engine = build_circuit(files.deck, overlay=overlay).engine
         known = {name for name in engine.element_names() if name.startswith("line.")}
-        if line not in known or line in {switch.id for switch in overlay.switches}:
+        if line not in known or line in {*overlay.removed, *(switch.id for switch in overlay.switches)}:
             raise ValueError(f"--fault {fault_line}: the feeder has no line of that name that can fail")
         time_s = fault.time_s if fault else scenario.timing.duration_s * 0.3
         fault = FaultEvent(time_s=time_s, line=line, kind=fault.kind if fault else "three_phase")

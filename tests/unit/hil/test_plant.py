@@ -161,3 +161,9 @@ def test_a_fault_place_that_cannot_trip_anything_is_known(
     circuit = small_circuit(tmp_path, fault="line.b")
     closed = {switch.id: switch.normally_closed and switch.id not in opened for switch in circuit.overlay.switches}
     assert why_it_never_trips(circuit.fault_nodes, topology=circuit.topology, closed=closed, relays=relays) == why
+
+
+@pytest.mark.parametrize("line", ["l999", "sw2", "sw7"])
+def test_a_switch_a_removed_line_and_one_that_is_not_there_cannot_fail(line: str) -> None:
+    with pytest.raises(ValueError, match=f"--fault {line}: the feeder has no line of that name that can fail"):
+        bench(fault=line)
