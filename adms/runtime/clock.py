@@ -38,11 +38,6 @@ class WallStopwatch:
         return time.monotonic()
 
 
-async def pause(seconds: float) -> None:
-    """Waits in real time, for time-outs and polling at the edge."""
-    await asyncio.sleep(seconds)
-
-
 class WallClock:
     """The machine's clock."""
 

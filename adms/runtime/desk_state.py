@@ -3,7 +3,7 @@ function, live and when the journal is read back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from adms.apps.view import InterfaceLimit, Tag
@@ -20,6 +20,17 @@ from adms.ports.records import (
     SetMode,
 )
 
+REMEMBERED = timedelta(days=1)
+"""How long a request id, an approval and an abort are remembered. A plan lives minutes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownRequest:
+    """A request that was applied, and when."""
+
+    request: Request
+    time: datetime
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeskState:
@@ -32,8 +43,8 @@ class DeskState:
     approved: frozenset[PlanId] = frozenset()
     aborted: frozenset[PlanId] = frozenset()
     stopped: bool = False
-    requests: Mapping[str, Request] = field(default_factory=dict)
-    """By request id, so that the same one again changes nothing."""
+    requests: Mapping[str, KnownRequest] = field(default_factory=dict)
+    """Those of the last day, and those of tags in force, by request id: the same one again changes nothing."""
     version: int = 0
     """Acts so far: a round whose desk moved on while it computed issues nothing."""
 
@@ -69,7 +80,27 @@ def applied(desk: DeskState, request: Request, *, now: datetime) -> DeskState:
             after = replace(desk, interface_limits=_rescheduled(desk.interface_limits, limit))
         case _ as unreachable:
             assert_never(unreachable)
-    return replace(after, requests={**desk.requests, request.request_id: request}, version=desk.version + 1)
+    known = {**desk.requests, request.request_id: KnownRequest(request=request, time=now)}
+    return _without_old(replace(after, requests=known, version=desk.version + 1), now=now)
+
+
+def _without_old(desk: DeskState, *, now: datetime) -> DeskState:
+    """The desk without what was said more than a day ago: plans are long gone, tags in force are not."""
+    tags = {tag.tag_id for tag in desk.tags}
+    kept = {
+        request_id: known
+        for request_id, known in desk.requests.items()
+        if now - known.time <= REMEMBERED or tag_id_of(known.request) in tags
+    }
+    if len(kept) == len(desk.requests):
+        return desk
+    acts = [known.request.act for known in kept.values()]
+    return replace(
+        desk,
+        requests=kept,
+        approved=desk.approved & {act.approve for act in acts if isinstance(act, ApprovePlan)},
+        aborted=desk.aborted & {act.abort for act in acts if isinstance(act, AbortPlan)},
+    )
 
 
 def tag_id_of(request: Request) -> str:

@@ -45,11 +45,6 @@ class ModeKeeper:
         return self._requested
 
     @property
-    def requested(self) -> Mode:
-        """What the operator asked for."""
-        return self._requested
-
-    @property
     def stopped(self) -> bool:
         """True after an emergency stop, until an operator sets a mode."""
         return self._stopped
@@ -100,11 +95,10 @@ class ModeKeeper:
         return self._moved(reason)
 
     def block(self, reason: str) -> ModeChange | None:
-        """Something outside the rounds forbids everything while it lasts; empty ends it."""
+        """Something outside the rounds forbids everything from here on."""
         self._blocked = reason
-        if reason:
-            self._start_over(reason)
-        return self._moved(reason or "no longer blocked")
+        self._start_over(reason)
+        return self._moved(reason)
 
     def _start_over(self, why: str) -> None:
         self._released = False

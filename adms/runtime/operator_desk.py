@@ -72,7 +72,7 @@ class Desk:
 
     def placed_tag(self, request_id: str) -> Tag:
         """The tag that a request placed; it may have been removed since."""
-        request = self.state.requests[request_id]
+        request = self.state.requests[request_id].request
         for tag in self.state.tags:
             if tag.tag_id == tag_id_of(request):
                 return tag
@@ -94,7 +94,7 @@ class Desk:
         """Journals and applies an act. The stop comes first and is journalled if it can be."""
         known = self.state.requests.get(request.request_id)
         if known is not None:
-            if not _same(known, request):
+            if not _same(known.request, request):
                 raise _problem("request", "request_id", request.request_id, "was used for another request")
             return self._effective(request)
         problems = self._problems(request)

@@ -9,7 +9,6 @@ from adms.grid.model import NetworkModel
 from adms.ports.records import DeclaredPoint
 
 FLAGS = frozenset({PointKind.SWITCH_CLOSED, PointKind.FAULT_INDICATOR, PointKind.LOCKOUT, PointKind.REMOTE})
-POSITIONS = frozenset({PointKind.SWITCH_CLOSED, PointKind.TAP_POSITION, PointKind.CAPACITOR_STEPS})
 FLOWS = frozenset({PointKind.P_FLOW, PointKind.Q_FLOW, PointKind.I_MAGNITUDE})
 INJECTIONS = frozenset({PointKind.P_INJECTION, PointKind.Q_INJECTION})
 MEASURED = FLOWS | INJECTIONS | {PointKind.V_MAGNITUDE}
