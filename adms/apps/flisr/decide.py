@@ -29,7 +29,15 @@ def decide(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> Decisi
     zone = suspected_zone(view, max_age_s=policy.interlock.telemetry_max_age_s)
     if not zone.area:
         return _no_outage(view, state=state, policy=policy)
-    state = replace(state, outage_start=state.outage_start or (view.now if state.loads is not None else None))
+    state = replace(
+        state,
+        outage_start=state.outage_start or (view.now if state.loads is not None else None),
+        excluded={
+            device: exclusion
+            for device, exclusion in state.excluded.items()
+            if (view.now - exclusion.time).total_seconds() < policy.trial_block_s
+        },
+    )
     notes = [f"suspected: {', '.join(sorted(zone.sections)) or 'nothing'}", *zone.reasons]
     plans: list[PlanProgress] = []
     if state.active is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from adms.apps.flisr.accept import as_if_approved, proposal_of
 from adms.apps.flisr.loads import expected_state
 from adms.apps.flisr.policy import FlisrPolicy
-from adms.apps.flisr.state import ActivePlan, FlisrState
+from adms.apps.flisr.state import ActivePlan, Exclusion, FlisrState
 from adms.apps.interlock.proof import check_step
 from adms.apps.interlock.zone import SuspectedZone
 from adms.apps.view import ExpectedState, RoundView
@@ -94,7 +94,7 @@ def follow(
     if failure is None and permitted and (view.now - active.step_start).total_seconds() >= policy.step_timeout_s:
         failure = f"not confirmed in {policy.step_timeout_s:.0f} s"
     if failure is not None:
-        state = replace(state, excluded={**state.excluded, step.device: failure})
+        state = replace(state, excluded={**state.excluded, step.device: Exclusion(reason=failure, time=view.now)})
         return _end(state, active, status=PlanStatus.ABORTED, text=f"{step.device}: {failure}")
     proposal = proposal_of(
         step.device, closed=_closed(step), plan_id=plan.plan_id, step=active.step, reason=step.reason

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from adms.apps.flisr.policy import FlisrPolicy
+from adms.apps.flisr.state import Exclusion
 from adms.apps.interlock.evidence import is_protective, opened_by_command, read_evidence
 from adms.apps.interlock.positions import Positions, read_positions
 from adms.apps.interlock.switching import pending_protection
@@ -69,11 +70,11 @@ def lockout_is_known(view: RoundView, *, zone: SuspectedZone, policy: FlisrPolic
 
 
 def why_not_usable(
-    view: RoundView, device: ElementId, *, closed: bool, policy: FlisrPolicy, excluded: Mapping[ElementId, str]
+    view: RoundView, device: ElementId, *, closed: bool, policy: FlisrPolicy, excluded: Mapping[ElementId, Exclusion]
 ) -> str | None:
     """Why a switch cannot take part in a plan, whatever the rest of the plan; None where it can."""
     if device in excluded:
-        return excluded[device]
+        return excluded[device].reason
     wiring = wiring_of(view.arrays)
     kind = wiring.gear[device].kind
     if kind is SwitchKind.FUSE or (closed and kind is SwitchKind.ISOLATOR):
@@ -104,7 +105,7 @@ def why_not_usable(
 
 
 def read_outage(
-    view: RoundView, *, zone: SuspectedZone, policy: FlisrPolicy, excluded: Mapping[ElementId, str]
+    view: RoundView, *, zone: SuspectedZone, policy: FlisrPolicy, excluded: Mapping[ElementId, Exclusion]
 ) -> Outage:
     """The switching problem of an outage.
 

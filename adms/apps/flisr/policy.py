@@ -21,7 +21,8 @@ class FlisrPolicy:
     step_timeout_s: float
     """A step that telemetry has not confirmed in this time stops the plan."""
     trial_block_s: float
-    """A device that tripped after it was closed by command is not closed again for this long."""
+    """A device that tripped after it was closed by command is not closed again for this long, and one that failed a
+    step is not used again."""
     replan_interval_s: float
     """Between two searches when nothing but the load has changed."""
     extra_opens_max: int

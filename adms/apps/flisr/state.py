@@ -45,6 +45,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """A device that failed a step, how and when."""
+
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class FlisrState:
     """State of the app."""
 
@@ -54,8 +62,8 @@ class FlisrState:
     """Waiting to become `loads`."""
     outage_start: datetime | None
     active: ActivePlan | None
-    excluded: Mapping[ElementId, str] = field(default_factory=dict)
-    """Devices that failed a step in this outage, and how."""
+    excluded: Mapping[ElementId, Exclusion] = field(default_factory=dict)
+    """Devices that failed a step in this outage, while they are left alone for it."""
     attempt: Attempt | None = None
     stopped: tuple[PlanId, frozenset[SectionId]] | None = None
     """A plan that an operator aborted and its zone: no new plan by itself for that zone."""

@@ -195,6 +195,47 @@ def test_a_switch_that_sticks_is_left_out_of_the_next_plan() -> None:
     assert rounds.tripped == []
 
 
+def test_a_switch_that_failed_a_step_is_used_again_after_the_block() -> None:
+    rounds = Rounds().quiet()
+    rounds.plant.fault("a")
+    rounds.plant.stuck = {switch("t")}
+    rounds.run(40)
+    assert rounds.dead() == {"a", "b", "c", "d"}
+    assert set(rounds.state.excluded) == {switch("t")}
+    # Somebody frees it: it is tried again once it has been left alone for long enough, and not before.
+    rounds.plant.stuck = set()
+    rounds.operated.clear()
+    assert rounds.run() == []
+    rounds.plant.wait(POLICY.trial_block_s)
+    assert rounds.run() == [("t", True)]
+    assert rounds.dead() == {"a"}
+
+
+def test_a_close_is_proved_again_just_before_it() -> None:
+    rounds = Rounds().quiet()
+    rounds.plant.fault("b")
+    assert rounds.run(3) == [("1", False), ("2", False), ("r", True)]
+    record = rounds.state.loads
+    assert record is not None
+    # What the dead part drew is now said to be 24 times as much: the tie cannot carry that.
+    heavier = replace(record, s_nominal_va=record.s_nominal_va * 24.0)
+    rounds.state = replace(rounds.state, loads=heavier)
+    decision = rounds.one()
+    (ended, *_) = decision.plans
+    assert ended.status is PlanStatus.ABORTED
+    assert ended.text.startswith("SW11: ")
+    assert all(proposal.device != switch("t") for proposal in decision.proposals)
+
+
+def test_without_an_estimate_nothing_is_planned_and_the_reason_is_said() -> None:
+    rounds = Rounds().quiet()
+    rounds.plant.fault("b")
+    decision = decide(rounds.plant.view(estimate=False), state=rounds.state, policy=POLICY)
+    assert (decision.proposals, decision.plans) == ((), ())
+    assert "X1: there is no estimate: test" in decision.notes
+    assert rounds.run()[0] == ("1", False)
+
+
 def test_a_device_reported_as_failed_is_left_out_at_once() -> None:
     rounds = Rounds().quiet()
     rounds.plant.fault("b")
