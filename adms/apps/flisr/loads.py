@@ -55,7 +55,7 @@ def expected_state(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -
 def usable_picture(view: RoundView) -> Estimate | None:
     """The estimate, where it says what the network carries."""
     picture = view.picture()
-    if picture is None or picture.grade is Grade.FAILED or picture.model_version != view.arrays.version:
+    if picture is None or picture.grade < Grade.PARTIAL or picture.model_version != view.arrays.version:
         return None
     return picture
 
