@@ -71,7 +71,8 @@ class OperatorDesk(Protocol):
     journal cannot record it."""
 
     def request(self, request: Request) -> Mode:
-        """Journals and applies an act; the effective mode after it (of the device, for one device's mode)."""
+        """Journals and applies an act; the effective mode after it (of the device, for one device's mode). An emergency
+        stop is in force also where this raises."""
         ...
 
     def placed_tag(self, request_id: str) -> Tag:

@@ -142,7 +142,8 @@ OperatorAct = SetMode | ApprovePlan | AbortPlan | PlaceTag | RemoveTag | Emergen
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """An operator's act with its attribution. The same `request_id` again has no further effect."""
+    """An operator's act with its attribution. The same `request_id` again has no further effect, except for
+    a stop: that always stops."""
 
     request_id: str
     actor: str

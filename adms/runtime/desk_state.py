@@ -80,7 +80,10 @@ def applied(desk: DeskState, request: Request, *, now: datetime) -> DeskState:
             after = replace(desk, interface_limits=_rescheduled(desk.interface_limits, limit))
         case _ as unreachable:
             assert_never(unreachable)
-    known = {**desk.requests, request.request_id: KnownRequest(request=request, time=now)}
+    known = dict(desk.requests)
+    if not isinstance(act, EmergencyStop):
+        # A stop is never the same one again, and takes no id from another request.
+        known[request.request_id] = KnownRequest(request=request, time=now)
     return _without_old(replace(after, requests=known, version=desk.version + 1), now=now)
 
 

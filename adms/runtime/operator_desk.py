@@ -28,8 +28,11 @@ from adms.runtime.desk_state import DeskState, applied, tag_id_of
 from adms.runtime.devices import device_classes
 from adms.runtime.journal import Draft, JournalWriter
 from adms.runtime.modes import ModeChange, ModeKeeper
+from adms.runtime.text_bounds import ACTOR_MAX, ID_MAX, REASON_MAX, too_long
 
 OPEN = frozenset({PlanStatus.PROPOSED, PlanStatus.APPROVED, PlanStatus.EXECUTING})
+UNNAMED = "(nobody named)"
+"""Who stopped where the request does not say."""
 
 
 def mode_draft(change: ModeChange, *, now: datetime, actor: str) -> Draft:
@@ -91,11 +94,14 @@ class Desk:
         return cleared
 
     def request(self, request: Request) -> Mode:
-        """Journals and applies an act. The stop comes first and is journalled if it can be."""
+        """Journals and applies an act. A stop stops whatever else is wrong with the request, and complains then."""
+        if isinstance(request.act, EmergencyStop):
+            return self._stop(request)
         known = self.state.requests.get(request.request_id)
         if known is not None:
             if not _same(known.request, request):
-                raise _problem("request", "request_id", request.request_id, "was used for another request")
+                problem = _found("request", "request_id", request.request_id, "was used for another request")
+                raise InputError([problem])
             return self._effective(request)
         problems = self._problems(request)
         if problems:
@@ -104,11 +110,6 @@ class Desk:
         after = applied(self.state, request, now=now)
         body = {"act": type(request.act).__name__, "request": plain(request)}
         draft = Draft(time=now, kind=EntryKind.OPERATOR, actor=request.actor, body=body)
-        if isinstance(request.act, EmergencyStop):
-            change = self._modes.stop()
-            self.state = after
-            self._record_stop([draft], change, actor=request.actor, now=now)
-            return self._effective(request)
         self._journal.commit([draft])
         self.state = after
         if isinstance(request.act, SetMode):
@@ -126,6 +127,28 @@ class Desk:
             except AdapterError as error:
                 self._modes.round_failed(str(error))
                 raise
+
+    def _stop(self, request: Request) -> Mode:
+        """Stops first. Neither an id that was used before nor words that are missing or too long are in its way; it is
+        journalled if it can be."""
+        change = self._modes.stop()
+        now = self._clock.now()
+        said = replace(
+            request,
+            request_id=request.request_id[:ID_MAX],
+            actor=request.actor[:ACTOR_MAX] or UNNAMED,
+            reason=request.reason[:REASON_MAX],
+        )
+        self.state = applied(self.state, said, now=now)
+        body = {"act": type(said.act).__name__, "request": plain(said)}
+        draft = Draft(time=now, kind=EntryKind.OPERATOR, actor=said.actor, body=body)
+        self._record_stop([draft], change, actor=said.actor, now=now)
+        problems = self._problems(request)
+        if request.request_id in self.state.requests:
+            problems.append(_found("request", "request_id", request.request_id, "was used for another request"))
+        if problems:
+            raise InputError([replace(each, message=f"{each.message}; all automation is stopped") for each in problems])
+        return self._modes.mode
 
     def _record_stop(self, drafts: list[Draft], change: ModeChange | None, *, actor: str, now: datetime) -> None:
         if change is not None:
@@ -158,11 +181,13 @@ class Desk:
 
         if not request.request_id:
             add("request_id", "", "must not be empty")
-        if not request.actor:
+        if not request.actor.strip():
             add("actor", "", "must not be empty: every act is attributable (X2)")
-        if not request.reason and not isinstance(request.act, RemoveTag):
+        if not request.reason.strip() and not isinstance(request.act, RemoveTag):
             add("reason", "", "must not be empty: every act is attributable (X2)")
-        act_problem = self._act_problem(request)
+        long = _texts_too_long(request)
+        found.extend(long)
+        act_problem = None if long else self._act_problem(request)
         if act_problem is not None:
             add(*act_problem)
         return found
@@ -211,5 +236,28 @@ def _same(one: Request, other: Request) -> bool:
     return one == other
 
 
-def _problem(element: str, field: str, value: str, message: str) -> InputError:
-    return InputError([Problem(element=element, field=field, value=value, message=message)])
+def _texts_too_long(request: Request) -> list[Problem]:
+    texts = [
+        ("request_id", request.request_id, ID_MAX),
+        ("actor", request.actor, ACTOR_MAX),
+        ("reason", request.reason, REASON_MAX),
+    ]
+    match request.act:
+        case SetMode(device=device) | PlaceTag(device=device):
+            texts.append(("device_id", device or "", ID_MAX))
+        case ApprovePlan(approve=plan_id) | AbortPlan(abort=plan_id):
+            texts.append(("plan_id", plan_id, ID_MAX))
+        case RemoveTag(tag_id=tag_id):
+            # A tag is named after the request that placed it.
+            texts.append(("tag_id", tag_id, ID_MAX + len("tag-")))
+        case SetInterfaceLimit(limit=limit):
+            texts.append(("interface_id", limit.interface, ID_MAX))
+    return [
+        _found("request", field, *wrong)
+        for field, text, most in texts
+        if (wrong := too_long(text, most=most)) is not None
+    ]
+
+
+def _found(element: str, field: str, value: str, message: str) -> Problem:
+    return Problem(element=element, field=field, value=value, message=message)

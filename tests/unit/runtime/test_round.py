@@ -470,7 +470,8 @@ async def test_the_same_request_again_has_no_further_effect(rig: Rig) -> None:
     size = rig.record.size
     rig.desk.request(request)
     assert (len(rig.desk.tags()), rig.record.size) == (1, size)
-    other = Request(request_id=request.request_id, actor="op", reason="x", act=EmergencyStop())
+    act = SetMode(mode=Mode.ADVISE, device=None)
+    other = Request(request_id=request.request_id, actor="op", reason="x", act=act)
     with pytest.raises(InputError, match="another request"):
         rig.desk.request(other)
 
