@@ -1,11 +1,11 @@
 """What became of earlier commands: telemetry confirms, outcomes warn, time runs out. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adms.core.commands import Outcome, OutcomeCode
-from adms.core.ids import ElementId
+from adms.core.ids import ControllerId, ElementId
 from adms.core.journal import EntryKind
 from adms.core.telemetry import TelemetrySnapshot
 from adms.runtime.canonical import plain
@@ -15,8 +15,10 @@ from adms.runtime.gate_state import (
     Failure,
     GatePolicy,
     GateState,
+    Issued,
     Lease,
     Outstanding,
+    Strays,
     position_key,
     reported_position,
 )
@@ -36,6 +38,10 @@ DID_NOT_ACT = frozenset(
 """Answers after which the device stands where it stood; after the others only telemetry can say."""
 
 
+STRAYS_NOTED_S = 60.0
+"""A controller that reports on commands it was never sent fills its own count, and the journal once in this time."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observed:
     """The gate's state once a snapshot and its outcomes are taken in."""
@@ -43,7 +49,7 @@ class Observed:
     state: GateState
     drafts: tuple[Draft, ...]
     superseded: bool
-    """A device obeyed a later epoch: another service leads, this one must stop."""
+    """A device refused a command of this epoch for a later one: another service leads, this one must stop."""
 
 
 def observe(
@@ -55,8 +61,10 @@ def observe(
     cleared: frozenset[ElementId],
     policy: GatePolicy,
     max_age_s: float,
+    epoch: int,
 ) -> Observed:
-    """Folds one cut into the state: outcomes in the order given, then positions, then deadlines.
+    """Folds one cut into the state: outcomes in the order given, then positions, then deadlines. An outcome counts
+    once, and only where its command was issued to its device; the others are counted, and that is journalled.
 
     `attached` are devices whose controller registered anew (a DER starts with a clean record then), `cleared` those
     that an operator released.
@@ -70,10 +78,16 @@ def observe(
         del leases[device]
         failures.pop(device, None)
     outstanding = dict(state.outstanding)
+    issued = dict(state.issued)
+    strays: dict[ControllerId, int] = {}
     for reported in outcomes:
         outcome = reported.outcome
+        command = _heard(outcome, issued=issued)
+        if command is None:
+            strays[reported.controller] = strays.get(reported.controller, 0) + 1
+            continue
         drafts.append(_draft(outcome, actor=reported.controller, time=now, told_by="controller"))
-        superseded |= outcome.code is OutcomeCode.STALE_EPOCH
+        superseded |= outcome.code is OutcomeCode.STALE_EPOCH and command.epoch == epoch
         _take_outcome(outcome, now=now, leases=leases, failures=failures, outstanding=outstanding)
     for device in sorted(outstanding):
         waiting = outstanding[device]
@@ -94,8 +108,50 @@ def observe(
         for device, operations in state.history.items()
         if (recent := tuple(operation for operation in operations if operation.time > oldest))
     }
-    after = replace(state, outstanding=outstanding, leases=leases, failures=failures, history=history)
-    return Observed(state=after, drafts=tuple(drafts), superseded=superseded)
+    counted, notes = _counted(state.strays, strays, now=now)
+    after = replace(
+        state,
+        outstanding=outstanding,
+        leases=leases,
+        failures=failures,
+        history=history,
+        issued=issued,
+        strays=counted,
+    )
+    return Observed(state=after, drafts=(*drafts, *notes), superseded=superseded)
+
+
+def _heard(outcome: Outcome, *, issued: dict[ElementId, tuple[Issued, ...]]) -> Issued | None:
+    """The command that an outcome is about, marked as told; None where the device was sent no such command lately, or
+    this was said before."""
+    commands = issued.get(outcome.device, ())
+    for row, command in enumerate(commands):
+        if command.command_id != outcome.command_id:
+            continue
+        if outcome.code in command.told:
+            return None
+        told = replace(command, told=command.told | {outcome.code})
+        issued[outcome.device] = (*commands[:row], told, *commands[row + 1 :])
+        return command
+    return None
+
+
+def _counted(
+    before: Mapping[ControllerId, Strays], new: Mapping[ControllerId, int], *, now: datetime
+) -> tuple[dict[ControllerId, Strays], list[Draft]]:
+    """The counts with those of this cut, and a draft for each controller that is due one."""
+    after = dict(before)
+    drafts: list[Draft] = []
+    for controller in sorted(new):
+        known = before.get(controller)
+        count = new[controller] + (0 if known is None else known.count)
+        if known is None or (now - known.noted).total_seconds() >= STRAYS_NOTED_S:
+            body = {"outcomes_dropped": count, "reason": "about no command that was sent to the device, or said before"}
+            drafts.append(Draft(time=now, kind=EntryKind.DEVICE, actor=controller, body=body))
+            after[controller] = Strays(noted=now)
+        else:
+            after[controller] = replace(known, count=count)
+    return after, drafts
 
 
 def _take_outcome(

@@ -104,6 +104,7 @@ class Cycle:
             cleared=inputs.cleared,
             policy=self.gate.policy,
             max_age_s=self.gate.max_age_s,
+            epoch=self.gate.epoch,
         )
         view = self._view(inputs, gate=observed.state, picture=picture, mode=mode)
         decisions = [

@@ -13,7 +13,7 @@ from adms.core.ids import CommandId, ElementId
 from adms.core.journal import EntryKind
 from adms.runtime.arbitration import arbitrate
 from adms.runtime.canonical import plain
-from adms.runtime.gate_state import GatePolicy, GateState, Lease, Outstanding, reported_position
+from adms.runtime.gate_state import GatePolicy, GateState, Lease, Outstanding, reported_position, with_issued
 from adms.runtime.journal import Draft
 from adms.runtime.stages import Check
 
@@ -167,6 +167,9 @@ class _Sitting:
             operation = Operation(time=now, setpoint=proposal.setpoint, previous=previous, app=proposal.app)
             self.state = _with_operation(self.state, waiting, operation)
             body = {"command": plain(command), "deadline": deadline.isoformat(), "operation": plain(operation)}
+        before = self.state.issued.get(command.device, ())
+        issued = with_issued(before, command.command_id, epoch=command.epoch)
+        self.state = replace(self.state, issued={**self.state.issued, command.device: issued})
         self.commands.append(command)
         self.drafts.append(Draft(time=now, kind=EntryKind.COMMAND, actor=proposal.app.value, body=body))
         return None

@@ -5,8 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from adms.apps.view import Operation
-from adms.core.commands import CapacitorSetpoint, Command, PowerSetpoint, Setpoint, SwitchSetpoint, TapSetpoint
-from adms.core.ids import ElementId
+from adms.core.commands import (
+    CapacitorSetpoint,
+    Command,
+    OutcomeCode,
+    PowerSetpoint,
+    Setpoint,
+    SwitchSetpoint,
+    TapSetpoint,
+)
+from adms.core.ids import CommandId, ControllerId, ElementId
 from adms.core.telemetry import PointKey, PointKind, TelemetrySnapshot
 
 HISTORY_S = 24 * 3600.0
@@ -71,6 +79,29 @@ class Failure:
     """False while a retry is permitted."""
 
 
+ISSUED_KEPT = 16
+"""Newest commands of a device that an outcome may still be about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """A command that was sent, and what its device said so far."""
+
+    command_id: CommandId
+    epoch: int
+    told: frozenset[OutcomeCode] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strays:
+    """Outcomes of one controller about commands that were never sent to their device."""
+
+    noted: datetime
+    """When the journal was last told."""
+    count: int = 0
+    """Since then."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateState:
     """Everything that the gate carries from round to round."""
@@ -82,10 +113,18 @@ class GateState:
     history: Mapping[ElementId, tuple[Operation, ...]] = field(default_factory=dict)
     refused: frozenset[tuple[ElementId, str, str]] = frozenset()
     """(device, app, guard) refused in the round before: a refusal is journalled when it is new."""
+    issued: Mapping[ElementId, tuple[Issued, ...]] = field(default_factory=dict)
+    """Newest last, also those of epochs before."""
+    strays: Mapping[ControllerId, Strays] = field(default_factory=dict)
 
     def failed_devices(self) -> dict[ElementId, str]:
         """Devices that are left alone, and why."""
         return {device: failure.reason for device, failure in self.failures.items() if failure.standing}
+
+
+def with_issued(before: tuple[Issued, ...], command_id: CommandId, *, epoch: int) -> tuple[Issued, ...]:
+    """A device's commands with one more."""
+    return (*before, Issued(command_id=command_id, epoch=epoch))[-ISSUED_KEPT:]
 
 
 def position_key(device: ElementId, *, setpoint: Setpoint) -> PointKey | None:

@@ -12,14 +12,14 @@ from typing import Any
 
 from adms.apps.view import Operation
 from adms.core.commands import Command, Outcome
-from adms.core.ids import ElementId, TelemetrySourceId
+from adms.core.ids import CommandId, ElementId, TelemetrySourceId
 from adms.core.journal import EntryKind, JournalEntry
 from adms.ports import records
 from adms.ports.records import OperatorAct, Request
 from adms.runtime.canonical import restored
 from adms.runtime.confirmation import DID_NOT_ACT
 from adms.runtime.desk_state import DeskState, applied
-from adms.runtime.gate_state import GateState, Outstanding
+from adms.runtime.gate_state import GateState, Issued, Outstanding, with_issued
 from adms.runtime.image import UsedFrames
 
 ACTS: dict[str, type[OperatorAct]] = {
@@ -55,6 +55,7 @@ class Recovery:
         self._used: dict[TelemetrySourceId, UsedFrames] = {}
         self._outstanding: dict[ElementId, Outstanding] = {}
         self._history: dict[ElementId, tuple[Operation, ...]] = {}
+        self._issued: dict[ElementId, tuple[Issued, ...]] = {}
         self._desk = DeskState()
         self.next_index = 0
         """Index of the entry that comes next."""
@@ -80,7 +81,9 @@ class Recovery:
                     account = UsedFrames(instance_epoch=instance_epoch, sequence=sequence)
                     self._used[TelemetrySourceId(source)] = account
             case EntryKind.COMMAND:
-                _take_command(json.loads(entry.body), outstanding=self._outstanding, history=self._history)
+                body = json.loads(entry.body)
+                _take_issued(body["command"], issued=self._issued)
+                _take_command(body, outstanding=self._outstanding, history=self._history)
             case EntryKind.OUTCOME:
                 _take_outcome(json.loads(entry.body), outstanding=self._outstanding)
             case EntryKind.OPERATOR:
@@ -95,7 +98,7 @@ class Recovery:
         return Recovered(
             epoch=self._epoch,
             used=dict(self._used),
-            gate=GateState(outstanding=dict(self._outstanding), history=dict(self._history)),
+            gate=GateState(outstanding=dict(self._outstanding), history=dict(self._history), issued=dict(self._issued)),
             desk=replace(self._desk, approved=frozenset(), aborted=frozenset()),
         )
 
@@ -108,6 +111,11 @@ def recovered(entries: Iterable[JournalEntry]) -> Recovered:
     if recovery.problem:
         raise ValueError(recovery.problem)
     return recovery.result()
+
+
+def _take_issued(command: dict[str, Any], *, issued: dict[ElementId, tuple[Issued, ...]]) -> None:
+    device = ElementId(command["device"])
+    issued[device] = with_issued(issued.get(device, ()), CommandId(command["command_id"]), epoch=int(command["epoch"]))
 
 
 def _take_command(

@@ -4,19 +4,21 @@ import asyncio
 import itertools
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adms.apps.view import InterfaceLimit, RoundView, TagKind
-from adms.core.commands import App, Command, OutcomeCode, Priority, Proposal, SwitchSetpoint
+from adms.core.commands import App, Command, Outcome, OutcomeCode, Priority, Proposal, SwitchSetpoint
 from adms.core.errors import AdapterError, InputError, InvariantError
 from adms.core.estimate import Estimate, Grade, NotEstimated
-from adms.core.ids import ElementId, PlanId
+from adms.core.ids import CommandId, ElementId, PlanId
 from adms.core.journal import EntryKind
 from adms.core.modes import Mode
 from adms.core.telemetry import TelemetrySnapshot
 from adms.ports.records import (
+    ControllerOutcomes,
     EmergencyStop,
     OperatorAct,
     PlaceTag,
@@ -331,6 +333,61 @@ async def test_a_device_that_obeyed_a_later_service_ends_this_one(rig: Rig) -> N
     rig.script.proposals = lambda view: (proposal(BATTERY, power(1e3)),)
     for seconds in (6.0, 8.0, 10.0):
         assert await rig.look(seconds) == []
+
+
+def strange(rig: Rig, *, seconds: float, count: int = 1, code: OutcomeCode = OutcomeCode.STALE_EPOCH) -> None:
+    """Outcomes about commands that never were."""
+    rig.outcome_sequence += 1
+    outcomes = tuple(
+        Outcome(command_id=CommandId(f"no-{n}"), device=PV, code=code, time=at(seconds)) for n in range(count)
+    )
+    rig.devices.outcomes(
+        ControllerOutcomes(controller=CONTROLLER, sequence=rig.outcome_sequence, outcomes=outcomes), instance="i"
+    )
+
+
+async def test_an_outcome_about_no_command_of_ours_changes_nothing_and_is_noted_once_a_minute(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)))
+    await rig.in_control()
+    for n in range(40):
+        strange(rig, seconds=4.0 + 2 * n, count=100)
+        await rig.look(4.0 + 2 * n)
+    assert rig.modes.mode is Mode.CONTROL
+    dropped = [json.loads(e.body)["outcomes_dropped"] for e in rig.record.entries() if "outcomes_dropped" in e.body]
+    # At 4 s the first hundred, at 64 s those of the thirty rounds since; those since then wait.
+    assert dropped == [100, 3000]
+    assert not [e for e in rig.record.entries() if e.kind is EntryKind.OUTCOME and "no-" in e.body]
+    assert rig.outside.recorded[-1] == {CONTROLLER: 40}
+
+
+async def test_a_command_of_another_device_or_an_answer_given_before_does_not_count(rig: Rig) -> None:
+    asks(rig, proposal(PV, power(1e3)), proposal(BATTERY, power(1e3)))
+    await rig.in_control()
+    first = next(c for _, c in rig.outside.sent if c.device == PV)
+    rig.answer(replace(first, device=BATTERY), OutcomeCode.STALE_EPOCH, seconds=3.0)
+    for _ in range(3):
+        rig.answer(first, OutcomeCode.SUCCESS, seconds=3.0)
+    await rig.look(4.0)
+    assert rig.modes.mode is Mode.CONTROL
+    told = [e for e in rig.record.entries() if e.kind is EntryKind.OUTCOME and first.command_id in e.body]
+    assert len(told) == 1
+
+
+async def test_a_refused_command_of_the_process_before_is_no_reason_to_stop(tmp_path: Path) -> None:
+    before = Rig(tmp_path / "j")
+    before.connect()
+    asks(before, proposal(PV, power(1e3)))
+    await before.in_control()
+    (command,) = [c for _, c in before.outside.sent]
+    before.kill()
+    rig = Rig(tmp_path / "j")
+    rig.connect()
+    # The device has heard of epoch 2, which is ours, and refused what epoch 1 had sent late.
+    rig.answer(command, OutcomeCode.STALE_EPOCH, seconds=4.0)
+    await rig.tick(4.0)
+    assert rig.modes.reason != "a device has obeyed a later service: this one is superseded"
+    assert [e for e in rig.record.entries() if e.kind is EntryKind.OUTCOME]
+    rig.kill()
 
 
 # --- leases
