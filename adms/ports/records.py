@@ -14,6 +14,10 @@ from adms.core.ids import ControllerId, ElementId, ModelVersion, PlanId, Telemet
 from adms.core.modes import Mode
 from adms.core.telemetry import PointKey, Quality
 
+OUTCOMES_PER_MESSAGE_MAX = 1000
+POINTS_PER_DECLARATION_MAX = 50_000
+DEVICES_PER_REGISTRATION_MAX = 50_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredPoint:

@@ -10,8 +10,18 @@ from adms.core.errors import InputError, Problem
 from adms.core.ids import ControllerId, ElementId
 from adms.core.journal import EntryKind
 from adms.grid.model import NetworkModel
-from adms.ports.records import Attached, ControllerOutcomes, DeviceClass, DeviceRegistration
+from adms.ports.records import (
+    OUTCOMES_PER_MESSAGE_MAX,
+    Attached,
+    ControllerOutcomes,
+    DeviceClass,
+    DeviceRegistration,
+)
 from adms.runtime.journal import Draft
+from adms.runtime.text_bounds import ID_MAX, too_long
+
+OUTCOMES_WAITING_MAX = 10_000
+"""Outcomes that one controller may have waiting for a cut; more are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +53,7 @@ class _Controller:
     connected: bool = True
     outcome_sequence: int | None = None
     """None until the first message of this instance."""
+    outcomes_waiting: int = 0
 
 
 def device_classes(model: NetworkModel) -> dict[ElementId, DeviceClass]:
@@ -80,21 +91,19 @@ class DeviceRegister:
 
     def attach(self, controller: ControllerId, *, instance: str, devices: tuple[DeviceRegistration, ...]) -> Attached:
         """A controller opens its stream; a later instance of it takes its place."""
-        if not controller or not instance:
-            problem = Problem(
-                element="registration", field="controller_id, instance_id", value="", message="must not be empty"
-            )
-            raise InputError([problem])
+        _check_names(controller_id=controller, instance_id=instance)
         known = self._controllers.get(controller)
         self._release(controller)
         problems: list[Problem] = []
         accepted: list[ElementId] = []
+        taken: set[ElementId] = set()
         for registration in devices:
             found = self._problem(registration)
-            if found is None and registration.device in accepted:
+            if found is None and registration.device in taken:
                 found = ("device_id", registration.device, "registered twice")
             if found is None:
                 accepted.append(registration.device)
+                taken.add(registration.device)
                 self._holder[registration.device] = controller
             else:
                 field, value, message = found
@@ -104,6 +113,7 @@ class DeviceRegister:
             instance=instance,
             devices=tuple(sorted(accepted)),
             outcome_sequence=known.outcome_sequence if known is not None and same else None,
+            outcomes_waiting=0 if known is None else known.outcomes_waiting,
         )
         self._changed.add(controller)
         self._attached.update(accepted)
@@ -127,10 +137,22 @@ class DeviceRegister:
             return
         if last is not None and batch.sequence != last + 1:
             raise _refused(batch, "sequence", str(batch.sequence), f"expected {last + 1}")
-        foreign = [o.device for o in batch.outcomes if o.device not in known.devices]
+        if len(batch.outcomes) > OUTCOMES_PER_MESSAGE_MAX:
+            message = f"at most {OUTCOMES_PER_MESSAGE_MAX} in a message"
+            raise _refused(batch, "outcomes", str(len(batch.outcomes)), message)
+        if known.outcomes_waiting + len(batch.outcomes) > OUTCOMES_WAITING_MAX:
+            message = "too many outcomes wait for a cut; send fewer, resend these later"
+            raise _refused(batch, "outcomes", str(known.outcomes_waiting), message)
+        for outcome in batch.outcomes:
+            wrong = too_long(outcome.command_id, most=ID_MAX)
+            if wrong is not None:
+                raise _refused(batch, "command_id", *wrong)
+        mine = frozenset(known.devices)
+        foreign = [o.device for o in batch.outcomes if o.device not in mine]
         if foreign:
-            raise _refused(batch, "device_id", foreign[0], "not a device of this controller")
+            raise _refused(batch, "device_id", foreign[0][:ID_MAX], "not a device of this controller")
         known.outcome_sequence = batch.sequence
+        known.outcomes_waiting += len(batch.outcomes)
         self._waiting.append(batch)
         self._on_arrival()
 
@@ -143,6 +165,8 @@ class DeviceRegister:
         """Freezes who holds what and hands over the waiting outcomes."""
         ordered = sorted(self._waiting, key=lambda batch: (batch.controller, batch.sequence))
         self._waiting = []
+        for known in self._controllers.values():
+            known.outcomes_waiting = 0
         recorded = {batch.controller: batch.sequence for batch in ordered}
         drafts = []
         for controller in sorted(self._changed):
@@ -205,6 +229,18 @@ def _der_problem(registration: DeviceRegistration) -> tuple[str, str, str] | Non
     if q is not None and not abs(q) <= can.q_max_var:
         return "stored_default.q_injection_var", str(q), "outside the capability"
     return None
+
+
+def _check_names(**names: str) -> None:
+    """Raises InputError for every name that is empty or too long."""
+    problems = []
+    for field, name in names.items():
+        wrong = too_long(name, most=ID_MAX) if name else ("", "must not be empty")
+        if wrong is not None:
+            value, message = wrong
+            problems.append(Problem(element="registration", field=field, value=value, message=message))
+    if problems:
+        raise InputError(problems)
 
 
 def _refused(batch: ControllerOutcomes, field: str, value: str, message: str) -> InputError:

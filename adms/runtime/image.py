@@ -23,10 +23,14 @@ from adms.core.telemetry import (
 )
 from adms.grid.model import NetworkModel
 from adms.ports.records import DeclarationTaken, DeclaredPoint, TelemetryFrame, Welcomed
+from adms.runtime.frame_problems import frame_problems
 from adms.runtime.frame_spans import FrameSpan, joined
 from adms.runtime.points import PointRules, plausible
+from adms.runtime.text_bounds import ID_MAX, too_long
 
 EVENT_KINDS = frozenset({PointKind.LOCKOUT, PointKind.SWITCH_CLOSED})
+EVENTS_MAX = 10_000
+"""Protection events kept; of more the newest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +118,7 @@ class TelemetryImage:
         self._newest: dict[PointKey, float] = {}
         self._table = PointTable(keys=())
         self._table_changed = False
-        self._events: tuple[ProtectionEvent, ...] = ()
+        self._events: list[ProtectionEvent] = []
         self._connected: set[TelemetrySourceId] = set()
 
     @property
@@ -124,8 +128,9 @@ class TelemetryImage:
 
     def hello(self, source: TelemetrySourceId, *, instance_epoch: int) -> Welcomed:
         """A source begins or resumes. Raises InputError for a lower epoch than seen and for an empty id."""
-        if not source:
-            raise _refused("hello", "source_id", "", "must not be empty")
+        wrong = too_long(source, most=ID_MAX) if source else ("", "must not be empty")
+        if wrong is not None:
+            raise _refused("hello", "source_id", *wrong)
         known = self._sources.setdefault(source, _Source(instance_epoch=instance_epoch))
         if instance_epoch < known.instance_epoch:
             message = f"a later instance, {known.instance_epoch}, has reported"
@@ -168,7 +173,13 @@ class TelemetryImage:
         known = self._current(source, instance_epoch)
         if frame.sequence <= known.received:
             return
-        problems = self._frame_problems(source, known, frame)
+        problems = frame_problems(
+            frame,
+            source=source,
+            expected=known.received + 1,
+            declared=len(known.points),
+            full=len(known.waiting) >= self._policy.waiting_frames_max,
+        )
         if problems:
             raise InputError(problems)
         known.received = frame.sequence
@@ -227,26 +238,6 @@ class TelemetryImage:
             return None
         return Problem(element=key.element, field="kind", value=key.kind.value, message=message)
 
-    def _frame_problems(self, source: str, known: _Source, frame: TelemetryFrame) -> list[Problem]:
-        problems: list[Problem] = []
-
-        def add(column: str, value: object, message: str) -> None:
-            problems.append(Problem(element=source, field=f"frame.{column}", value=str(value), message=message))
-
-        if frame.sequence != known.received + 1:
-            add("sequence", frame.sequence, f"expected {known.received + 1}")
-        if len(known.waiting) >= self._policy.waiting_frames_max:
-            add("sequence", frame.sequence, "too many frames wait for a cut; send fewer, resend this one later")
-        count = len(frame.point_index)
-        if len(frame.value) != count:
-            add("value", len(frame.value), f"must have as many entries as point_index, {count}")
-        if len(frame.quality) not in (0, count):
-            add("quality", len(frame.quality), f"must be empty or have as many entries as point_index, {count}")
-        outside = sorted({index for index in frame.point_index if index >= len(known.points)})
-        if outside:
-            add("point_index", outside[0], f"the declaration has {len(known.points)} points")
-        return problems
-
     def _notice_events(self, points: tuple[PointKey | None, ...], frame: TelemetryFrame) -> None:
         event = False
         for index, value in zip(frame.point_index, frame.value, strict=True):
@@ -285,8 +276,7 @@ class TelemetryImage:
             text = "fault current passed"
         else:
             return
-        event = ProtectionEvent(element=ElementId(key.element), time=measured, text=text)
-        self._events = (*self._events, event)
+        self._events.append(ProtectionEvent(element=ElementId(key.element), time=measured, text=text))
 
     def _snapshot(self, now: datetime, snapshot_id: SnapshotId) -> TelemetrySnapshot:
         if self._table_changed:
@@ -308,9 +298,8 @@ class TelemetryImage:
         for column in (value, age_s, quality, sigma):
             column.flags.writeable = False
         oldest = now - timedelta(seconds=self._policy.events_keep_s)
-        self._events = tuple(
-            sorted((e for e in self._events if e.time >= oldest), key=lambda e: (e.time, e.element, e.text))
-        )
+        recent = (event for event in self._events if event.time >= oldest)
+        self._events = sorted(recent, key=lambda e: (e.time, e.element, e.text))[-EVENTS_MAX:]
         return TelemetrySnapshot(
             snapshot_id=snapshot_id,
             cut_time=now,
@@ -320,7 +309,7 @@ class TelemetryImage:
             sigma=sigma,
             age_s=age_s,
             quality=quality,
-            events=self._events,
+            events=tuple(self._events),
         )
 
 

@@ -1,5 +1,6 @@
 """Control between wire and domain."""
 
+from adms.adapters.grpc_api.refusal import refuse_too_many
 from adms.convert.common import (
     capability_from_proto,
     power_from_proto,
@@ -12,12 +13,18 @@ from adms.convert.enums import DEVICE_CLASS, OUTCOME
 from adms.core.commands import Command, Outcome, OutcomeCode
 from adms.core.errors import InputError, Problem
 from adms.core.ids import CommandId, ControllerId, ElementId
-from adms.ports.records import ControllerOutcomes, DeviceRegistration
+from adms.ports.records import (
+    DEVICES_PER_REGISTRATION_MAX,
+    OUTCOMES_PER_MESSAGE_MAX,
+    ControllerOutcomes,
+    DeviceRegistration,
+)
 from adms.wire.control.v1 import control_pb2 as pb
 
 
 def devices_from_proto(message: pb.Registration) -> tuple[DeviceRegistration, ...]:
-    """Registered devices. Raises InputError with every device whose class is not known."""
+    """Registered devices. Raises InputError for too many, and with every device whose class is not known."""
+    refuse_too_many(len(message.devices), most=DEVICES_PER_REGISTRATION_MAX, element="registration", field="devices")
     found = [_device(device) for device in message.devices]
     problems = [each for each in found if isinstance(each, Problem)]
     if problems:
@@ -41,7 +48,8 @@ def _device(device: pb.Device) -> DeviceRegistration | Problem:
 
 
 def outcomes_from_proto(message: pb.Outcomes, *, controller: ControllerId) -> ControllerOutcomes:
-    """Outcomes of one message. Raises InputError where one has no valid time."""
+    """Outcomes of one message. Raises InputError for too many and where one has no valid time."""
+    refuse_too_many(len(message.outcomes), most=OUTCOMES_PER_MESSAGE_MAX, element=controller, field="outcomes")
     problems = [
         problem
         for report in message.outcomes

@@ -17,22 +17,35 @@ from adms.core.errors import AdapterError, InputError, Problem
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+DETAILS_MAX = 4000
+"""Characters of all descriptions together: HTTP/2 bounds what a trailer holds."""
+DESCRIPTION_MAX = 500
+
+
+def refuse_too_many(count: int, *, most: int, element: str, field: str) -> None:
+    """Raises InputError where a message has more of something than is taken, before any is looked at."""
+    if count > most:
+        raise InputError(
+            [Problem(element=element, field=field, value=str(count), message=f"at most {most} in a message")]
+        )
+
 
 async def abort_with_problems(
     context: Context, problems: Iterable[Problem], *, code: int = code_pb2.INVALID_ARGUMENT
 ) -> NoReturn:
-    """Ends the call with a status that lists all problems."""
-    listed = tuple(problems)
-    violations = [
-        error_details_pb2.BadRequest.FieldViolation(
-            field=f"{problem.element}.{problem.field}" if problem.field else problem.element,
-            description=str(problem),
-        )
-        for problem in listed
-    ]
+    """Ends the call with a status that lists the problems, as many as there is room for."""
+    violations = []
+    room = DETAILS_MAX
+    for problem in problems:
+        where = f"{problem.element}.{problem.field}" if problem.field else problem.element
+        text = str(problem)[:DESCRIPTION_MAX]
+        room -= len(text)
+        if room < 0:
+            break
+        violations.append(error_details_pb2.BadRequest.FieldViolation(field=where[-100:], description=text))
     detail = any_pb2.Any()
     detail.Pack(error_details_pb2.BadRequest(field_violations=violations))
-    message = "; ".join(str(problem) for problem in listed)
+    message = "; ".join(violation.description for violation in violations)
     # Trailers are bounded by HTTP/2 header limits; the details carry what the message cuts.
     status = rpc_status.to_status(status_pb2.Status(code=code, message=message[:1000], details=[detail]))
     await context.abort(status.code, status.details, status.trailing_metadata)

@@ -119,3 +119,40 @@ def test_the_order_of_proposals_changes_nothing(order: list[int]) -> None:
         proposal(SWITCH, opened(), app=App.VOLTVAR, priority=Priority.VOLTVAR),
     ]
     assert arbitrate([proposals[i] for i in order]) == arbitrate(proposals)
+
+
+@pytest.mark.parametrize(
+    ("batch", "field"),
+    [
+        (replace(outcomes(1), outcomes=outcomes(1).outcomes * 1001), "outcomes"),
+        (
+            replace(outcomes(1), outcomes=(replace(outcomes(1).outcomes[0], command_id=CommandId("u" * 201)),)),
+            "command_id",
+        ),
+    ],
+)
+def test_outcomes_are_bounded(batch: ControllerOutcomes, field: str) -> None:
+    desk = register()
+    desk.attach(A, instance="1", devices=tuple(d for d in every_device() if d.device == PV))
+    with pytest.raises(InputError) as caught:
+        desk.outcomes(batch, instance="1")
+    assert [problem.field for problem in caught.value.problems] == [field]
+    assert len(str(caught.value)) < 300
+
+
+def test_outcomes_that_no_cut_takes_are_refused_until_one_does() -> None:
+    desk = register()
+    desk.attach(A, instance="1", devices=tuple(d for d in every_device() if d.device == PV))
+    thousand = outcomes(1).outcomes * 1000
+    for sequence in range(1, 11):
+        desk.outcomes(replace(outcomes(sequence), outcomes=thousand), instance="1")
+    with pytest.raises(InputError, match="too many outcomes wait"):
+        desk.outcomes(outcomes(11), instance="1")
+    assert len(desk.cut(at(0)).outcomes) == 10_000
+    desk.outcomes(outcomes(11), instance="1")
+
+
+def test_names_of_controllers_are_bounded() -> None:
+    with pytest.raises(InputError) as caught:
+        register().attach(ControllerId("c" * 201), instance="", devices=())
+    assert [problem.field for problem in caught.value.problems] == ["controller_id", "instance_id"]

@@ -281,3 +281,43 @@ def test_the_order_in_which_sources_are_heard_changes_nothing(seed: int, sources
     for column in ("value", "sigma", "age_s", "quality"):
         np.testing.assert_array_equal(getattr(first.snapshot, column), getattr(second.snapshot, column))
     assert first.snapshot.events == second.snapshot.events
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ((1, 0, 1), "stands in the frame twice"),
+        ((0,) * 400_000, "more entries than the declaration, which has 4 points"),
+    ],
+)
+def test_a_frame_says_each_point_once(index: tuple[int, ...], message: str) -> None:
+    image = started()
+    odd = TelemetryFrame(sequence=1, measure_time=at(0), point_index=index, value=(1.0,) * len(index), quality=())
+    with pytest.raises(InputError, match=message):
+        image.receive(A, instance_epoch=1, frame=odd)
+    assert image.received(A) == 0
+
+
+def test_events_of_a_chattering_switch_are_bounded_and_the_newest_stay() -> None:
+    image = started()
+    row = next(n for n, point in enumerate(POINTS) if point.key.element == SWITCH)
+    most = 10_000
+    for sequence in range(1, most + 51):
+        chatter = TelemetryFrame(
+            sequence=sequence,
+            measure_time=at(sequence / 1000.0),
+            point_index=(row,),
+            value=(float(sequence % 2),),
+            quality=(),
+        )
+        image.receive(A, instance_epoch=1, frame=chatter)
+        if sequence % 100 == 0:
+            cut(image, sequence / 1000.0)
+    events = cut(image, 20.0).snapshot.events
+    assert len(events) == most
+    assert events[-1].time == at((most + 50) / 1000.0)
+
+
+def test_names_of_sources_are_bounded() -> None:
+    with pytest.raises(InputError, match="201 characters; at most 200"):
+        make().hello(TelemetrySourceId("s" * 201), instance_epoch=1)
