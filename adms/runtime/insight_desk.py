@@ -72,6 +72,8 @@ class Insight:
 
     async def journal(self, *, from_index: int, follow: bool) -> AsyncIterator[JournalEntry]:
         """Entries from an index on, page by page, then those to come if asked."""
+        # The file counts with 64 bits and a sign.
+        from_index = min(from_index, 2**63 - 1)
         while True:
             page = self._journal.entries(from_index=from_index, limit=PAGE)
             for entry in page:

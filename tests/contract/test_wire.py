@@ -13,6 +13,7 @@ from adms.client import Insight, SimulationClock
 from adms.client.channel import as_error
 from adms.core.errors import InputError
 from adms.runtime.clock import WallClock
+from adms.wire.common.v1 import common_pb2
 from adms.wire.control.v1 import control_pb2, control_pb2_grpc
 from adms.wire.operations.v1 import operations_pb2, operations_pb2_grpc
 from adms.wire.simulation.v1 import simulation_pb2, simulation_pb2_grpc
@@ -100,6 +101,26 @@ async def test_a_mode_of_the_future_is_refused_and_not_guessed(loop: Loop) -> No
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.SetMode(request)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_reason_of_megabytes_is_refused_and_the_journal_stays_readable(loop: Loop) -> None:
+    async with grpc.aio.insecure_channel(loop.endpoint) as channel:
+        stub: operations_pb2_grpc.OperationsServiceAsyncStub = operations_pb2_grpc.OperationsServiceStub(channel)
+        request = operations_pb2.SetModeRequest(
+            request_id="r", actor="op", reason="\x01" * 3_900_000, mode=common_pb2.MODE_OBSERVE
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.SetMode(request)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "request.reason: has 3900000 characters; at most 1000" in (caught.value.details() or "")
+    async with Insight(loop.endpoint) as insight:
+        assert [entry.index async for entry in insight.journal()] == [0]
+
+
+@pytest.mark.parametrize("index", [1, 2**63, 2**64 - 1])
+async def test_a_journal_has_no_entry_beyond_its_last(loop: Loop, index: int) -> None:
+    async with Insight(loop.endpoint) as insight:
+        assert [entry async for entry in insight.journal(from_index=index)] == []
 
 
 async def test_a_watcher_that_does_not_read_holds_up_nothing(loop: Loop) -> None:
