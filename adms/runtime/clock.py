@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -31,28 +32,66 @@ class Clock(Protocol):
 
 
 class WallStopwatch:
-    """Real seconds, for metrics and time-outs of the edge: never for a decision."""
+    """Real seconds, for metrics, time-outs of the edge and the watchdog: never for a decision."""
 
     def seconds(self) -> float:
         """Seconds of the monotonic clock."""
-        return time.monotonic()
+        return _monotonic_s()
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns after so many."""
+        await asyncio.sleep(seconds)
+
+
+SLEW_FRAC = 0.05
+"""How fast `WallClock` follows the machine's clock: a second takes 20 s."""
+
+
+def _monotonic_s() -> float:
+    """Seconds that nobody sets; where the machine can tell, those that it slept count too."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class WallClock:
-    """The machine's clock."""
+    """The machine's clock as it was at the start, carried on by the monotonic one: it never goes back and never jumps.
+
+    A clock that was set while the service runs is followed by 5 % at most, so that small corrections take effect and
+    rounds, leases and deadlines keep their lengths. Until it has caught up, telemetry that carries the machine's new
+    time is STALE (set back) or INVALID (set forward by more than `clock_skew_max_s`), and the mode falls to OBSERVE:
+    after a large correction start the service again.
+    """
 
     virtual = False
 
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic_s: Callable[[], float] = _monotonic_s,
+    ) -> None:
+        self._wall = wall
+        self._monotonic_s = monotonic_s
+        self._now = wall()
+        self._at_s = monotonic_s()
+
     def now(self) -> datetime:
         """Present time, UTC."""
-        return datetime.now(UTC)
+        at_s = self._monotonic_s()
+        passed_s = max(0.0, at_s - self._at_s)
+        carried = self._now + timedelta(seconds=passed_s)
+        off_s = (self._wall() - carried).total_seconds()
+        most_s = SLEW_FRAC * passed_s
+        self._now = carried + timedelta(seconds=min(max(off_s, -most_s), most_s))
+        self._at_s = max(at_s, self._at_s)
+        return self._now
 
     def horizon(self) -> datetime:
         """Equal to `now`."""
         return self.now()
 
     async def sleep_until(self, moment: datetime) -> None:
-        """Sleeps in real time; the loop guards against a clock that was set back."""
+        """Sleeps in real time."""
         while (left_s := (moment - self.now()).total_seconds()) > 0.0:  # noqa: ASYNC110 (nothing sets an event)
             await asyncio.sleep(left_s)
 

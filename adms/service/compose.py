@@ -166,8 +166,8 @@ def compose(
         health=health,
     )
     watchdog = Watchdog(
-        clock,
-        period=timedelta(seconds=settings.period_s),
+        WallStopwatch(),
+        period_s=settings.period_s,
         modes=modes,
         health=health,
         metrics=metrics,

@@ -1,9 +1,12 @@
 import asyncio
+import math
 from datetime import datetime, timedelta
+
+import pytest
 
 from adms.core.estimate import Grade
 from adms.core.modes import Mode
-from adms.runtime.clock import VirtualClock
+from adms.runtime.clock import VirtualClock, WallClock
 from adms.runtime.modes import ModeChange, ModeKeeper
 from adms.runtime.scheduler import Scheduler, Tick, next_tick
 from adms.runtime.watchdog import Watchdog
@@ -138,20 +141,72 @@ async def test_an_event_pulls_the_next_look_forward_in_real_time() -> None:
     task.cancel()
 
 
+class HandStopwatch:
+    """Seconds set by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def seconds(self) -> float:
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
 async def test_the_watchdog_demotes_when_rounds_stop() -> None:
-    clock, outside = HandClock(), Outside()
+    stopwatch, outside = HandStopwatch(), Outside()
     modes = ModeKeeper(good_rounds_before_control=1)
     modes.request(Mode.CONTROL)
     modes.round_graded(Grade.SOLVED)
     changes: list[ModeChange] = []
-    dog = Watchdog(clock, period=PERIOD, modes=modes, health=outside, metrics=outside, carry=changes.append)
-    clock.time = at(6)
+    dog = Watchdog(stopwatch, period_s=2.0, modes=modes, health=outside, metrics=outside, carry=changes.append)
+    stopwatch.now_s = 6.0
     assert dog.look()
-    clock.time = at(6.1)
+    stopwatch.now_s = 6.1
     assert not dog.look()
     assert [(change.before, change.after) for change in changes] == [(Mode.CONTROL, Mode.OBSERVE)]
     dog.fed()
     assert dog.look()
+
+
+class Machine:
+    """A machine whose clock can be set."""
+
+    def __init__(self) -> None:
+        self.wall = at(0)
+        self.up_s = 100.0
+        self.clock = WallClock(wall=lambda: self.wall, monotonic_s=lambda: self.up_s)
+
+    def runs(self, seconds: float) -> float:
+        """Seconds that the service's clock moves meanwhile."""
+        before = self.clock.now()
+        self.up_s += seconds
+        self.wall += timedelta(seconds=seconds)
+        return (self.clock.now() - before).total_seconds()
+
+
+def test_a_machine_whose_clock_is_right_is_followed() -> None:
+    machine = Machine()
+    assert machine.runs(3600.0) == 3600.0
+    assert machine.clock.now() == machine.wall
+
+
+@pytest.mark.parametrize("hours", [-1.0, 1.0])
+def test_a_clock_that_is_set_neither_stops_time_nor_makes_it_jump(hours: float) -> None:
+    machine = Machine()
+    machine.wall += timedelta(hours=hours)
+    assert machine.clock.now() == at(0)
+    # 5 % of a minute is 3 s.
+    assert machine.runs(60.0) == 60.0 + math.copysign(3.0, hours)
+
+
+@pytest.mark.parametrize("seconds", [-2.0, 2.0])
+def test_a_small_correction_is_made_within_a_minute(seconds: float) -> None:
+    machine = Machine()
+    machine.wall += timedelta(seconds=seconds)
+    machine.runs(50.0)
+    assert machine.clock.now() == machine.wall
 
 
 def test_one_bad_picture_between_good_ones_does_not_demote() -> None:
@@ -163,6 +218,21 @@ def test_one_bad_picture_between_good_ones_does_not_demote() -> None:
         seen.append(modes.mode)
     control, observe = Mode.CONTROL, Mode.OBSERVE
     assert seen == [observe, control, control, control, control, observe]
+
+
+def test_inconsistent_pictures_demote_and_n_consistent_ones_bring_the_mode_back() -> None:
+    modes = ModeKeeper(good_rounds_before_control=3)
+    modes.request(Mode.CONTROL)
+    for _ in range(10):
+        modes.round_graded(Grade.INCONSISTENT)
+    assert modes.mode is Mode.OBSERVE  # X6 counts none of them
+    seen = []
+    story = [Grade.PARTIAL] * 3 + [Grade.INCONSISTENT] * 2 + [Grade.SOLVED, Grade.PARTIAL, Grade.SOLVED]
+    for grade in story:
+        modes.round_graded(grade)
+        seen.append(modes.mode)
+    control, observe = Mode.CONTROL, Mode.OBSERVE
+    assert seen == [observe, observe, control, control, observe, observe, observe, control]
 
 
 def test_a_block_holds_whatever_the_operator_asks() -> None:
