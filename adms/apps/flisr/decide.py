@@ -3,12 +3,13 @@
 from dataclasses import replace
 from hashlib import sha256
 
-from adms.apps.flisr.execution import follow
+from adms.apps.flisr.execution import end_plan, follow
 from adms.apps.flisr.loads import remember_loads
 from adms.apps.flisr.outage import lockout_is_known
 from adms.apps.flisr.planner import make_plan
 from adms.apps.flisr.policy import FlisrPolicy
-from adms.apps.flisr.state import ActivePlan, Attempt, FlisrState
+from adms.apps.flisr.state import ActivePlan, Attempt, Exclusion, FlisrState
+from adms.apps.flisr.trial import awaited_close, handed_over, note_trials
 from adms.apps.interlock.general import picture_problem
 from adms.apps.interlock.zone import SuspectedZone, suspected_zone
 from adms.apps.view import Decision, RoundView
@@ -22,7 +23,8 @@ def decide(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> Decisi
     The state is only pre-fault loads and the plan in hand; zone, topology and what can be used come from the view's
     levels. With an empty state (a restart) it therefore plans the rest from the measured positions.
 
-    Modes: OBSERVE notes only; ADVISE a plan for approval, executed once approved; CONTROL executes at once. Just before
+    Modes: OBSERVE notes only; ADVISE a plan for approval, executed once approved; CONTROL executes at once, unless a
+    close in this outage was a trial (see `trial`): then plans wait for approval as in ADVISE. Just before
     each step the guards and, for a close, the power flow are asked again, here and by the gate
     (`interlock.check_step`).
     """
@@ -38,11 +40,22 @@ def decide(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> Decisi
             if (view.now - exclusion.time).total_seconds() < policy.trial_block_s
         },
     )
+    before = state.trials.keys()
+    state = note_trials(view, area=zone.area, state=state, policy=policy)
+    new = {device: trial for device, trial in state.trials.items() if device not in before}
+    failed = {d: Exclusion(reason=t.reason, time=view.now) for d, t in new.items() if not view.grid.closed[d]}
+    state = replace(state, excluded={**state.excluded, **failed})
     notes = [f"suspected: {', '.join(sorted(zone.sections)) or 'nothing'}", *zone.reasons]
+    handover = handed_over(state)
+    notes += [] if handover is None else [handover]
     plans: list[PlanProgress] = []
+    if state.active is not None and new:
+        # Whoever approved it did not know of the trial.
+        ended = end_plan(state, state.active, status=PlanStatus.ABORTED, text=handover or "")
+        state, plans = ended.state, [*ended.plans]
     if state.active is not None:
         followed = follow(view, zone=zone, state=state, active=state.active, policy=policy)
-        state, notes, plans = followed.state, [*notes, *followed.notes], [*followed.plans]
+        state, notes, plans = followed.state, [*notes, *followed.notes], [*plans, *followed.plans]
         if state.active is not None:
             return Decision(
                 state=state,
@@ -82,7 +95,7 @@ def _no_outage(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> De
         status = PlanStatus.DONE if done else PlanStatus.ABORTED
         steps_done = len(active.plan.steps) if done else active.step
         plans = (PlanProgress(plan=active.plan, status=status, steps_done=steps_done, text="the outage is over"),)
-    state = replace(state, outage_start=None, active=None, excluded={}, attempt=None, stopped=None)
+    state = replace(state, outage_start=None, active=None, excluded={}, trials={}, attempt=None, stopped=None)
     return Decision(state=remember_loads(view, state=state, policy=policy), plans=plans)
 
 
@@ -91,6 +104,9 @@ def _why_not_now(view: RoundView, *, zone: SuspectedZone, state: FlisrState, pol
         return "mode is OBSERVE: no plan is made"
     if state.stopped is not None and state.stopped[1] == zone.sections:
         return f"plan {state.stopped[0]} was aborted by an operator: no new one until the zone changes"
+    awaited = awaited_close(view)
+    if awaited is not None:
+        return f"waits for the outcome of closing {awaited}"
     problem = picture_problem(view, policy=policy.interlock)
     if problem is not None:
         return f"X1: {problem}"
@@ -111,6 +127,8 @@ def _attempt_key(view: RoundView, *, zone: SuspectedZone, state: FlisrState) -> 
         *sorted(view.outstanding.keys() & view.grid.closed.keys()),
         "excluded",
         *sorted(state.excluded),
+        "trials",
+        *sorted(state.trials),
         "tags",
         *sorted(tag.tag_id for tag in view.tags),
         "modes",

@@ -40,7 +40,8 @@ def _confirmed(view: RoundView, step: PlanStep) -> bool:
     return settled and view.grid.closed[step.device] == _closed(step)
 
 
-def _end(state: FlisrState, active: ActivePlan, *, status: PlanStatus, text: str) -> Followed:
+def end_plan(state: FlisrState, active: ActivePlan, *, status: PlanStatus, text: str) -> Followed:
+    """The plan in hand is over."""
     progress = PlanProgress(plan=active.plan, status=status, steps_done=active.step, text=text)
     return Followed(state=replace(state, active=None), plans=(progress,), notes=(text,))
 
@@ -72,21 +73,23 @@ def follow(
     """
     plan = active.plan
     if plan.plan_id in view.aborted_plans:
-        ended = _end(state, active, status=PlanStatus.ABORTED, text="aborted by an operator")
+        ended = end_plan(state, active, status=PlanStatus.ABORTED, text="aborted by an operator")
         return replace(ended, state=replace(ended.state, stopped=(plan.plan_id, zone.sections)))
     if view.system_mode is Mode.OBSERVE:
-        return _end(state, active, status=PlanStatus.ABORTED, text="mode is OBSERVE")
+        return end_plan(state, active, status=PlanStatus.ABORTED, text="mode is OBSERVE")
     before = active
     while active.step < len(plan.steps) and _confirmed(view, plan.steps[active.step]):
         active = replace(active, step=active.step + 1, step_start=view.now)
     surprise = _surprise(view, zone=zone, active=active)
     if surprise is not None:
-        return _end(state, active, status=PlanStatus.ABORTED, text=surprise)
+        return end_plan(state, active, status=PlanStatus.ABORTED, text=surprise)
     if active.step == len(plan.steps):
-        return _end(state, active, status=PlanStatus.DONE, text="all steps are confirmed")
+        return end_plan(state, active, status=PlanStatus.DONE, text="all steps are confirmed")
 
     step = plan.steps[active.step]
     permitted = view.permits(step.device, plan_id=plan.plan_id)
+    if state.trials:
+        permitted = permitted and plan.plan_id in view.approved_plans
     status = PlanStatus.EXECUTING if permitted else PlanStatus.PROPOSED
     if status is not active.status:
         active = replace(active, status=status, step_start=view.now)
@@ -95,7 +98,7 @@ def follow(
         failure = f"not confirmed in {policy.step_timeout_s:.0f} s"
     if failure is not None:
         state = replace(state, excluded={**state.excluded, step.device: Exclusion(reason=failure, time=view.now)})
-        return _end(state, active, status=PlanStatus.ABORTED, text=f"{step.device}: {failure}")
+        return end_plan(state, active, status=PlanStatus.ABORTED, text=f"{step.device}: {failure}")
     proposal = proposal_of(
         step.device, closed=_closed(step), plan_id=plan.plan_id, step=active.step, reason=step.reason
     )
@@ -103,7 +106,7 @@ def follow(
     approved = as_if_approved(view, plan_id=plan.plan_id)
     refusal = check_step(approved, proposal, expected=expected, policy=policy.interlock).refusal()
     if refusal is not None and refusal.guard not in _PASSING:
-        return _end(state, active, status=PlanStatus.ABORTED, text=f"{refusal.guard}: {refusal.reason}")
+        return end_plan(state, active, status=PlanStatus.ABORTED, text=f"{refusal.guard}: {refusal.reason}")
     changed = active.status is not before.status or active.step != before.step
     progress = PlanProgress(plan=plan, status=status, steps_done=active.step)
     return Followed(

@@ -53,6 +53,15 @@ class Exclusion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A close after which protection acted again, or which nothing confirmed."""
+
+    time: datetime
+    """When the close was commanded."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FlisrState:
     """State of the app."""
 
@@ -64,6 +73,10 @@ class FlisrState:
     active: ActivePlan | None
     excluded: Mapping[ElementId, Exclusion] = field(default_factory=dict)
     """Devices that failed a step in this outage, while they are left alone for it."""
+    trials: Mapping[ElementId, Trial] = field(default_factory=dict)
+    """While there is one in this outage, FLISR only proposes."""
+    refused: Mapping[ElementId, datetime] = field(default_factory=dict)
+    """Devices that refused their last order to close, and when it was given: no trial."""
     attempt: Attempt | None = None
     stopped: tuple[PlanId, frozenset[SectionId]] | None = None
     """A plan that an operator aborted and its zone: no new plan by itself for that zone."""

@@ -9,7 +9,7 @@ import numpy as np
 from adms.apps.flisr import FlisrPolicy
 from adms.apps.interlock import InterlockPolicy
 from adms.apps.view import Operation, RoundView, Tag
-from adms.core.commands import Command, SwitchSetpoint
+from adms.core.commands import App, Command, SwitchSetpoint
 from adms.core.estimate import Estimate, Grade, Innovations, NotEstimated
 from adms.core.ids import ElementId, PlanId, SectionId, SnapshotId
 from adms.core.modes import Mode
@@ -77,6 +77,8 @@ class Plant:
     passed: set[ElementId] = field(default_factory=set)
     wrong: set[ElementId] = field(default_factory=set)
     """Indicators that say the opposite."""
+    at_rest: bool = False
+    """All indicators read 0, whatever they saw."""
     silent: set[ElementId] = field(default_factory=set)
     """Indicators that do not report."""
     lost: set[ElementId] = field(default_factory=set)
@@ -146,7 +148,7 @@ class Plant:
     def operate(self, device: ElementId, *, closed: bool) -> list[ElementId]:
         """A switch is commanded; returns what tripped because of it."""
         previous = SwitchSetpoint(closed=self.grid.closed[device])
-        operation = Operation(time=self.now, setpoint=SwitchSetpoint(closed=closed), previous=previous)
+        operation = Operation(time=self.now, setpoint=SwitchSetpoint(closed=closed), previous=previous, app=App.FLISR)
         self.history[device] = (*self.history.get(device, ()), operation)
         if device in self.stuck:
             return []
@@ -188,7 +190,7 @@ class Plant:
             if branch.switch.kind in _PROTECTIVE:
                 points[PointKey(kind=PointKind.LOCKOUT, element=device)] = float(device in self.locked_out)
             if branch.switch.fault_indicator:
-                flag = (device in self.passed) != (device in self.wrong)
+                flag = (device in self.passed and not self.at_rest) != (device in self.wrong)
                 points[PointKey(kind=PointKind.FAULT_INDICATOR, element=device)] = float(flag)
         table = PointTable(keys=tuple(sorted(points)))
         value = np.array([points[key] for key in table.keys])

@@ -251,8 +251,10 @@ def test_a_second_fault_while_restoring_stops_the_plan_and_makes_another() -> No
     assert rounds.operated == [("1", False), ("2", False), ("r", True)]
     rounds.plant.fault("a")
     decision = rounds.one()
-    assert decision.plans[0].status is PlanStatus.ABORTED
-    assert "zone" in decision.plans[0].text
+    # Whether r was closed onto a fault or met a new one, nobody can tell: the rest waits for an operator.
+    assert [progress.status for progress in decision.plans] == [PlanStatus.ABORTED, PlanStatus.PROPOSED]
+    assert "switch.r was closed and is open again" in decision.plans[0].text
+    rounds.plant.approved = {of(decision).plan_id}
     rounds.run()
     assert rounds.dead() == {"a", "b"}
     assert rounds.tripped == []
