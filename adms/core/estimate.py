@@ -17,9 +17,16 @@ class Grade(IntEnum):
     """How far a picture can be trusted. A consumer refuses one below the grade that it needs."""
 
     FAILED = 0
-    PARTIAL = 1
-    """Solved where observable, or with rejected or stale inputs that matter."""
-    SOLVED = 2
+    INCONSISTENT = 1
+    """Solved, and contradicted by its own inputs, or resting on hardly any: nothing automatic acts on it."""
+    PARTIAL = 2
+    """Fits its inputs, with local gaps: nodes that are unobservable or poorly known, positions that are unknown."""
+    SOLVED = 3
+
+    @property
+    def trusted(self) -> bool:
+        """True where automation may act on the picture (X1) and a round counts as good (X6)."""
+        return self >= Grade.PARTIAL
 
 
 class SigmaSource(IntEnum):

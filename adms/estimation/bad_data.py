@@ -39,6 +39,8 @@ class Verdict:
     degrees_of_freedom: int
     consistent: bool
     """False where chi-squared is far above its limit after the last permitted rejection."""
+    more_to_reject: bool
+    """True where chi-squared is above its limit and a point still stands out, and no more may be rejected."""
     iterations: int
 
 
@@ -116,6 +118,7 @@ def judge(
         chi2=float(chi2),
         degrees_of_freedom=freedom,
         consistent=chi2 <= policy.chi2_partial_ratio * chi2_limit(freedom, policy.chi2_confidence),
+        more_to_reject=bool(stands_out and not believable),
         iterations=iterations,
     )
 

@@ -63,7 +63,8 @@ def estimate(
 
     Args:
         snapshot: the telemetry of one instant. Points that are missing, flagged, stale, without sigma or at dead nodes
-            are not used. A voltage meter that contradicts the switches makes the picture PARTIAL.
+            are not used. A voltage meter that contradicts the switches makes the picture
+            INCONSISTENT, as does a head without meters.
         arrays: the network in solver order.
         grid: positions as reported.
         unknown: devices whose position is not known; the picture is then PARTIAL.

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from adms.core.estimate import ComplexArray, Estimate, Grade, Innovations, SigmaSource, Use
+from adms.core.estimate import ComplexArray, Estimate, Innovations, SigmaSource, Use
 from adms.core.ids import ElementId
 from adms.core.telemetry import FloatArray, IntArray, PointKind, TelemetrySnapshot
 from adms.estimation.augmented import Problem
 from adms.estimation.bad_data import Verdict
 from adms.estimation.contradiction import Contradictions
+from adms.estimation.grading import graded
 from adms.estimation.policy import EstimationPolicy
-from adms.grid.arrays import S_BASE_VA, NetworkArrays
+from adms.grid.arrays import S_BASE_VA
 
 MEASURING_KINDS = frozenset(
     {
@@ -23,7 +24,6 @@ MEASURING_KINDS = frozenset(
 )
 _PSEUDO_SHARE = 0.5
 """A node whose variance the telemetry did not bring below this share of the prior's rests on pseudo-measurements."""
-_NAMED = 5
 
 
 def picture_of(
@@ -46,7 +46,7 @@ def picture_of(
         policy: limits of the grade.
 
     Returns:
-        The estimate, SOLVED or PARTIAL with the reasons.
+        The estimate, graded, with the reasons.
     """
     layout = problem.layout
     arrays = layout.arrays
@@ -64,18 +64,17 @@ def picture_of(
     v[lost] = np.nan
     touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
     s[touched] = np.nan
-    reasons = [
-        *_contradicted(arrays, contradictions),
-        *_reasons(problem, verdict, source=source, sigma=sigma, unknown=unknown, policy=policy),
-    ]
+    grade, reason = graded(
+        problem, verdict, contradictions=contradictions, source=source, sigma=sigma, unknown=unknown, policy=policy
+    )
     used = verdict.readings.use
     ages = snapshot.age_s[problem.stack.table_rows[used]]
     return Estimate(
         snapshot_id=snapshot.snapshot_id,
         model_version=arrays.version,
         time=snapshot.cut_time,
-        grade=Grade.PARTIAL if reasons else Grade.SOLVED,
-        reason="; ".join(reasons),
+        grade=grade,
+        reason=reason,
         topology_version=layout.grid.topology_version,
         v_phasor_pu=v,
         sigma_v_pu=sigma,
@@ -114,54 +113,6 @@ def _sigma_source(problem: Problem, verdict: Verdict, policy: EstimationPolicy) 
     live[covariance.sigma_v_pu > policy.sigma_unobservable_pu] = SigmaSource.UNOBSERVABLE
     label[layout.live] = live
     return label
-
-
-def _reasons(
-    problem: Problem,
-    verdict: Verdict,
-    *,
-    source: IntArray,
-    sigma: FloatArray,
-    unknown: frozenset[ElementId],
-    policy: EstimationPolicy,
-) -> list[str]:
-    arrays = problem.layout.arrays
-    keys = [arrays.nodes[int(i)] for i in np.flatnonzero(source == SigmaSource.UNOBSERVABLE)]
-    reasons = []
-    if unknown:
-        reasons.append(f"position not known: {_some([str(e) for e in sorted(unknown)])}")
-    if keys:
-        reasons.append(f"not observable: {_some([f'{n.bus}.{n.phase}' for n in keys])}")
-    if not verdict.readings.use[: len(problem.stack.blocks[0].table_rows)].any():
-        reasons.append("no voltage measurement is in use")
-    if not verdict.consistent:
-        reasons.append(
-            f"measurements and model disagree: chi-squared {verdict.chi2:.0f} with {verdict.degrees_of_freedom} "
-            f"measurements, {len(verdict.rejected)} rejected"
-        )
-    weak = np.flatnonzero((sigma > policy.sigma_solved_max_pu) & (source != SigmaSource.UNOBSERVABLE))
-    if weak.size:
-        worst = int(weak[np.argmax(sigma[weak])])
-        node = arrays.nodes[worst]
-        reasons.append(f"voltage known only to {sigma[worst]:.3f} pu at {node.bus}.{node.phase} ({weak.size} nodes)")
-    return reasons
-
-
-def _contradicted(arrays: NetworkArrays, found: Contradictions) -> list[str]:
-    reasons = []
-    for live, words in (
-        (True, "no voltage is read where the switches say live"),
-        (False, "a voltage is read where the switches say dead"),
-    ):
-        places = dict.fromkeys(arrays.nodes[int(i)] for i in found.nodes[found.live == live])
-        if places:
-            reasons.append(f"{words}: {_some([f'{n.bus}.{n.phase}' for n in places])}")
-    return reasons
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _innovations(

@@ -30,11 +30,11 @@ class EstimationPolicy:
     reject_normalized: float
     """A telemetered point whose normalised residual is larger is a candidate for rejection."""
     max_rejections: int
-    """In one scan; beyond it the picture is PARTIAL."""
+    """In one scan; where one more would be needed the picture is INCONSISTENT."""
     chi2_confidence: float
     """Nothing is rejected while chi-squared is below this quantile (0..1)."""
     chi2_partial_ratio: float
-    """The picture is PARTIAL where chi-squared, after the rejections, is above that quantile by this ratio."""
+    """The picture is INCONSISTENT where chi-squared, after the rejections, is above that quantile by this ratio."""
     sigma_solved_max_pu: float
     """The picture is PARTIAL where a live node's voltage is known less well."""
     sigma_unobservable_pu: float

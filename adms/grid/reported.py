@@ -16,8 +16,8 @@ class ReportedGrid:
 
     grid: GridState
     unknown: frozenset[ElementId]
-    """Devices with a position point that is now missing, stale, flagged or impossible; `grid` has their previous
-    position. Never operated (SW16)."""
+    """Devices with a position point that is now missing, stale, flagged or impossible, and remote devices that nobody
+    has a point for; `grid` has their previous position. Never operated (SW16)."""
 
 
 def reported_grid(
@@ -25,8 +25,9 @@ def reported_grid(
 ) -> ReportedGrid:
     """Positions of a snapshot over the previous ones.
 
-    A device with a point in the snapshot's table is telemetered: without a good value it is unknown. A device without
-    a point keeps its previous position (at first, the normal one) and is not unknown: nobody reports it.
+    A device with a point in the snapshot's table is telemetered: without a good value it is unknown. So is a remote
+    one without a point: somebody should report it, and its normal position is a guess. A device worked by hand that
+    has no point keeps its previous position (at first, the normal one) and is not unknown: nobody reports it.
 
     Args:
         snapshot: the telemetry of one instant.
@@ -45,15 +46,15 @@ def reported_grid(
     for branch in model.branches:
         if branch.switch is not None:
             now = _position(snapshot, branch.id, kind=PointKind.SWITCH_CLOSED, limits=(0, 1), max_age_s=max_age_s)
-            _take(closed, branch.id, now, unknown=unknown)
+            _take(closed, branch.id, now, remote=branch.switch.remote, unknown=unknown)
         if branch.taps is not None:
             limits = (branch.taps.min_position, branch.taps.max_position)
             now = _position(snapshot, branch.id, kind=PointKind.TAP_POSITION, limits=limits, max_age_s=max_age_s)
-            _take(taps, branch.id, now, unknown=unknown)
+            _take(taps, branch.id, now, remote=branch.taps.remote, unknown=unknown)
     for capacitor in model.capacitors:
         limits = (0, capacitor.steps)
         now = _position(snapshot, capacitor.id, kind=PointKind.CAPACITOR_STEPS, limits=limits, max_age_s=max_age_s)
-        _take(capacitors, capacitor.id, now, unknown=unknown)
+        _take(capacitors, capacitor.id, now, remote=capacitor.remote, unknown=unknown)
     grid = GridState(closed={e: bool(c) for e, c in closed.items()}, tap_position=taps, capacitor_steps=capacitors)
     return ReportedGrid(grid=previous if grid == previous else grid, unknown=frozenset(unknown))
 
@@ -76,9 +77,14 @@ def _position(
 
 
 def _take(
-    positions: dict[ElementId, int], element: ElementId, now: int | _NotTelemetered | None, *, unknown: set[ElementId]
+    positions: dict[ElementId, int],
+    element: ElementId,
+    now: int | _NotTelemetered | None,
+    *,
+    remote: bool,
+    unknown: set[ElementId],
 ) -> None:
-    if now is None:
-        unknown.add(element)
-    elif isinstance(now, int):
+    if isinstance(now, int):
         positions[element] = now
+    elif now is None or remote:
+        unknown.add(element)

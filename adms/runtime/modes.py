@@ -1,7 +1,8 @@
 """What the service may do now. The effective mode is the operator's, held down to OBSERVE while anything is wrong.
 
 Promotion: the operator asks for a mode; it takes effect after N good rounds in a row since start or since the last bad
-one (X6). Demotion: two bad pictures in a row, or one failed round. A failed round (a bug, or a journal that cannot
+one (X6). A picture is good that automation may act on: `Grade.trusted`, so not one that its own inputs contradict.
+Demotion: two bad pictures in a row, or one failed round. A failed round (a bug, or a journal that cannot
 record) also withdraws the operator's request: a person looks before anything moves again. Bad pictures do not: the mode
 returns by itself after N good rounds. An emergency stop holds until an operator sets a mode again.
 """
@@ -76,7 +77,7 @@ class ModeKeeper:
 
     def round_graded(self, grade: Grade) -> ModeChange | None:
         """A round got its picture."""
-        if grade is Grade.FAILED:
+        if not grade.trusted:
             self._bad += 1
             self._good = 0
             if self._bad >= BAD_ROUNDS_TO_DEMOTE:

@@ -15,7 +15,7 @@ from adms.apps.dispatch.proof import Shared, proof_of, share_proved
 from adms.apps.dispatch.state import Baseline, DispatchState, LimitPlan
 from adms.apps.view import Decision, RoundView
 from adms.core.commands import App, PowerSetpoint, Priority, Proposal
-from adms.core.estimate import Estimate, Grade
+from adms.core.estimate import Estimate
 from adms.core.ids import ElementId
 from adms.core.modes import Mode
 from adms.core.plans import PlanProgress, PlanStatus
@@ -44,7 +44,7 @@ def decide(view: RoundView, *, state: DispatchState, policy: DispatchPolicy) -> 
         closed = close_plans(state.plans, keys=frozenset(), status=PlanStatus.ABORTED, text="mode fell to OBSERVE")
         return Decision(state=DispatchState.initial(), plans=closed)
     estimate = view.picture()
-    if estimate is None or estimate.grade < Grade.PARTIAL or estimate.model_version != view.arrays.version:
+    if estimate is None or not estimate.grade.trusted or estimate.model_version != view.arrays.version:
         reason = "no usable estimate this round" if estimate is None else f"estimate is {estimate.grade.name}"
         return Decision(state=state, notes=(f"dispatch holds: {reason}",))
     members = fleet(view, picture=estimate, standing=state.standing, policy=policy)

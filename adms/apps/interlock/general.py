@@ -3,13 +3,14 @@
 from adms.apps.interlock.policy import InterlockPolicy
 from adms.apps.view import RoundView
 from adms.core.commands import Proposal
-from adms.core.estimate import Estimate, Grade
+from adms.core.estimate import Estimate
 
 
 def picture_problem(view: RoundView, *, policy: InterlockPolicy) -> str | None:
     """X1: why no command may rest on the picture of a round: a snapshot that is too old or of another model; no
-    estimate, a failed one, or one of another snapshot, time or model. Restoring needs it too: without an estimate
-    nobody knows what the live parts carry already."""
+    estimate, a failed one, one that its own inputs contradict, or one of another snapshot, time or model. Restoring
+    needs it too: without an estimate nobody knows what the live parts carry already, and meters that contradict the
+    switches may mean that what seems dead is not."""
     if view.snapshot.model_version != view.arrays.version:
         return f"the snapshot is of model {view.snapshot.model_version}, not {view.arrays.version}"
     age_s = (view.now - view.snapshot.cut_time).total_seconds()
@@ -19,8 +20,8 @@ def picture_problem(view: RoundView, *, policy: InterlockPolicy) -> str | None:
         return f"there is no estimate: {view.estimate.reason}"
     if view.estimate.model_version != view.arrays.version:
         return f"the estimate is of model {view.estimate.model_version}"
-    if view.estimate.grade is Grade.FAILED:
-        return f"the estimate failed: {view.estimate.reason}"
+    if not view.estimate.grade.trusted:
+        return f"the estimate is {view.estimate.grade.name}: {view.estimate.reason}"
     if view.estimate.snapshot_id != view.snapshot.snapshot_id:
         return f"the estimate is of snapshot {view.estimate.snapshot_id}"
     age_s = (view.now - view.estimate.time).total_seconds()

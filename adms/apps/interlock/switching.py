@@ -96,12 +96,17 @@ def radial_after(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy
 
 
 def no_parallel(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy) -> str | None:
-    """SW7: no close between two sections that are, or may be, energised on a phase that the switch carries."""
+    """SW7: no close between two sections that are, or may be, energised on a phase that the switch carries. A section
+    in which a voltage is read counts as energised on all its phases, by whatever feeds it."""
     wiring, positions = _read(view, policy)
     if proposal.device in positions.closed:
         return None
     paths = _paths(view, wiring, closed=positions.maybe_closed - {proposal.device})
-    fr, to = (paths[side].phases for side in wiring.ends[proposal.device])
+    told = wiring.reach(positions.unaccounted, closed=positions.maybe_closed - {proposal.device})
+    fr, to = (
+        paths[side].phases | (wiring.graph.sections[side].phases if side in told else frozenset())
+        for side in wiring.ends[proposal.device]
+    )
     if fr & to & wiring.graph.switch_phases[proposal.device]:
         return "both sides are or may be energised: it would parallel them"
     return None
@@ -144,10 +149,14 @@ def within_breaking_duty(view: RoundView, proposal: Proposal, *, policy: Interlo
 
 
 def no_new_outage(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy) -> str | None:
-    """SW23: opening a switch takes no energised customer off."""
+    """SW23: opening a switch takes no energised customer off. Where a voltage is read that the switches do not account
+    for, nobody knows from which side it comes: everything joined to the switch counts as lost."""
     wiring, positions = _read(view, policy)
     after = wiring.live(closed=positions.closed - {proposal.device})
-    lost = positions.live - after
+    lost = positions.fed - after
+    joined = wiring.reach(wiring.ends[proposal.device], closed=positions.maybe_closed)
+    if joined & positions.unaccounted:
+        lost |= joined - after
     customers = sum(wiring.customers[section] for section in lost)
     critical = sum(wiring.critical_customers[section] for section in lost)
     if customers == 0 and sum(wiring.load_w[section] for section in lost) == 0:

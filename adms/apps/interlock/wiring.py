@@ -33,6 +33,8 @@ class Wiring:
     critical_customers: Mapping[SectionId, int]
     load_w: Mapping[SectionId, int]
     """Nominal load drawn, whole watts, so that sums do not depend on their order."""
+    v_base_v: Mapping[BusId, float]
+    """Nominal voltage of each bus to ground."""
 
     def across(self, switch: ElementId, section: SectionId) -> SectionId:
         """The section at the other side of a switch."""
@@ -79,4 +81,5 @@ def wiring_of(arrays: NetworkArrays) -> Wiring:
         customers={section: part.customers for section, part in parts.items()},
         critical_customers=critical,
         load_w={section: round(part.load_w) for section, part in parts.items()},
+        v_base_v={bus.id: bus.v_base_v for bus in model.buses},
     )

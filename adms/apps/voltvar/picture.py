@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from adms.apps.tightening import tightened_limits
 from adms.apps.view import RoundView
 from adms.core.commands import SwitchSetpoint
-from adms.core.estimate import Estimate, Grade, SigmaSource
+from adms.core.estimate import Estimate, SigmaSource
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
 from adms.grid.state import GridState, normal_state
@@ -64,7 +64,7 @@ def picture_of(view: RoundView, *, sigma_margin: float) -> Picture | str:
     estimate = view.picture()
     if estimate is None:
         return "no estimate this round"
-    if estimate.grade < Grade.PARTIAL:
+    if not estimate.grade.trusted:
         return f"estimate is {estimate.grade.name}: {estimate.reason}"
     arrays = view.arrays
     if estimate.model_version != arrays.version:

@@ -154,7 +154,7 @@ def test_without_any_telemetry_the_picture_is_the_power_flow_of_the_prior_and_sa
     taken = snapshot(arrays, keys, value=np.full_like(value, np.nan), sigma=sigma)
     _, got = scan(taken, arrays, grid=grid, prior=prior_of(arrays))
     assert np.abs(got.v_phasor_pu - flow.v_phasor_pu).max() < 1e-8
-    assert got.grade is Grade.PARTIAL
+    assert got.grade is Grade.INCONSISTENT
     assert "no voltage measurement" in got.reason
     assert (got.sigma_source == SigmaSource.PSEUDO).all()
 
@@ -243,7 +243,7 @@ def test_no_voltage_behind_a_switch_that_is_reported_closed_is_seen_as_a_contrad
     sigma = usual_sigma(arrays, keys, value) if sigma_known else 0.004 * value
     taken = snapshot(arrays, keys, value=value, sigma=sigma)
     _, got = scan(taken, arrays, grid=grid, prior=prior_of(arrays))
-    assert got.grade is Grade.PARTIAL
+    assert got.grade is Grade.INCONSISTENT
     assert "no voltage is read where the switches say live: 3.1, 3.2, 3.3" in got.reason
     at_three = [i for i, key in enumerate(keys) if key.element == "3"]
     assert [i for i, use in enumerate(got.innovations.use) if use is Use.REJECTED] == at_three
@@ -264,7 +264,7 @@ def test_one_meter_without_voltage_names_its_phase_and_does_not_bend_the_picture
     bad = keys.index(PointKey(kind=PointKind.V_MAGNITUDE, element="3", phase=2))
     value[bad] = 0.0
     _, got = scan(snapshot(arrays, keys, value=value, sigma=sigma), arrays, grid=grid, prior=prior_of(arrays))
-    assert got.grade is Grade.PARTIAL
+    assert got.grade is Grade.INCONSISTENT
     assert got.reason == "no voltage is read where the switches say live: 3.2"
     assert np.abs(got.v_phasor_pu - flow.v_phasor_pu).max() < 1e-7
 
@@ -296,7 +296,7 @@ def test_a_voltage_behind_a_switch_that_is_reported_open_is_named() -> None:
     taken = snapshot(arrays, keys, value=value, sigma=usual_sigma(arrays, keys, value))
     wrong = grid.with_switch(ElementId("line.s23"), closed=False)
     _, got = scan(taken, arrays, grid=wrong, prior=prior_of(arrays))
-    assert got.grade is Grade.PARTIAL
+    assert got.grade is Grade.INCONSISTENT
     assert "a voltage is read where the switches say dead: 3.1, 3.2, 3.3" in got.reason
 
 
@@ -315,7 +315,7 @@ def test_a_gross_voltage_error_is_rejected_and_nothing_else(sign: float) -> None
     assert got.grade is Grade.SOLVED
 
 
-def test_a_contradiction_beyond_the_permitted_rejections_is_partial_and_says_why() -> None:
+def test_a_contradiction_beyond_the_permitted_rejections_is_inconsistent_and_says_why() -> None:
     arrays = arrays_of(four_buses())
     grid = normal_state(arrays.model)
     keys, value, sigma = perfect(arrays, grid, solved(arrays, grid))
@@ -323,8 +323,57 @@ def test_a_contradiction_beyond_the_permitted_rejections_is_partial_and_says_why
     policy = replace(POLICY, max_rejections=1)
     taken = snapshot(arrays, keys, value=value, sigma=sigma)
     _, got = scan(taken, arrays, grid=grid, prior=prior_of(arrays), policy=policy)
-    assert got.grade is Grade.PARTIAL
+    assert got.grade is Grade.INCONSISTENT
     assert "disagree" in got.reason
+
+
+def test_one_more_rejection_than_permitted_is_inconsistent_even_where_chi_squared_is_near_its_limit() -> None:
+    """Two voltages 8 sigma off and one rejection: the second stands out. The ratio is wide, so only this rule tells."""
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    keys, value, sigma = perfect(arrays, grid, solved(arrays, grid))
+    for element, phase in (("3", 2), ("4", 1)):
+        bad = keys.index(PointKey(kind=PointKind.V_MAGNITUDE, element=element, phase=phase))
+        value[bad] += 15.0 * sigma[bad]
+    taken = snapshot(arrays, keys, value=value, sigma=sigma)
+    grades = {}
+    for most in (1, 2):
+        policy = replace(POLICY, max_rejections=most, chi2_partial_ratio=1e6)
+        _, got = scan(taken, arrays, grid=grid, prior=prior_of(arrays), policy=policy)
+        grades[most] = got.grade
+    assert grades == {1: Grade.INCONSISTENT, 2: Grade.SOLVED}
+
+
+@pytest.mark.parametrize(
+    ("kept", "grade", "words"),
+    [
+        # The least: on every phase a voltage, and a power of the network itself.
+        (("v123", "p123"), Grade.SOLVED, ""),
+        (("v12", "p123"), Grade.INCONSISTENT, "no voltage measurement is in use on phase 3"),
+        (("v123", "p1"), Grade.INCONSISTENT, "no power or current measurement is in use on phase 2, 3"),
+        (("v123",), Grade.INCONSISTENT, "no power or current measurement is in use on phase 1, 2, 3"),
+        (("p123",), Grade.INCONSISTENT, "no voltage measurement is in use"),
+        # A whole-source total speaks for all phases.
+        (("v123", "total"), Grade.SOLVED, ""),
+    ],
+)
+def test_a_head_that_is_not_measured_on_every_phase_is_no_picture_to_act_on(
+    kept: tuple[str, ...], grade: Grade, words: str
+) -> None:
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    groups: dict[str, list[PointKey]] = {
+        "v": voltage_keys(arrays, ("1",)),
+        "p": [k for k in flow_keys(arrays, ("line.l12",)) if k.kind is PointKind.P_FLOW],
+    }
+    total = PointKey(kind=PointKind.P_INJECTION, element=arrays.model.sources[0].id)
+    keys = [k for part in kept if part != "total" for k in groups[part[0]] if str(k.phase) in part[1:]]
+    keys += [total] if "total" in kept else []
+    value = true_values(arrays, grid, flow=solved(arrays, grid), keys=keys)
+    taken = snapshot(arrays, keys, value=value, sigma=usual_sigma(arrays, keys, value))
+    policy = replace(POLICY, sigma_solved_max_pu=0.2, sigma_unobservable_pu=0.5)
+    _, got = scan(taken, arrays, grid=grid, prior=prior_of(arrays), policy=policy)
+    assert (got.grade, got.reason) == (grade, words)
 
 
 def test_a_snapshot_of_another_model_is_refused_in_words() -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adms.core.ids import ElementId
+from adms.core.ids import BusId, ElementId
 from adms.core.telemetry import PointKey, PointKind, Quality, TelemetrySnapshot
+from adms.grid.model import Capacitor, ComplexMatrix, NetworkModel, NodeRef, TapChanger
 from adms.grid.reported import ReportedGrid, reported_grid
 from adms.grid.state import normal_state
 from tests.unit.estimation.scans import snapshot
@@ -14,7 +15,19 @@ from tests.unit.powerflow.networks import arrays_of, four_buses
 
 SWITCH = ElementId("line.s23")
 TIE = ElementId("line.t35")
-ARRAYS = arrays_of(four_buses())
+REMOTE = arrays_of(four_buses())
+
+
+def _by_hand() -> NetworkModel:
+    """The tie is worked by hand: nobody has to report it."""
+    branches = tuple(
+        replace(b, switch=replace(b.switch, remote=False)) if b.id == TIE and b.switch is not None else b
+        for b in REMOTE.model.branches
+    )
+    return replace(REMOTE.model, branches=branches)
+
+
+ARRAYS = arrays_of(_by_hand())
 NORMAL = normal_state(ARRAYS.model)
 
 
@@ -39,7 +52,7 @@ def test_nothing_moved_gives_the_previous_state_itself() -> None:
     assert taken(reported(1.0)).grid is NORMAL
 
 
-def test_a_device_without_a_point_keeps_its_position_and_is_not_unknown() -> None:
+def test_a_device_worked_by_hand_without_a_point_keeps_its_position_and_is_not_unknown() -> None:
     got = taken(reported(0.0))
     assert got.grid.closed[TIE] is False
     assert TIE not in got.unknown
@@ -60,3 +73,31 @@ def test_a_stale_or_flagged_position_is_not_known() -> None:
         got = taken(poor)
         assert got.unknown == frozenset({SWITCH})
         assert got.grid.closed[SWITCH] is True
+
+
+def test_a_remote_switch_that_nobody_reports_is_not_known() -> None:
+    """Its normal position is a guess, not a report."""
+    got = reported_grid(reported(1.0), arrays=REMOTE, previous=normal_state(REMOTE.model), max_age_s=10.0)
+    assert got.unknown == frozenset({TIE})
+    assert got.grid.closed[TIE] is False
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_a_tap_changer_and_a_capacitor_that_nobody_reports_are_unknown_where_they_are_remote(remote: bool) -> None:
+    bank = Capacitor(
+        id=ElementId("capacitor.c"),
+        nodes=(NodeRef(BusId("3"), 1),),
+        y_step_siemens=ComplexMatrix(re=((0.0,),), im=((1e-4,),)),
+        steps=1,
+        normal_steps=1,
+        rating_var=576.0,
+        remote=remote,
+    )
+    line = ElementId("line.l12")
+    taps = TapChanger(terminal=1, step_pu=0.00625, min_position=-16, max_position=16, normal_position=0, remote=remote)
+    branches = tuple(replace(b, taps=taps) if b.id == line else b for b in _by_hand().branches)
+    model = replace(_by_hand(), branches=branches, capacitors=(bank,))
+    arrays = arrays_of(model)
+    none = snapshot(arrays, [], value=np.zeros(0), sigma=np.zeros(0))
+    got = reported_grid(none, arrays=arrays, previous=normal_state(model), max_age_s=10.0)
+    assert got.unknown == ({SWITCH, line, bank.id} if remote else {SWITCH})

@@ -303,6 +303,7 @@ def test_x1_refuses_a_bad_picture() -> None:
     assert picture is not None
     bad = {
         "failed": replace(seen, estimate=replace(picture, grade=Grade.FAILED)),
+        "inconsistent": replace(seen, estimate=replace(picture, grade=Grade.INCONSISTENT)),
         "old estimate": replace(seen, estimate=replace(picture, time=seen.now - timedelta(seconds=11.0))),
         "another snapshot": replace(seen, estimate=replace(picture, snapshot_id=SnapshotId("other"))),
         "other model": replace(seen, estimate=replace(picture, model_version=ModelVersion("other"))),
@@ -317,3 +318,9 @@ def test_x1_refuses_a_bad_picture() -> None:
     assert "X1" in ask(seen, TAP, move).held
     # FLISR too: without an estimate nobody knows what the live parts carry.
     assert "X1" in refused(ask(bad["none"], TAP, move, app=App.FLISR))
+    # And where the meters contradict the switches, what looks dead may be alive.
+    assert "X1" in refused(ask(bad["inconsistent"], TAP, move, app=App.FLISR))
+    said = [v.reason for v in ask(bad["inconsistent"], TAP, move).violations if v.guard == "X1"]
+    assert "INCONSISTENT" in said[0]
+    gaps = replace(seen, estimate=replace(picture, grade=Grade.PARTIAL))
+    assert "X1" in ask(gaps, TAP, move).held

@@ -8,13 +8,13 @@ import pytest
 from adms.apps.interlock import GUARDS, Severity, Verdict, check
 from adms.apps.view import Operation, RoundView, Tag, TagKind
 from adms.core.commands import App, Command, Priority, Proposal, SwitchSetpoint
-from adms.core.ids import CommandId, ElementId, PlanId, SnapshotId
+from adms.core.ids import BusId, CommandId, ElementId, PlanId, SnapshotId
 from adms.core.modes import Mode
-from adms.core.telemetry import ProtectionEvent
+from adms.core.telemetry import PointKey, PointKind, ProtectionEvent
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, NetworkModel, SwitchKind, TapChanger
 from tests.unit.apps.flisr.networks import Feeder, build, line_of_four, switch
-from tests.unit.apps.flisr.plants import INTERLOCK, START, Plant
+from tests.unit.apps.flisr.plants import INTERLOCK, START, Plant, with_points
 
 
 def ask(view: RoundView, name: str, *, closed: bool, app: App = App.FLISR, plan: str | None = None) -> Verdict:
@@ -308,3 +308,40 @@ def test_x0_refuses_what_is_not_a_switch() -> None:
     verdict = ask(Plant(build(line_of_four())).view(), "unheard_of", closed=False)
     assert refused(verdict) == {"X0"}
     assert verdict.violations[0].severity is Severity.HARD
+
+
+def lying(*measured: str, v_pu: float = 1.0, age_s: float = 0.0) -> RoundView:
+    """R says open, locked out and fault seen, all of it wrong; what is left to tell are voltage meters."""
+    plant = Plant(build(line_of_four()))
+    plant.grid = plant.grid.with_switch(switch("r"), closed=False)
+    plant.locked_out = {switch("r")}
+    base = {bus.id: bus.v_base_v for bus in plant.arrays.model.buses}
+    points = {
+        PointKey(kind=PointKind.V_MAGNITUDE, element=name, phase=1): v_pu * base[BusId(name)] for name in measured
+    }
+    return with_points(plant.view(), points, age_s=age_s)
+
+
+def test_sw23_refuses_to_part_sections_in_which_a_voltage_is_read_that_the_switches_call_dead() -> None:
+    assert "SW23" in ask(lying(), "1", closed=False).held
+    for where in ("a", "b", "d"):
+        assert "SW23" in refused(ask(lying(where), "1", closed=False)), where
+    # An old reading, or none to speak of, tells nothing.
+    assert "SW23" in ask(lying("b", age_s=11.0), "1", closed=False).held
+    assert "SW23" in ask(lying("b", v_pu=0.09), "1", closed=False).held
+
+
+def test_sw23_lets_a_switch_open_behind_which_the_other_end_keeps_the_supply() -> None:
+    """The voltage of c and d is accounted for by the tie; a and b are dead and read nothing."""
+    plant = isolated()
+    plant.operate(switch("t"), closed=True)
+    base = plant.arrays.model.buses[0].v_base_v
+    seen = with_points(plant.view(), {PointKey(kind=PointKind.V_MAGNITUDE, element="d", phase=1): base})
+    assert "SW23" in ask(seen, "2", closed=False).held
+
+
+def test_sw7_does_not_parallel_what_is_measured_alive() -> None:
+    assert "SW7" in ask(lying(), "t", closed=True).held
+    assert "SW7" in refused(ask(lying("d"), "t", closed=True))
+    # The reading is in a; c and d hang on it by closed switches.
+    assert "SW7" in refused(ask(lying("a"), "t", closed=True))

@@ -11,7 +11,7 @@ from adms.apps.view import RoundView
 from adms.core.telemetry import PointKey, PointKind, ProtectionEvent, Quality
 from adms.grid.model import SwitchKind
 from tests.unit.apps.flisr.networks import Feeder, Link, build, line_of_four, switch
-from tests.unit.apps.flisr.plants import Plant, section
+from tests.unit.apps.flisr.plants import Plant, section, with_points
 
 
 def zone(view: RoundView) -> SuspectedZone:
@@ -175,3 +175,16 @@ def test_points_too_old_are_missing() -> None:
     old = replace(view, snapshot=replace(view.snapshot, age_s=np.full_like(view.snapshot.age_s, 11.0)))
     # Lockout is not known any more, but the latched indicators keep every dead section suspected.
     assert {section("a"), section("b")} <= zone(old).sections
+
+
+def test_a_section_with_measured_voltage_is_neither_suspected_nor_dead_whatever_the_switches_say() -> None:
+    plant = line()
+    plant.fault("b")
+    base = plant.arrays.model.buses[0].v_base_v
+    assert names(zone(plant.view())) == "b"
+    for where in ("b", "a", "d"):  # all joined by closed switches
+        key = PointKey(kind=PointKind.V_MAGNITUDE, element=where, phase=1)
+        found = zone(with_points(plant.view(), {key: base}))
+        assert (found.sections, found.area) == (frozenset(), frozenset()), where
+        assert names(zone(with_points(plant.view(), {key: 0.09 * base}))) == "b"
+        assert names(zone(with_points(plant.view(), {key: base}, age_s=11.0))) == "b"
