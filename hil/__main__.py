@@ -74,8 +74,15 @@ def _demo(arguments: argparse.Namespace) -> int:
         if outage is not None:
             problems.append("--service-stop and --service-outage exclude each other")
         outage = Outage(start_s=arguments.service_stop, duration_s=None)
+    host, _, port = arguments.endpoint.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) <= 65535:
+        problems.append(f"--endpoint {arguments.endpoint}: must be HOST:PORT")
     if arguments.scenario is not None and not arguments.scenario.is_file():
         problems.append(f"--scenario {arguments.scenario}: no such file")
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        problems.append(f"--out {arguments.out}: no folder that can be made: {error}")
     if problems:
         print("\n".join(problems), file=sys.stderr)
         return 2

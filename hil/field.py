@@ -195,7 +195,13 @@ async def answer(field: Field, message: Message) -> Message:
 async def serve(*, role: str, address: str) -> None:
     """Run one field process until the plant says stop or goes away."""
     bus: Connection = await call(address, role=role)
-    field = Field(await bus.receive())
+    setup = await bus.receive()
+    if setup["type"] == "stop":
+        # The demonstration ended before it began, e.g. for want of a service.
+        await bus.send({"stopped": True})
+        await bus.close()
+        return
+    field = Field(setup)
     await field.start()
     try:
         while True:

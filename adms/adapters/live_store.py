@@ -17,6 +17,15 @@ HISTORY = 1000
 TIMEOUT_S = 2.0
 
 
+def url_problem(url: str) -> str:
+    """Why no client can be made for a URL; empty where one can. Connects to nothing."""
+    try:
+        redis.Redis.from_url(url, protocol=3).connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, RedisError) as error:
+        return f"is no Redis URL such as redis://HOST:PORT/0: {error}"
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Frame:
     time: datetime

@@ -164,7 +164,8 @@ class Journal:
     (S7)."""
 
     def __init__(self, path: Path, *, replay: Callable[[JournalEntry], None] | None = None) -> None:
-        """Opens and verifies a journal in one pass, which hands each entry that verifies to `replay`."""
+        """Opens and verifies a journal in one pass, which hands each entry that verifies to `replay`. Raises
+        AdapterError where there is no file to open and none can be made."""
         self.path = path
         self.grew = Signal()
         """Notified after every commit."""
@@ -174,7 +175,10 @@ class Journal:
         self._next_index = 0
         self._last_hash = GENESIS_HASH
         self._last_time: datetime | None = None
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise AdapterError(f"{path}: the journal cannot be opened: {error}", retryable=False) from error
         try:
             self._prepare(replay)
         except sqlite3.Error as error:

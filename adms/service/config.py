@@ -10,6 +10,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from adms.adapters.live_store import url_problem
 from adms.adapters.model_file import load_model
 from adms.apps.dispatch import DispatchPolicy
 from adms.apps.flisr import FlisrPolicy
@@ -100,12 +101,19 @@ def load_configuration(path: Path) -> Configuration:
     loaded, folder = None, path.parent
     if service is not None:
         problems.extend(_address_problems(service))
-        folder = path.parent / service.state_folder
-        problems.extend(_folder_problems(folder))
-        try:
-            loaded = load_model(path.parent / service.model_file)
-        except InputError as error:
-            problems.extend(error.problems)
+        bad_url = "" if service.redis_url is None else url_problem(service.redis_url)
+        if bad_url:
+            # Not repeated: a URL may hold a password.
+            problems.append(_problem("[service]", "redis_url", "", bad_url))
+        unnameable = _path_problems(service)
+        problems.extend(unnameable)
+        if not unnameable:
+            folder = path.parent / service.state_folder
+            problems.extend(_folder_problems(folder))
+            try:
+                loaded = load_model(path.parent / service.model_file)
+            except InputError as error:
+                problems.extend(error.problems)
     if problems or not (
         service and cycle and gate and interlock and estimation and flisr and voltvar and dispatch and loaded
     ):
@@ -172,6 +180,12 @@ def _busy(host: str, port: int) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def _path_problems(service: ServiceTable) -> list[Problem]:
+    paths = (("model_file", service.model_file), ("state_folder", service.state_folder))
+    message = "holds a NUL character; no file has that in its name"
+    return [_problem("[service]", field, repr(path), message) for field, path in paths if "\0" in path]
 
 
 def _folder_problems(folder: Path) -> list[Problem]:

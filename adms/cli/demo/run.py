@@ -48,7 +48,17 @@ def run_demo(request: DemoRequest) -> ExitCode:
     """Run it; raises InputError with every problem found before anything starts."""
     _check(request)
     folder = request.out or Path(tempfile.mkdtemp(prefix="adms-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # What cannot be written into is found now and not after the run.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        message = f"no folder that can be written into: {reason}"
+        raise InputError(
+            [Problem(element="command line", field="--out", value=str(folder), message=message)]
+        ) from error
     return asyncio.run(_Demo(request, folder=folder.resolve()).run())
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 # Modules that cost more than the whole help text may: numerics, wire, engines.
 HEAVY = {"numpy", "scipy", "grpc", "google", "pydantic", "pandapower", "highspy", "structlog", "redis"}
@@ -19,3 +20,20 @@ def test_an_unknown_option_is_bad_input() -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "--seed" in done.stderr
+
+
+def test_a_folder_that_no_run_can_write_into_is_said_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    command = [sys.executable, "-m", "adms.cli", "demo", "--out", str(tmp_path / "file" / "run")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--out: no folder that can be written into" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_bench_says_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    command = [sys.executable, "-m", "hil", "demo", "--endpoint", "x", "--out", str(tmp_path / "file" / "run")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["--endpoint x", f"--out {tmp_path}/file/run"]

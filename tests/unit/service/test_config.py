@@ -166,6 +166,21 @@ def test_a_folder_that_cannot_be_made_is_said(write: Write, tmp_path: Path) -> N
     assert problem.startswith("[service].state_folder: cannot be made")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('model_file = "feeder.json"', 'model_file = "a\\u0000b"', "[service].model_file: holds a NUL"),
+        ('state_folder = "state"', 'state_folder = "a\\u0000b"', "[service].state_folder: holds a NUL"),
+        ("# redis_url = ", 'redis_url = "localhost" # ', "[service].redis_url: is no Redis URL"),
+        ("# redis_url = ", 'redis_url = "redis://:secret@h:none" # ', "[service].redis_url: is no Redis URL"),
+    ],
+)
+def test_what_no_file_or_server_can_be_called_is_said(write: Write, old: str, new: str, said: str) -> None:
+    (problem,) = problems(write((old, new)))
+    assert problem.startswith(said)
+    assert "secret" not in problem
+
+
 @pytest.mark.parametrize(("content", "said"), [(None, "no such file"), ("[service\n", "line 1")])
 def test_a_file_that_cannot_be_read_is_said_without_a_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str

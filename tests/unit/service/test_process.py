@@ -73,6 +73,15 @@ def test_a_killed_service_starts_again_with_the_next_epoch(config: Path) -> None
     assert (found.intact, found.entries) == (True, 2)
 
 
+def test_a_journal_that_cannot_be_opened_is_said(config: Path) -> None:
+    (config.parent / "state" / "journal.sqlite").mkdir(parents=True)
+    with process(config) as running:
+        _, error = running.communicate(timeout=20)
+    assert running.returncode == 2
+    assert "the journal cannot be opened" in error
+    assert "Traceback" not in error
+
+
 def test_a_damaged_journal_lets_the_service_start_and_observe(config: Path) -> None:
     folder = config.parent / "state"
     folder.mkdir()
