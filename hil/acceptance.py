@@ -68,8 +68,8 @@ def _restored(found: Findings) -> tuple[float, str]:
         return float("nan"), f"restoration after the fault on {found.fault} was not judged: {why}"
     kind = "" if best.exhausted else f" (a lower bound: {best.unproven})"
     text = (
-        f"{found.restored_w / 1e3:.0f} kW of the {best.restorable_w / 1e3:.0f} kW that brute force restores{kind}; "
-        f"{best.lost_w / 1e3:.0f} kW were lost"
+        f"{found.restored_w / 1e3:.0f} kW; brute force within all limits at the lockout: "
+        f"{best.restorable_w / 1e3:.0f} kW{kind}; {best.lost_w / 1e3:.0f} kW were lost"
     )
     if best.restorable_w > 0.0:
         return found.restored_w / best.restorable_w, text
