@@ -32,7 +32,7 @@ def read_evidence(view: RoundView, wiring: Wiring, *, max_age_s: float) -> Evide
     """Lockout flags and fault indicators of every switch of a view."""
     locked_out, passed, not_passed, last_passed = set(), set(), set(), set()
     for switch, gear in wiring.gear.items():
-        if view.snapshot.good(PointKey(kind=PointKind.LOCKOUT, element=switch), max_age_s=max_age_s) == 1.0:
+        if _says_locked_out(view, switch, max_age_s=max_age_s):
             locked_out.add(switch)
         if not gear.fault_indicator:
             continue
@@ -55,6 +55,10 @@ def read_evidence(view: RoundView, wiring: Wiring, *, max_age_s: float) -> Evide
     )
 
 
+def _says_locked_out(view: RoundView, switch: ElementId, *, max_age_s: float) -> bool:
+    return view.snapshot.good(PointKey(kind=PointKind.LOCKOUT, element=switch), max_age_s=max_age_s) == 1.0
+
+
 def is_protective(wiring: Wiring, switch: ElementId) -> bool:
     """True for what trips by itself."""
     gear = wiring.gear[switch]
@@ -75,12 +79,17 @@ def may_still_reclose(view: RoundView, wiring: Wiring, *, switch: ElementId, tim
 
     Without reclosing shots a trip is final. Otherwise the lockout flag says so or, failing that, a trip record older
     than the timer.
+
+    A device that is closed is not locked out. While one says so, no lockout flag is believed: a station that sends all
+    flags set would else let FLISR switch between two shots.
     """
     gear = wiring.gear[switch]
     open_off_normal = not view.grid.closed[switch] and gear.normally_closed
     if not is_protective(wiring, switch) or not open_off_normal or gear.reclose_shots == 0:
         return False
-    if view.snapshot.good(PointKey(kind=PointKind.LOCKOUT, element=switch), max_age_s=max_age_s) == 1.0:
+    flags = {s for s in wiring.gear if _says_locked_out(view, s, max_age_s=max_age_s)}
+    impossible = any(view.grid.closed[s] and s not in view.outstanding for s in flags)
+    if switch in flags and not impossible:
         return False
     if opened_by_command(view, switch):
         return False

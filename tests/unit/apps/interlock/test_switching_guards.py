@@ -108,6 +108,22 @@ def test_sw2_waits_for_lockout_and_takes_the_timer_or_a_commanded_opening_for_it
     assert "SW2" not in refused(ask(plant.view(), "1", closed=False))
 
 
+def test_sw2_believes_no_lockout_flag_while_a_closed_device_says_that_it_is_locked_out() -> None:
+    """All flags set by a broken station: R is between two shots, and its own flag says nothing."""
+    links = tuple(
+        replace(k, reclose_shots=2) if k.name == "r" else replace(k, kind=SwitchKind.RECLOSER) if k.name == "3" else k
+        for k in line_of_four().links
+    )
+    plant = faulted("b", replace(line_of_four(), links=links))
+    assert "SW2" not in refused(ask(plant.view(), "1", closed=False))
+    plant.locked_out.add(switch("3"))
+    assert "SW2" in refused(ask(plant.view(), "1", closed=False))
+    # The timer still tells.
+    view = plant.view()
+    trip = ProtectionEvent(element=switch("r"), time=view.now - timedelta(seconds=61.0), text="trip")
+    assert "SW2" not in refused(ask(replace(view, snapshot=replace(view.snapshot, events=(trip,))), "1", closed=False))
+
+
 @pytest.mark.parametrize(
     ("tagged", "kind", "device", "closed", "held"),
     [
