@@ -112,6 +112,11 @@ class VirtualClock:
         self._wake_at = self._now
         self._wake: asyncio.Future[None] | None = None
 
+    @property
+    def started(self) -> bool:
+        """False before the first grant."""
+        return self._started
+
     def now(self) -> datetime:
         """The time granted so far, or that of the wake-up being run."""
         return self._now
@@ -138,12 +143,19 @@ class VirtualClock:
 
     async def advance_to(self, moment: datetime) -> None:
         """Grants time up to `moment` and returns when everything due has been done. The first grant sets the time to
-        just before `moment`, so that only what is due at `moment` itself is done."""
+        just before `moment`, so that only what is due at `moment` itself is done. A grant that is cancelled ends where
+        it has come to: the rest of its time is granted no more."""
         if not self._started:
             self._started = True
             self._now = moment - timedelta(microseconds=1)
         self._horizon = max(self._horizon, moment)
         self._begun.set()
+        try:
+            await self._run_up_to(moment)
+        finally:
+            self._horizon = self._now
+
+    async def _run_up_to(self, moment: datetime) -> None:
         while True:
             await self._asleep.wait()
             if self._wake is None or self._wake_at > moment:

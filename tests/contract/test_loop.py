@@ -1,6 +1,7 @@
 """The client against the service over a real gRPC server: one loop from telemetry to outcome, and its failures."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,16 @@ async def test_time_never_goes_back(tmp_path: Path) -> None:
         assert (await clock.advance_to(at(15))).rounds == 2
         with pytest.raises(InputError, match="time never goes back"):
             await clock.advance_to(at(14))
+
+
+async def test_a_grant_is_a_day_at_most(tmp_path: Path) -> None:
+    async with running(tmp_path) as loop, SimulationClock(loop.endpoint) as clock:
+        with pytest.raises(InputError, match="too far ahead: at most 2200"):
+            await clock.advance_to(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+        await clock.advance_to(at(0))
+        with pytest.raises(InputError, match="24 h after the last grant"):
+            await clock.advance_to(at(24 * 3600 + 1))
+        assert (await clock.advance_to(at(2))).rounds == 1
 
 
 async def test_operators_hear_every_problem(tmp_path: Path) -> None:

@@ -78,6 +78,31 @@ async def test_an_event_changes_no_tick_of_virtual_time() -> None:
         assert len(grants.ticks) == 1
 
 
+async def test_a_grant_whose_caller_gave_up_keeps_no_horizon() -> None:
+    async with Grants() as grants:
+        await grants.clock.advance_to(at(0))
+        in_round, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(tick: Tick) -> None:
+            grants.ticks.append(tick)
+            in_round.set()
+            await go_on.wait()
+
+        grants.task.cancel()
+        await asyncio.gather(grants.task, return_exceptions=True)
+        grants.task = asyncio.create_task(grants.scheduler.run(slow))
+        await asyncio.sleep(0)
+        abandoned = asyncio.create_task(grants.clock.advance_to(at(3600)))
+        await in_round.wait()
+        abandoned.cancel()
+        await asyncio.gather(abandoned, return_exceptions=True)
+        assert grants.clock.horizon() == at(2)
+        go_on.set()
+        await grants.clock.advance_to(at(4))
+        assert [tick.time for tick in grants.ticks] == [at(0), at(2), at(4)]
+        assert (grants.clock.now(), grants.clock.horizon()) == (at(4), at(4))
+
+
 class HandClock:
     """A wall clock moved by hand: a sleeper wakes when the hand has passed its time."""
 
