@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from adms.core.commands import Outcome
 from adms.core.errors import InputError, Problem
 from adms.core.ids import ControllerId, ElementId
@@ -20,6 +22,10 @@ from adms.ports.records import (
 from adms.runtime.journal import Draft
 from adms.runtime.text_bounds import ID_MAX, too_long
 
+log = structlog.get_logger()
+
+SEEN_NOTED_S = 60.0
+"""A controller that has seen a later epoch is noted in the journal at most once in this time."""
 OUTCOMES_WAITING_MAX = 10_000
 """Outcomes that one controller may have waiting for a cut; more are refused."""
 
@@ -77,6 +83,9 @@ class DeviceRegister:
         self._waiting: list[ControllerOutcomes] = []
         self._changed: set[ControllerId] = set()
         self._attached: set[ElementId] = set()
+        self._seen_later: dict[ControllerId, int] = {}
+        """Highest epoch above ours that a controller's devices have seen since the last cut."""
+        self._seen_noted: dict[ControllerId, datetime] = {}
         self._recorded: dict[ControllerId, tuple[bool, tuple[ElementId, ...]]] = {}
 
     @property
@@ -99,6 +108,8 @@ class DeviceRegister:
         taken: set[ElementId] = set()
         for registration in devices:
             found = self._problem(registration)
+            if found is not None and found[0] == "seen_epoch":
+                self._seen_later[controller] = max(registration.seen_epoch, self._seen_later.get(controller, 0))
             if found is None and registration.device in taken:
                 found = ("device_id", registration.device, "registered twice")
             if found is None:
@@ -177,6 +188,7 @@ class DeviceRegister:
                 body = {"attached": known.connected, "devices": list(known.devices)}
                 drafts.append(Draft(time=now, kind=EntryKind.DEVICE, actor=controller, body=body))
         self._changed.clear()
+        drafts.extend(self._later_epochs(now))
         attached = frozenset(self._attached)
         self._attached.clear()
         return DeviceCut(
@@ -190,6 +202,19 @@ class DeviceRegister:
             attached=attached,
             drafts=tuple(drafts),
         )
+
+    def _later_epochs(self, now: datetime) -> list[Draft]:
+        """What is due to be noted of controllers that have heard of a later epoch than ours."""
+        drafts = []
+        for controller, seen in sorted(self._seen_later.items()):
+            noted = self._seen_noted.get(controller)
+            if noted is None or (now - noted).total_seconds() >= SEEN_NOTED_S:
+                self._seen_noted[controller] = now
+                body = {"seen_epoch": seen, "epoch": self._epoch}
+                drafts.append(Draft(time=now, kind=EntryKind.DEVICE, actor=controller, body=body))
+                log.warning("a device obeyed a later service", controller=controller, **body)
+        self._seen_later.clear()
+        return drafts
 
     def _release(self, controller: ControllerId) -> None:
         for device in [device for device, holder in self._holder.items() if holder == controller]:
@@ -205,9 +230,12 @@ class DeviceRegister:
             return "device_class", registration.device_class.value, f"the model says {expected.value}"
         holder = self._holder.get(device)
         if holder is not None:
-            return "device_id", device, f"held by controller {holder}"
+            return "device_id", device, f"held by controller {holder}; register again once that has gone"
         if registration.seen_epoch > self._epoch:
-            message = f"the device obeyed a later service than this one, which has epoch {self._epoch}"
+            message = (
+                f"the device obeyed a later service than this one, which has epoch {self._epoch}; if the journal was lost"
+                " and no other service leads, set [service] epoch_floor above the highest epoch seen and start again"
+            )
             return "seen_epoch", str(registration.seen_epoch), message
         if expected is DeviceClass.DER:
             return _der_problem(registration)

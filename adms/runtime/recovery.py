@@ -42,6 +42,8 @@ class Recovered:
 
     epoch: int = 0
     """Highest epoch that ever started; the next process takes the one after."""
+    simulation: bool | None = None
+    """Whether the journal is one of simulations; None where it does not say."""
     used: dict[TelemetrySourceId, UsedFrames] = field(default_factory=dict)
     gate: GateState = field(default_factory=GateState)
     desk: DeskState = field(default_factory=DeskState)
@@ -52,6 +54,7 @@ class Recovery:
 
     def __init__(self) -> None:
         self._epoch = 0
+        self._simulation: bool | None = None
         self._used: dict[TelemetrySourceId, UsedFrames] = {}
         self._outstanding: dict[ElementId, Outstanding] = {}
         self._history: dict[ElementId, tuple[Operation, ...]] = {}
@@ -75,7 +78,10 @@ class Recovery:
     def _fold(self, entry: JournalEntry) -> None:
         match entry.kind:
             case EntryKind.START:
-                self._epoch = max(self._epoch, int(json.loads(entry.body)["epoch"]))
+                body = json.loads(entry.body)
+                self._epoch = max(self._epoch, int(body["epoch"]))
+                if self._simulation is None and "simulation" in body:
+                    self._simulation = bool(body["simulation"])
             case EntryKind.CUT:
                 for source, (instance_epoch, sequence) in json.loads(entry.body)["used"].items():
                     account = UsedFrames(instance_epoch=instance_epoch, sequence=sequence)
@@ -97,6 +103,7 @@ class Recovery:
             return Recovered()
         return Recovered(
             epoch=self._epoch,
+            simulation=self._simulation,
             used=dict(self._used),
             gate=GateState(outstanding=dict(self._outstanding), history=dict(self._history), issued=dict(self._issued)),
             desk=replace(self._desk, approved=frozenset(), aborted=frozenset()),

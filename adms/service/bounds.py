@@ -28,6 +28,8 @@ _PROBABILITY = Bounds(most=1.0, positive=True)
 
 BOUNDS: Mapping[tuple[str, str], Bounds] = {
     ("service", "arrival_timeout_s"): _POSITIVE,
+    # Epochs are 64 bits on the wire; each start takes one more.
+    ("service", "epoch_floor"): Bounds(most=2.0**62),
     ("round", "period_s"): _POSITIVE,
     ("round", "good_rounds_before_control"): _COUNT,
     ("round", "telemetry_max_age_s"): _POSITIVE,

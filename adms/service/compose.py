@@ -14,7 +14,7 @@ from adms.adapters.grpc_api.operations_servicer import OperationsServicer
 from adms.adapters.grpc_api.server import GrpcServer, Servicers
 from adms.adapters.grpc_api.simulation_servicer import SimulationClockServicer
 from adms.adapters.grpc_api.telemetry_servicer import TelemetryServicer
-from adms.core.errors import AdapterError
+from adms.core.errors import AdapterError, InputError, Problem
 from adms.core.ids import ModelVersion
 from adms.core.journal import EntryKind
 from adms.grid.arrays import NetworkArrays
@@ -55,6 +55,8 @@ class Settings:
     arrival_timeout_s: float
     image: ImagePolicy
     gate: GatePolicy
+    epoch_floor: int = 0
+    """The lowest epoch to take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +86,12 @@ def compose(
     metrics: Metrics,
     executor: Executor,
 ) -> Service:
-    """One service on an opened journal, which `recovery` has read. Takes the next epoch and journals the start."""
+    """One service on an opened journal, which `recovery` has read. Takes the next epoch and journals the start. Raises
+    InputError where the journal is one of simulations and time is not granted, or the other way round (X5)."""
     model, version = arrays.model, arrays.version
     before = _read_back(journal, recovery)
-    epoch = before.epoch + 1
+    _check_kind(journal, before, virtual=clock.virtual)
+    epoch = max(before.epoch + 1, settings.epoch_floor)
     modes = ModeKeeper(good_rounds_before_control=settings.good_rounds_before_control)
     _record_start(journal, epoch=epoch, version=version, clock=clock, modes=modes)
     arrivals = Signal()
@@ -199,6 +203,16 @@ def _read_back(journal: Journal, recovery: Recovery) -> Recovered:
     if recovery.problem:
         journal.lock(f"{journal.path}: {recovery.problem}")
     return recovery.result()
+
+
+def _check_kind(journal: Journal, before: Recovered, *, virtual: bool) -> None:
+    if before.simulation is None or before.simulation is virtual:
+        return
+    held = "a simulation" if before.simulation else "a live service"
+    message = f"the journal is of {held}: set simulation = {str(before.simulation).lower()}, or use another folder (X5)"
+    raise InputError(
+        [Problem(element="[service]", field="state_folder", value=str(journal.path.parent), message=message)]
+    )
 
 
 def _record_start(journal: Journal, *, epoch: int, version: ModelVersion, clock: Clock, modes: ModeKeeper) -> None:

@@ -44,6 +44,8 @@ class ServiceTable:
     """True: time is granted over gRPC. False: the machine's clock."""
     redis_url: str | None = None
     """None: embedded Valkey."""
+    epoch_floor: int = 0
+    """The lowest epoch to take: above the highest that devices have seen, after a journal was lost."""
     arrival_timeout_s: float = 20.0
     """How long a grant of time waits for frames that it expects, real time."""
 

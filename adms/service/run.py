@@ -147,6 +147,7 @@ def _settings(configuration: Configuration) -> Settings:
             events_keep_s=cycle.events_keep_s,
         ),
         gate=configuration.gate,
+        epoch_floor=configuration.service.epoch_floor,
     )
 
 

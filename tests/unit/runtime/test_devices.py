@@ -156,3 +156,14 @@ def test_names_of_controllers_are_bounded() -> None:
     with pytest.raises(InputError) as caught:
         register().attach(ControllerId("c" * 201), instance="", devices=())
     assert [problem.field for problem in caught.value.problems] == ["controller_id", "instance_id"]
+
+
+def test_a_later_epoch_is_noted_once_a_minute_and_the_way_out_is_named() -> None:
+    desk = register(epoch=3)
+    ahead = DeviceRegistration(device=SWITCH, device_class=DeviceClass.SWITCH, seen_epoch=9)
+    noted: list[object] = []
+    for seconds in range(0, 120, 2):
+        attached = desk.attach(A, instance="1", devices=(ahead,))
+        noted.extend(draft.body for draft in desk.cut(at(seconds)).drafts if "seen_epoch" in draft.body)
+    assert noted == [{"seen_epoch": 9, "epoch": 3}] * 2
+    assert "set [service] epoch_floor above the highest epoch seen" in attached.problems[0].message

@@ -73,6 +73,28 @@ def test_a_killed_service_starts_again_with_the_next_epoch(config: Path) -> None
     assert (found.intact, found.entries) == (True, 2)
 
 
+def test_a_journal_of_simulations_is_not_one_of_a_live_service(config: Path) -> None:
+    with process(config) as running:
+        ready(running)
+    config.write_text(config.read_text().replace("simulation = true", "simulation = false"))
+    with process(config) as running:
+        _, error = running.communicate(timeout=20)
+    assert running.returncode == 2
+    assert "the journal is of a simulation" in error
+    assert "Traceback" not in error
+
+
+def test_after_a_lost_journal_the_epoch_starts_above_a_floor(config: Path) -> None:
+    config.write_text(config.read_text().replace("[round]", "epoch_floor = 42\n[round]", 1))
+    epochs = []
+    for _ in range(2):
+        with process(config) as running:
+            epochs.append(ready(running)["epoch"])
+            running.kill()
+            running.wait(timeout=10)
+    assert epochs == [42, 43]
+
+
 def test_a_journal_that_cannot_be_opened_is_said(config: Path) -> None:
     (config.parent / "state" / "journal.sqlite").mkdir(parents=True)
     with process(config) as running:
