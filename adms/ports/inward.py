@@ -49,6 +49,10 @@ class TelemetryIntake(Protocol):
         frame, a gap in the sequence, a superseded instance and more waiting frames than a source may have."""
         ...
 
+    def goodbye(self, source: TelemetrySourceId, *, instance_epoch: int) -> None:
+        """The stream of this instance is gone. Does nothing where another instance took over."""
+        ...
+
 
 class ControlDesk(Protocol):
     """Takes in what device controllers say."""
@@ -125,5 +129,5 @@ class SimulationClock(Protocol):
 
     async def advance_to(self, time: datetime, *, expected: Expected) -> Advanced | NotArrived:
         """Waits (bounded) for what is expected, then does everything due up to and including `time`. Raises
-        InputError for a time that lies in the past."""
+        InputError for a time that lies in the past or too far ahead."""
         ...

@@ -81,6 +81,8 @@ class _Source:
     used: int = 0
     points: tuple[PointKey | None, ...] = ()
     waiting: list[_Waiting] = field(default_factory=list)
+    gone_since: datetime | None = None
+    """The cut that first found its stream ended; None while it is connected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,8 @@ class TelemetryImage:
         self._table_changed = False
         self._events: list[ProtectionEvent] = []
         self._connected: set[TelemetrySourceId] = set()
+        self._streams_ended: set[TelemetrySourceId] = set()
+        self._last_cut: datetime | None = None
 
     @property
     def source_count(self) -> int:
@@ -138,6 +142,8 @@ class TelemetryImage:
         if instance_epoch > known.instance_epoch:
             known.instance_epoch, known.received, known.used = instance_epoch, 0, 0
         self._connected.add(source)
+        self._streams_ended.discard(source)
+        known.gone_since = None
         return Welcomed(used_sequence=known.used, model_version=self._version)
 
     def declare(
@@ -162,6 +168,8 @@ class TelemetryImage:
             self._newest.pop(key, None)
         for point in points:
             if not isinstance(point, Problem) and point.key in mine:
+                if self._owner.get(point.key, source) != source:
+                    self._values.pop(point.key, None)
                 self._owner[point.key] = source
                 self._sigma[point.key] = np.nan if point.sigma is None else point.sigma
         known.points = tuple(taken)
@@ -187,6 +195,12 @@ class TelemetryImage:
         self._notice_events(known.points, frame)
         self._on_arrival()
 
+    def goodbye(self, source: TelemetrySourceId, *, instance_epoch: int) -> None:
+        """The stream of this instance is gone. Does nothing where another instance took over."""
+        known = self._sources.get(source)
+        if known is not None and known.instance_epoch == instance_epoch:
+            self._streams_ended.add(source)
+
     def received(self, source: TelemetrySourceId) -> int:
         """Highest frame received of the source's present instance."""
         known = self._sources.get(source)
@@ -198,6 +212,10 @@ class TelemetryImage:
 
     def cut(self, now: datetime, *, horizon: datetime, snapshot_id: SnapshotId) -> Cut:
         """Freezes everything known at `now`; a pure function of what was received and of the times given."""
+        for ended in self._streams_ended:
+            self._sources[ended].gone_since = now
+        self._streams_ended.clear()
+        self._last_cut = now
         used: dict[TelemetrySourceId, UsedFrames] = {}
         frames: dict[TelemetrySourceId, tuple[FrameSpan, ...]] = {}
         skew = timedelta(seconds=self._policy.clock_skew_max_s)
@@ -232,11 +250,18 @@ class TelemetryImage:
         holder = self._owner.get(key)
         if key in mine:
             message = "declared twice"
-        elif holder not in (None, source):
+        elif holder not in (None, source) and not self._abandoned(holder):
             message = f"already reported by source {holder}"
         else:
             return None
         return Problem(element=key.element, field="kind", value=key.kind.value, message=message)
+
+    def _abandoned(self, source: TelemetrySourceId | None) -> bool:
+        """True for a source that has been gone for so long that all it told is stale: others may report its points."""
+        known = None if source is None else self._sources.get(source)
+        if known is None or known.gone_since is None or self._last_cut is None:
+            return False
+        return (self._last_cut - known.gone_since).total_seconds() > self._policy.max_age_s
 
     def _notice_events(self, points: tuple[PointKey | None, ...], frame: TelemetryFrame) -> None:
         event = False

@@ -4,6 +4,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
 import grpc.aio
 
@@ -20,13 +21,20 @@ from adms.wire.telemetry.v1 import telemetry_pb2_grpc
 Box = Outbox[pb.ReportResponse]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Stream:
+    box: Box
+    epoch: int
+    """Instance of the source."""
+
+
 class TelemetryServicer(telemetry_pb2_grpc.TelemetryServiceServicer):
     """Serves sources, and is the runtime's `AcknowledgementSink`."""
 
     def __init__(self, *, queue_depth: int) -> None:
         self._depth = queue_depth
         self._intake: TelemetryIntake | None = None
-        self._streams: dict[TelemetrySourceId, Box] = {}
+        self._streams: dict[TelemetrySourceId, _Stream] = {}
 
     def bind(self, intake: TelemetryIntake) -> None:
         """Connects the runtime; called once, before serving."""
@@ -35,9 +43,9 @@ class TelemetryServicer(telemetry_pb2_grpc.TelemetryServiceServicer):
     def acknowledge(self, used: Mapping[TelemetrySourceId, int]) -> None:
         """Tells each connected source how far its frames are accounted for."""
         for source, sequence in used.items():
-            box = self._streams.get(source)
-            if box is not None:
-                box.put(pb.ReportResponse(acknowledgement=pb.Acknowledgement(used_sequence=sequence)))
+            stream = self._streams.get(source)
+            if stream is not None:
+                stream.box.put(pb.ReportResponse(acknowledgement=pb.Acknowledgement(used_sequence=sequence)))
 
     async def Report(
         self, request_iterator: AsyncIterator[pb.ReportRequest], context: Context
@@ -51,8 +59,7 @@ class TelemetryServicer(telemetry_pb2_grpc.TelemetryServiceServicer):
                     yield response
             finally:
                 reading.cancel()
-                for source in [source for source, other in self._streams.items() if other is box]:
-                    del self._streams[source]
+                self._gone(box)
         if box.overflowed:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "acknowledgements are not read")
 
@@ -84,12 +91,19 @@ class TelemetryServicer(telemetry_pb2_grpc.TelemetryServiceServicer):
         else:
             box.close()
 
+    def _gone(self, box: Box) -> None:
+        """The stream ended; another of the same source may have taken its place."""
+        for source, stream in [(key, one) for key, one in self._streams.items() if one.box is box]:
+            del self._streams[source]
+            assert self._intake is not None
+            self._intake.goodbye(source, instance_epoch=stream.epoch)
+
     def _welcome(self, source: TelemetrySourceId, *, intake: TelemetryIntake, epoch: int, box: Box) -> None:
         welcomed = intake.hello(source, instance_epoch=epoch)
         before = self._streams.get(source)
-        if before is not None and before is not box:
-            before.close()
-        self._streams[source] = box
+        if before is not None and before.box is not box:
+            before.box.close()
+        self._streams[source] = _Stream(box=box, epoch=epoch)
         welcome = pb.Welcome(used_sequence=welcomed.used_sequence, model_version=welcomed.model_version)
         box.put(pb.ReportResponse(welcome=welcome))
 

@@ -321,3 +321,32 @@ def test_events_of_a_chattering_switch_are_bounded_and_the_newest_stay() -> None
 def test_names_of_sources_are_bounded() -> None:
     with pytest.raises(InputError, match="201 characters; at most 200"):
         make().hello(TelemetrySourceId("s" * 201), instance_epoch=1)
+
+
+def test_points_of_a_source_that_has_gone_are_taken_over_once_they_are_stale() -> None:
+    image = started()
+    image.receive(A, instance_epoch=1, frame=frame(1, time=at(0)))
+    cut(image, 0.0)
+    image.goodbye(A, instance_epoch=1)
+    cut(image, 2.0)
+    image.hello(B, instance_epoch=1)
+    # MAX_AGE_S is 10: at 12 s the source has been gone for exactly that.
+    for seconds, accepted in ((2.0, 0), (12.0, 0), (14.0, len(POINTS))):
+        cut(image, seconds)
+        assert image.declare(B, instance_epoch=1, points=POINTS).accepted == accepted
+    assert value(cut(image, 16.0).snapshot)[1] is Quality.MISSING
+    image.receive(B, instance_epoch=1, frame=frame(1, time=at(16)))
+    assert value(cut(image, 16.0).snapshot) == (2400.0, Quality.GOOD)
+    # The first one comes back: its points are another's now, and what it sends of them is not used.
+    image.hello(A, instance_epoch=1)
+    assert image.declare(A, instance_epoch=1, points=POINTS).accepted == 0
+
+
+def test_points_of_a_source_that_came_back_are_its_own() -> None:
+    image = started()
+    image.goodbye(A, instance_epoch=1)
+    cut(image, 0.0)
+    image.hello(A, instance_epoch=1)
+    cut(image, 100.0)
+    image.hello(B, instance_epoch=1)
+    assert image.declare(B, instance_epoch=1, points=POINTS).accepted == 0
