@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-
 from adms.core.commands import Outcome
 from adms.core.errors import InputError, Problem
 from adms.core.ids import ControllerId, ElementId
@@ -21,8 +19,6 @@ from adms.ports.records import (
 )
 from adms.runtime.journal import Draft
 from adms.runtime.text_bounds import ID_MAX, too_long
-
-log = structlog.get_logger()
 
 SEEN_NOTED_S = 60.0
 """A controller that has seen a later epoch is noted in the journal at most once in this time."""
@@ -212,7 +208,6 @@ class DeviceRegister:
                 self._seen_noted[controller] = now
                 body = {"seen_epoch": seen, "epoch": self._epoch}
                 drafts.append(Draft(time=now, kind=EntryKind.DEVICE, actor=controller, body=body))
-                log.warning("a device obeyed a later service", controller=controller, **body)
         self._seen_later.clear()
         return drafts
 
@@ -233,8 +228,9 @@ class DeviceRegister:
             return "device_id", device, f"held by controller {holder}; register again once that has gone"
         if registration.seen_epoch > self._epoch:
             message = (
-                f"the device obeyed a later service than this one, which has epoch {self._epoch}; if the journal was lost"
-                " and no other service leads, set [service] epoch_floor above the highest epoch seen and start again"
+                f"the device obeyed a later service than this one, which has epoch {self._epoch}; if the journal was"
+                " lost and no other service leads, set [service] epoch_floor above the highest epoch seen and start"
+                " again"
             )
             return "seen_epoch", str(registration.seen_epoch), message
         if expected is DeviceClass.DER:
