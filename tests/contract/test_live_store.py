@@ -1,12 +1,16 @@
 """Losing the live store loses nothing: no method raises, and the reason is told."""
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import redis.asyncio as redis
+from redis.exceptions import RedisError
 
 from adms.adapters.embedded_valkey import EmbeddedValkey
 from adms.adapters.live_store import NoLiveStore, RedisLiveStore
@@ -74,6 +78,25 @@ async def test_a_store_that_comes_back_is_used_again(tmp_path: Path) -> None:
         assert store.problem() == ""
     await store.close()
     server.stop()
+
+
+async def test_a_server_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path)
+    server.start()
+    try:
+        async with redis.Redis.from_url(server.url, protocol=3) as client:
+            before = (await client.info("server"))["process_id"]
+        os.kill(before, signal.SIGKILL)
+        async with asyncio.timeout(20.0):
+            after = before
+            while after == before:
+                await asyncio.sleep(0.05)
+                with contextlib.suppress(RedisError, OSError):
+                    async with redis.Redis.from_url(server.url, protocol=3) as client:
+                        after = (await client.info("server"))["process_id"]
+    finally:
+        server.stop()
+    assert after != before
 
 
 async def test_the_stand_in_keeps_nothing_and_says_why() -> None:
