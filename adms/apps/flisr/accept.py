@@ -12,6 +12,7 @@ from adms.apps.flisr.cure import cure_voltages
 from adms.apps.flisr.options import Feed, Option
 from adms.apps.flisr.outage import Outage
 from adms.apps.flisr.policy import FlisrPolicy
+from adms.apps.flisr.reserve import NO_LIMIT, Reserve, reserve_of
 from adms.apps.interlock.guard import Verdict
 from adms.apps.interlock.proof import PROOFS, Limits, at_pick_up, island_of, state_violations
 from adms.apps.interlock.registry import check
@@ -31,8 +32,10 @@ class Accepted:
 
     v_min_pu: float
     """Lowest voltage of the island, in the state that stays."""
-    cure: tuple[tuple[ElementId, int], ...] = ()
+    cure: tuple[tuple[ElementId, int], ...]
     """Taps and capacitors with which Volt/VAR brings it inside the normal limits, and their positions."""
+    reserve: Reserve
+    """What is left of its limits in the state that stays, with more load."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +75,15 @@ class Judge:
         """An option is accepted when each live island can take what it is given."""
         v_min_pu = np.inf
         cure: list[tuple[ElementId, int]] = []
+        reserve = NO_LIMIT
         for feeds in self._by_island(option):
             verdict = self._island(option, feeds=feeds)
             if isinstance(verdict, Rejected):
                 return verdict
             v_min_pu = min(v_min_pu, verdict.v_min_pu)
             cure += verdict.cure
-        return Accepted(v_min_pu=float(v_min_pu), cure=tuple(cure))
+            reserve = min(reserve, verdict.reserve, key=lambda one: one.margin_pu)
+        return Accepted(v_min_pu=float(v_min_pu), cure=tuple(cure), reserve=reserve)
 
     def opens(self, option: Option) -> tuple[ElementId, ...]:
         """Isolation and extra openings that an option needs: none between two parts that both stay dead, except
@@ -145,7 +150,7 @@ class Judge:
             too_much = self._more_than_the_source(feeds[0].at, restored=restored)
             if too_much is None and self.power_flows >= self.policy.power_flows_max:
                 return Rejected(reason=f"not judged: {self.power_flows} power flows are spent")
-            self._known[key] = too_much or self._judge_island(option, closes=closes)
+            self._known[key] = too_much or self._judge_island(option, closes=closes, restored=restored)
         return self._known[key]
 
     def _more_than_the_source(self, at: SectionId, *, restored: frozenset[SectionId]) -> Rejected | None:
@@ -169,7 +174,9 @@ class Judge:
                 drawn[self.wiring.section_of_bus[arrays.nodes[injector.fr].bus]] -= float(s_va.real)
         return drawn
 
-    def _judge_island(self, option: Option, *, closes: list[ElementId]) -> Accepted | Rejected:
+    def _judge_island(
+        self, option: Option, *, closes: list[ElementId], restored: frozenset[SectionId]
+    ) -> Accepted | Rejected:
         start = self.view.grid
         for device in self.opens(option):
             start = start.with_switch(device, closed=False)
@@ -187,7 +194,7 @@ class Judge:
             refusal = self._guards(state, device, closed=True).refusal()
             if refusal is not None:
                 return Rejected(reason=f"{refusal.guard}: {refusal.reason}")
-        return self._in_the_end(states[-1], device=closes[-1])
+        return self._in_the_end(states[-1], device=closes[-1], restored=restored)
 
     def _solve(self, grid: GridState, *, s_nominal_va: ComplexArray) -> PowerFlow | Rejected:
         self.power_flows += 1
@@ -206,7 +213,7 @@ class Judge:
             return None
         return Rejected(reason=f"{violations[0].guard}: after closing {device}, {violations[0].reason}")
 
-    def _in_the_end(self, grid: GridState, *, device: ElementId) -> Accepted | Rejected:
+    def _in_the_end(self, grid: GridState, *, device: ElementId, restored: frozenset[SectionId]) -> Accepted | Rejected:
         """The state that stays, at its normal limits, after what Volt/VAR can do for its voltages."""
 
         def solve(state: GridState) -> PowerFlow | None:
@@ -236,5 +243,20 @@ class Judge:
                 return rejected
             if self._outside(cured[0], flow=after, device=device, normal=True) is not None:
                 return rejected
-            flow, moves = after, cured[1]
-        return Accepted(v_min_pu=float(flow.v_magnitude_pu[nodes & flow.energised].min()), cure=moves)
+            grid, flow, moves = cured[0], after, cured[1]
+
+        def solve_at(s_nominal_va: ComplexArray) -> PowerFlow | None:
+            found = self._solve(grid, s_nominal_va=s_nominal_va)
+            return None if isinstance(found, Rejected) else found
+
+        reserve = reserve_of(
+            self.view.arrays,
+            wiring=self.wiring,
+            restored=restored,
+            expected=self.expected,
+            load_reserve_frac=self.policy.load_reserve_frac,
+            nodes=nodes,
+            solve=solve_at,
+        )
+        v_min_pu = float(flow.v_magnitude_pu[nodes & flow.energised].min())
+        return Accepted(v_min_pu=v_min_pu, cure=moves, reserve=reserve)

@@ -4,18 +4,20 @@ from hashlib import sha256
 
 import numpy as np
 
-from adms.apps.flisr.accept import Accepted, Judge, Rejected
+from adms.apps.flisr.accept import Accepted, Judge
+from adms.apps.flisr.firm import Candidate, candidate_of, firmest
 from adms.apps.flisr.loads import expected_state
 from adms.apps.flisr.options import NOTHING, Option, search
 from adms.apps.flisr.outage import Outage, read_outage
 from adms.apps.flisr.policy import FlisrPolicy
+from adms.apps.flisr.reserve import Reserve
 from adms.apps.flisr.state import FlisrState
 from adms.apps.interlock.wiring import Wiring, wiring_of
 from adms.apps.interlock.zone import SuspectedZone
 from adms.apps.view import RoundView
 from adms.core.commands import App
 from adms.core.ids import PlanId
-from adms.core.plans import NoPlan, Plan, PlanStep, RejectedAlternative
+from adms.core.plans import NoPlan, Plan, RejectedAlternative
 
 
 def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy: FlisrPolicy) -> Plan | NoPlan:
@@ -23,7 +25,8 @@ def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy
 
     Options are tried best first (critical customers, load, customers, fewest operations); the first that all guards
     permit at every step, and that the power flow accepts after every close (emergency limits, cold-load pickup) and
-    in the end (normal limits), is the plan. The search is limited in options and power flows, never in time.
+    in the end (normal limits), is the plan, unless one that restores the same is firm and it is not (see `firm`). The
+    search is limited in options and power flows, never in time.
 
     Args:
         view: the round.
@@ -55,7 +58,12 @@ def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy
     if chosen is None:
         reasons = [alternative.reason for alternative in (*rejected[:1], *unusable)] or ["no switch leads to a source"]
         return NoPlan(app=App.FLISR, reason=f"nothing can be restored: {'; '.join(reasons)}")
-    option, verdict, steps = chosen
+    chosen, passed_over = firmest(wiring, judge=judge, locked_out=zone.locked_out, first=chosen)
+    option, verdict, steps = chosen.option, chosen.verdict, chosen.steps
+    less_firm = tuple(
+        _passed_over(shorter, reserve=reserve, policy=policy)
+        for shorter, reserve in passed_over[: policy.rejected_listed_max]
+    )
     left = outage.healthy - option.restored
     return Plan(
         plan_id=plan_id,
@@ -71,29 +79,28 @@ def make_plan(view: RoundView, *, zone: SuspectedZone, state: FlisrState, policy
             *_totals(wiring, "unrestored", left),
             *_totals(wiring, "isolated", zone.sections),
             ("lowest_voltage_pu", verdict.v_min_pu),
+            ("load_reserve_frac", policy.load_reserve_frac),
+            ("reserve_margin_pu", verdict.reserve.margin_pu),
             ("cold_load_factor", expected.cold_load_factor),
             ("power_flows", float(judge.power_flows)),
             ("search_truncated", float(truncated)),
             ("voltvar_moves", float(len(verdict.cure))),
         ),
-        rejected=(*rejected, *unusable),
+        rejected=(*rejected, *less_firm, *unusable),
         binding_limit=_binding(left=bool(left), rejected=rejected, unusable=unusable),
     )
 
 
-_Chosen = tuple[Option, Accepted, tuple[PlanStep, ...]]
-
-
 def _best(
     wiring: Wiring, *, judge: Judge, zone: SuspectedZone
-) -> tuple[_Chosen | None, list[RejectedAlternative], bool]:
+) -> tuple[Candidate | None, list[RejectedAlternative], bool]:
     """The best option that is accepted, those rejected before it, and whether the search left any out.
 
     More extra openings never restore more than the best option without a limit to meet, so the search deepens only
     while something is left to gain.
     """
     policy = judge.policy
-    chosen: _Chosen | None = None
+    chosen: Candidate | None = None
     rejected: dict[str, RejectedAlternative] = {}
     truncated, best_possible = False, NOTHING.key[:3]
     for depth in range(policy.extra_opens_max + 1):
@@ -103,28 +110,26 @@ def _best(
             locked_out=zone.locked_out,
             extra_opens_max=depth,
             options_max=policy.options_max,
-            better_than=None if chosen is None else chosen[0].key,
+            better_than=None if chosen is None else chosen.option.key,
         )
         truncated |= options.truncated
         if depth == 0:
             # Without openings every part that a tie reaches can be restored, if no limit forbids it.
             best_possible = next(options.best_first()).key[:3]
         for tried, option in enumerate(options.best_first()):
-            if option.key >= (NOTHING.key if chosen is None else chosen[0].key):
+            if option.key >= (NOTHING.key if chosen is None else chosen.option.key):
                 break
             if tried >= policy.options_max:
                 truncated = True
                 break
-            verdict = judge.judge(option)
-            steps = judge.steps(option) if isinstance(verdict, Accepted) else verdict
-            if isinstance(verdict, Accepted) and not isinstance(steps, Rejected):
-                chosen = option, verdict, steps
+            candidate = candidate_of(judge, option)
+            if isinstance(candidate, Candidate):
+                chosen = candidate
                 break
-            assert isinstance(steps, Rejected)
             if len(rejected) < policy.rejected_listed_max:
                 summary = _summary(option)
-                rejected.setdefault(summary, RejectedAlternative(summary=summary, reason=steps.reason))
-        if chosen is not None and chosen[0].key[:3] == best_possible:
+                rejected.setdefault(summary, RejectedAlternative(summary=summary, reason=candidate.reason))
+        if chosen is not None and chosen.option.key[:3] == best_possible:
             break
     return chosen, list(rejected.values()), truncated
 
@@ -134,6 +139,12 @@ def _cure(verdict: Accepted) -> list[str]:
         return []
     moves = ", ".join(f"{device} to {position:+d}" for device, position in verdict.cure)
     return [f"inside the normal voltage limits once Volt/VAR has moved {moves}, for instance"]
+
+
+def _passed_over(option: Option, *, reserve: Reserve, policy: FlisrPolicy) -> RejectedAlternative:
+    more = f"with {policy.load_reserve_frac:.0%} more load in what it restores, {reserve.place}"
+    reason = f"less firm: {more} (margin {reserve.margin_pu:+.4f} pu)"
+    return RejectedAlternative(summary=_summary(option), reason=reason)
 
 
 def _plan_id(view: RoundView, zone: SuspectedZone) -> PlanId:

@@ -31,6 +31,11 @@ class FlisrPolicy:
     """Switching options in one search."""
     power_flows_max: int
     """Power flows in one search."""
+    load_reserve_frac: float
+    """A plan is firm where its end also holds the normal voltage limits and what the sources give with this much more
+    load in what it restores. Of plans that restore the same, a firm one comes first."""
+    firm_options_max: int
+    """Further accepted options in which a firm one is looked for."""
     cure_moves_max: int
     """Tap and capacitor steps with which Volt/VAR may be counted on to bring a restored part inside its normal
     voltage limits."""

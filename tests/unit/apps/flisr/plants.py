@@ -53,6 +53,8 @@ POLICY = FlisrPolicy(
     extra_opens_max=3,
     options_max=20000,
     power_flows_max=2000,
+    load_reserve_frac=0.25,
+    firm_options_max=40,
     cure_moves_max=20,
     rejected_listed_max=10,
 )
