@@ -23,6 +23,8 @@ RESTARTS_MAX = 10
 STEADY_S = 60.0
 """A server that ran this long starts a new row."""
 LOOK_S = 0.5
+MISSED_MAX = 3
+"""Looks in a row that find no answer before the server is taken for gone: a busy machine is slow."""
 LONGEST_WAIT_S = 30.0
 END_S = 10.0
 """The guardian may be waiting for a server that hangs."""
@@ -41,18 +43,19 @@ def _guard(folder: Path, socket: Path) -> int:
         return 1
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    restarts, looks = 0, 0
+    restarts, looks, missed = 0, 0, 0
     while not _told_to_end(LOOK_S):
         looks += 1
-        if server.is_running():
-            if looks * LOOK_S >= STEADY_S:
+        missed = 0 if server.is_running() else missed + 1
+        if missed < MISSED_MAX:
+            if missed == 0 and looks * LOOK_S >= STEADY_S:
                 restarts = 0
             continue
         if restarts >= RESTARTS_MAX:
             continue
         if _told_to_end(min(LOOK_S * 2.0**restarts, LONGEST_WAIT_S)):
             break
-        restarts, looks = restarts + 1, 0
+        restarts, looks, missed = restarts + 1, 0, 0
         with contextlib.suppress(Exception):
             # What is left of one that ended or hangs.
             server.stop()
