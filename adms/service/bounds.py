@@ -63,6 +63,7 @@ BOUNDS: Mapping[tuple[str, str], Bounds] = {
     ("flisr", "step_timeout_s"): _POSITIVE,
     ("flisr", "options_max"): _COUNT,
     ("flisr", "power_flows_max"): _COUNT,
+    ("flisr", "firm_options_max"): _COUNT,
     ("voltvar", "sigma_margin"): Bounds(most=6.0),
     ("voltvar", "violation_weight_w_per_pu"): _POSITIVE,
     ("voltvar", "fast_period_s"): _POSITIVE,

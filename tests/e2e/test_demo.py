@@ -1,6 +1,8 @@
 """The demo as people run it: service and bench as processes over real gRPC, with an embedded Valkey."""
 
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
+
+GUARDIAN_END_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +44,26 @@ def _demo(folder: Path, *options: str) -> DemoRun:
 
 
 def _still_running(folder: Path) -> list[str]:
-    """Command lines of processes that name the run's folder, or stand in it."""
+    """Command lines of processes that name the run's folder, or stand in it, and do not end by themselves: the guardian
+    of a killed service's Valkey is given time to end it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             inside = (process / "cwd").resolve().is_relative_to(folder)
+            if (str(folder) in line or inside) and not _ends(int(process.name)):
+                found.append(line)
         except OSError:
             continue
-        if str(folder) in line or inside:
-            found.append(line)
     return found
+
+
+def _ends(pid: int) -> bool:
+    handle = os.pidfd_open(pid)
+    try:
+        return bool(select.select([handle], [], [], GUARDIAN_END_S)[0])
+    finally:
+        os.close(handle)
 
 
 def _verified(file: Path) -> dict[str, Any]:

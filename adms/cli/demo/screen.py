@@ -8,7 +8,7 @@ from rich.text import Text
 from adms.cli.demo.scene import Scene, Voltage
 
 BAR_CELLS = 36
-GRADE_STYLE = {"solved": "green", "partial": "yellow", "failed": "red"}
+GRADE_STYLE = {"solved": "green", "partial": "yellow", "inconsistent": "red", "failed": "red"}
 
 
 def draw(scene: Scene) -> RenderableType:

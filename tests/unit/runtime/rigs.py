@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from adms.core.commands import Command, Outcome, OutcomeCode
-from adms.core.ids import ControllerId, TelemetrySourceId
+from adms.core.commands import Command, Outcome, OutcomeCode, Proposal
+from adms.core.ids import ControllerId, ElementId, TelemetrySourceId
 from adms.core.journal import EntryKind
 from adms.core.modes import Mode
 from adms.grid.state import normal_state
@@ -232,3 +232,23 @@ def every_device() -> tuple[DeviceRegistration, ...]:
     )
     switches = tuple(DeviceRegistration(device=s, device_class=DeviceClass.SWITCH) for s in (SWITCH, TIE))
     return (*switches, DeviceRegistration(device=BANK, device_class=DeviceClass.CAPACITOR), *ders)
+
+
+OPEN = (2400.0, 0.0, 0.0, 1.0)
+"""Values of POINTS with the switch open."""
+
+
+def asks(rig: Rig, *proposals: Proposal) -> None:
+    rig.script.proposals = lambda view: proposals
+
+
+def devices(commands: list[Command]) -> list[ElementId]:
+    return [command.device for command in commands]
+
+
+def ask(rig: Rig, act: OperatorAct) -> Request:
+    """An operator's act, with a request id of its own."""
+    name = f"{type(act).__name__}-{rig.epoch}-{len(rig.desk.state.requests)}"
+    request = Request(request_id=name, actor="op", reason="test", act=act)
+    rig.desk.request(request)
+    return request

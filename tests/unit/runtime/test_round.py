@@ -1,7 +1,6 @@
 """The round around scripted stages: what leaves, when, and what never does."""
 
 import asyncio
-import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,33 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from adms.apps.view import InterfaceLimit, RoundView, TagKind
-from adms.core.commands import App, Command, Outcome, OutcomeCode, Priority, Proposal, SwitchSetpoint
-from adms.core.errors import AdapterError, InputError, InvariantError
+from adms.apps.view import RoundView, TagKind
+from adms.core.commands import Outcome, OutcomeCode, Proposal, SwitchSetpoint
+from adms.core.errors import AdapterError, InvariantError
 from adms.core.estimate import Estimate, Grade, NotEstimated
-from adms.core.ids import CommandId, ElementId, PlanId
+from adms.core.ids import CommandId, PlanId
 from adms.core.journal import EntryKind
 from adms.core.modes import Mode
 from adms.core.telemetry import TelemetrySnapshot
 from adms.ports.records import (
     ControllerOutcomes,
     EmergencyStop,
-    OperatorAct,
     PlaceTag,
     RemoveTag,
-    Request,
-    SetInterfaceLimit,
     SetMode,
 )
 from adms.runtime.desk_state import tag_id_of
-from adms.runtime.image import UsedFrames
 from adms.runtime.journal import Draft, Journal
-from adms.runtime.recovery import recovered
 from tests.unit.runtime.feeders import (
     BATTERY,
-    GATE_POLICY,
     PV,
-    SOURCE,
     SWITCH,
     TIE,
     at,
@@ -44,27 +36,7 @@ from tests.unit.runtime.feeders import (
     power,
     proposal,
 )
-from tests.unit.runtime.rigs import CONTROLLER, RTU, Rig
-
-OPEN = (2400.0, 0.0, 0.0, 1.0)
-"""Values of POINTS with the switch open."""
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterable[Rig]:
-    rig = Rig(tmp_path / "j")
-    rig.connect()
-    yield rig
-    rig.kill()
-
-
-def asks(rig: Rig, *proposals: Proposal) -> None:
-    rig.script.proposals = lambda view: proposals
-
-
-def devices(commands: list[Command]) -> list[ElementId]:
-    return [command.device for command in commands]
-
+from tests.unit.runtime.rigs import CONTROLLER, OPEN, RTU, Rig, ask, asks, devices
 
 # --- nothing leaves without permission
 
@@ -388,154 +360,3 @@ async def test_a_refused_command_of_the_process_before_is_no_reason_to_stop(tmp_
     assert rig.modes.reason != "a device has obeyed a later service: this one is superseded"
     assert [e for e in rig.record.entries() if e.kind is EntryKind.OUTCOME]
     rig.kill()
-
-
-# --- leases
-
-
-async def test_a_lease_is_renewed_before_it_lapses_while_it_is_wanted(rig: Rig) -> None:
-    asks(rig, proposal(PV, power(1e3, 0.0)))
-    await rig.in_control()
-    sent: list[Command] = [c for _, c in rig.outside.sent]
-    for seconds in range(4, 124, 2):
-        for command in await rig.look(float(seconds)):
-            sent.append(command)
-            rig.answer(command, OutcomeCode.SUCCESS, seconds=float(seconds))
-    for command, following in itertools.pairwise(sent):
-        left = (command.expiry - following.issue_time).total_seconds()
-        # Renewed in the first round with less than renew_s left; a round is 2 s.
-        assert GATE_POLICY.renew_s - 2.0 <= left < GATE_POLICY.renew_s
-    assert len(sent) >= 3
-
-
-async def test_a_lease_that_is_not_wanted_lapses(rig: Rig) -> None:
-    asks(rig, proposal(PV, power(1e3)))
-    await rig.in_control()
-    asks(rig)
-    for seconds in range(4, 80, 2):
-        assert await rig.look(float(seconds)) == []
-
-
-async def test_small_changes_wait_for_the_renewal(rig: Rig) -> None:
-    asks(rig, proposal(PV, power(1e3)))
-    await rig.in_control()
-    rig.script.proposals = lambda view: (proposal(PV, power(1e3 + GATE_POLICY.dead_band_w)),)
-    assert await rig.look(4.0) == []
-    rig.script.proposals = lambda view: (proposal(PV, power(1e3 + GATE_POLICY.dead_band_w + 1.0)),)
-    assert devices(await rig.look(6.0)) == [PV]
-
-
-async def test_active_power_from_one_app_and_reactive_from_another_make_one_setpoint(rig: Rig) -> None:
-    asks(
-        rig,
-        proposal(PV, power(None, 2e3), app=App.VOLTVAR, priority=Priority.VOLTVAR),
-        proposal(PV, power(5e3, None), app=App.DISPATCH, priority=Priority.LIMITS),
-    )
-    await rig.in_control()
-    assert [c.setpoint for _, c in rig.outside.sent] == [power(5e3, 2e3)]
-
-
-async def test_a_der_that_never_answers_is_left_alone_and_asked_again_now_and_then(rig: Rig) -> None:
-    """Leases last 50 to 60 s and are renewed below 20 s: three unanswered ones take about 100 s."""
-    asks(rig, proposal(PV, power(1e3)))
-    await rig.in_control()
-    times = [c.issue_time for _, c in rig.outside.sent]
-    for seconds in range(4, 400, 2):
-        times += [c.issue_time for c in await rig.look(float(seconds))]
-    assert len(times) >= 4
-    assert (times[3] - times[2]).total_seconds() >= GATE_POLICY.retry_s
-
-
-async def test_leases_of_many_devices_do_not_lapse_together(rig: Rig) -> None:
-    asks(rig, proposal(PV, power(1e3)), proposal(BATTERY, power(1e3)))
-    await rig.in_control()
-    first, second = (c.expiry for _, c in rig.outside.sent)
-    assert first != second
-
-
-async def test_a_controller_that_comes_back_gets_its_lease_again(rig: Rig) -> None:
-    asks(rig, proposal(PV, power(1e3)))
-    await rig.in_control()
-    rig.devices.detach(CONTROLLER, instance="i")
-    assert await rig.look(4.0) == []
-    rig.connect()
-    assert devices(await rig.look(6.0)) == [PV]
-
-
-# --- kill and restart
-
-
-async def test_after_a_kill_no_frame_is_used_twice_and_nothing_is_resent(tmp_path: Path) -> None:
-    path = tmp_path / "j"
-    first = Rig(path)
-    first.connect()
-    asks(first, proposal(SWITCH, opened()))
-    ask(first, PlaceTag(device=TIE, kind=TagKind.CLEARANCE))
-    limit = InterfaceLimit(interface=SOURCE, import_max_w=1e5, export_max_w=None, start=at(0), end=None)
-    ask(first, SetInterfaceLimit(limit=limit))
-    await first.in_control()
-    (command,) = [c for _, c in first.outside.sent]
-    first.telemetry(3.0)  # received, never cut
-    first.kill()
-
-    second = Rig(path)
-    assert second.epoch == first.epoch + 1
-    assert second.modes.mode is Mode.OBSERVE
-    assert [tag.device for tag in second.desk.tags()] == [TIE]
-    second.connect()
-    # The journal accounts for the two cut frames; the third is taken anew.
-    assert second.sequence == 2
-    asks(second, proposal(SWITCH, opened()))
-    second.ask(SetMode(mode=Mode.CONTROL, device=None))
-    for seconds in (4.0, 6.0, 8.0):
-        assert await second.look(seconds) == []
-    view = second.script.views[-1]
-    assert view.outstanding[SWITCH].command_id == command.command_id
-    assert view.interface_limits == (limit,)
-    assert [operation.time for operation in view.history[SWITCH]] == [at(2)]
-    # The device did move: telemetry says so, and there is nothing left to do.
-    assert await second.look(10.0, OPEN) == []
-    assert second.script.views[-1].outstanding == {}
-    second.kill()
-    entries = Journal(path).entries()
-    assert recovered(entries).used == {RTU: UsedFrames(instance_epoch=1, sequence=6)}
-    # Both processes together: frames 1 to 6 are each in one cut, without a gap.
-    spans = [json.loads(entry.body)["frames"].get(RTU, []) for entry in entries if entry.kind is EntryKind.CUT]
-    assert [(s["from"], s["to"], s["count"]) for (s,) in spans] == [(n, n, 1) for n in range(1, 7)]
-
-
-async def test_epochs_are_never_used_again(tmp_path: Path) -> None:
-    epochs = []
-    for _ in range(4):
-        rig = Rig(tmp_path / "j")
-        epochs.append(rig.epoch)
-        rig.kill()
-    assert epochs == [1, 2, 3, 4]
-
-
-async def test_an_emergency_stop_outlives_the_process(tmp_path: Path) -> None:
-    rig = Rig(tmp_path / "j")
-    ask(rig, EmergencyStop())
-    rig.kill()
-    again = Rig(tmp_path / "j")
-    assert again.modes.stopped
-    again.kill()
-
-
-async def test_the_same_request_again_has_no_further_effect(rig: Rig) -> None:
-    request = ask(rig, PlaceTag(device=SWITCH, kind=TagKind.HOLD))
-    size = rig.record.size
-    rig.desk.request(request)
-    assert (len(rig.desk.tags()), rig.record.size) == (1, size)
-    act = SetMode(mode=Mode.ADVISE, device=None)
-    other = Request(request_id=request.request_id, actor="op", reason="x", act=act)
-    with pytest.raises(InputError, match="another request"):
-        rig.desk.request(other)
-
-
-def ask(rig: Rig, act: OperatorAct) -> Request:
-    """An operator's act, with a request id of its own."""
-    name = f"{type(act).__name__}-{rig.epoch}-{len(rig.desk.state.requests)}"
-    request = Request(request_id=name, actor="op", reason="test", act=act)
-    rig.desk.request(request)
-    return request
