@@ -6,41 +6,16 @@ import select
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.runs import run_demo
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
 
 GUARDIAN_END_S = 15.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoRun:
-    """What a demo left behind."""
-
-    code: int
-    events: list[dict[str, Any]]
-    errors: str
-    folder: Path
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """Events of one kind."""
-        return [event for event in self.events if event["event"] == kind]
-
-    @property
-    def checks(self) -> dict[str, dict[str, Any]]:
-        """The story's limits by name."""
-        return {check["name"]: check for check in self.of("result")[0]["checks"]}
-
-
-def _demo(folder: Path, *options: str) -> DemoRun:
-    run = [sys.executable, "-m", "adms.cli", "demo", "--json", "--out", str(folder), *options]
-    done = subprocess.run(run, capture_output=True, text=True)
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    return DemoRun(code=done.returncode, events=events, errors=done.stderr, folder=folder)
 
 
 def _still_running(folder: Path) -> list[str]:
@@ -73,7 +48,7 @@ def _verified(file: Path) -> dict[str, Any]:
 
 
 def test_the_story_holds_from_first_frame_to_report(tmp_path: Path) -> None:
-    run = _demo(tmp_path / "out", "--seed", "1")
+    run = run_demo(tmp_path / "out", "--seed", "1")
     assert run.code == 0, f"{run.errors}\n{run.of('result')}"
     assert {name for name, check in run.checks.items() if not check["held"]} == set()
     assert any(event["mode"] == "control" for event in run.of("scan"))
@@ -91,7 +66,7 @@ def test_the_story_holds_from_first_frame_to_report(tmp_path: Path) -> None:
 
 
 def test_a_service_killed_and_restarted_in_the_middle_loses_no_frame(tmp_path: Path) -> None:
-    run = _demo(tmp_path / "out", "--seed", "2", "--service-outage", "60,20", "--duration", "130")
+    run = run_demo(tmp_path / "out", "--seed", "2", "--service-outage", "60,20", "--duration", "130")
     assert run.of("service_kill")
     assert run.of("service_start")
     assert any(not event["service_up"] for event in run.of("scan"))
@@ -104,7 +79,7 @@ def test_a_service_killed_and_restarted_in_the_middle_loses_no_frame(tmp_path: P
 
 
 def test_a_service_killed_for_good_leaves_every_der_at_its_default(tmp_path: Path) -> None:
-    run = _demo(tmp_path / "out", "--seed", "3", "--service-stop", "60", "--duration", "160")
+    run = run_demo(tmp_path / "out", "--seed", "3", "--service-stop", "60", "--duration", "160")
     assert run.of("service_kill")
     assert not run.of("service_start")
     assert run.checks["defaults_missed"]["held"], run.checks["defaults_missed"]
@@ -132,7 +107,7 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
 def test_bad_input_is_refused_with_every_problem_at_once(tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.touch()
-    run = _demo(occupied, "--service-outage", "soon", "--service-stop", "-1")
+    run = run_demo(occupied, "--service-outage", "soon", "--service-stop", "-1")
     assert run.code == 2
     assert "Traceback" not in run.errors
     for option in ("--out", "--service-outage", "--service-stop"):
@@ -141,7 +116,7 @@ def test_bad_input_is_refused_with_every_problem_at_once(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("option", "value"), [("--fault", "l999"), ("--feeder", "nowhere")])
 def test_an_unknown_line_or_feeder_is_refused_in_words(tmp_path: Path, option: str, value: str) -> None:
-    run = _demo(tmp_path / "out", option, value)
+    run = run_demo(tmp_path / "out", option, value)
     assert run.code == 2
     assert value in run.errors
     assert "Traceback" not in run.errors

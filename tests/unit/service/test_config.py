@@ -97,7 +97,7 @@ def test_every_problem_is_said_at_once(write: Write) -> None:
             "der_rating_tolerance_frac: must be at most 0.1",
         ),
         ("load_sigma_frac = 0.4", "load_sigma_frac = 0.0", "[estimation].load_sigma_frac: must be above zero"),
-        ("tap_steps_per_move = 2", "tap_steps_per_move = 0", "[interlock].tap_steps_per_move: must be at least 1"),
+        ("tap_steps_per_move = 4", "tap_steps_per_move = 0", "[interlock].tap_steps_per_move: must be at least 1"),
         ("level_gain = 0.4", "level_gain = 1.4", "[dispatch].level_gain: must be at most 1"),
         ("reactive_deadband_frac = 0.02", "reactive_deadband_frac = 2.0", "reactive_deadband_frac: must be at most 1"),
         ("cold_load_factor = 1.5", "cold_load_factor = 0.5", "[flisr].cold_load_factor: must be at least 1"),
