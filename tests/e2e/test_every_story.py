@@ -9,7 +9,24 @@ from tests.e2e.runs import run_demo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
 
-FAULTS = "l1 l3 l22 l34 l36 l45 l58 l60 l73 l82 l86 l97 l105 l108 l114 l117".split()
+FAULTS = [
+    "l1",
+    "l3",
+    "l22",
+    "l34",
+    "l36",
+    "l45",
+    "l58",
+    "l60",
+    "l73",
+    "l82",
+    "l86",
+    "l97",
+    "l105",
+    "l108",
+    "l114",
+    "l117",
+]
 
 
 @pytest.mark.parametrize("seed", range(1, 11))
