@@ -41,6 +41,8 @@ def decide(view: RoundView, *, state: VoltVarState, policy: VoltVarPolicy) -> De
     picture = picture_of(view, sigma_margin=policy.sigma_margin)
     if isinstance(picture, str):
         return Decision(state=state, notes=(f"Volt/VAR holds: {picture}",))
+    if picture.worst_outside_pu() > policy.violation_deadband_pu:
+        picture = picture.with_reserve(policy.cure_reserve_pu)
     study = Study(
         arrays=view.arrays,
         picture=picture,

@@ -4,7 +4,7 @@ A PARTIAL picture is accepted. An electrical island in which any energised node 
 untouched as a whole, because no what-if in it can be proved; the other islands are worked on as usual.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,6 +28,11 @@ class Picture:
     v_low_pu: FloatArray
     """Limits tightened by the estimate's uncertainty."""
     v_high_pu: FloatArray
+
+    def with_reserve(self, reserve_pu: float) -> "Picture":
+        """The same with limits further inside, by at most a quarter of what is left between them."""
+        reserve = np.minimum(reserve_pu, (self.v_high_pu - self.v_low_pu) / 4.0)
+        return replace(self, v_low_pu=self.v_low_pu + reserve, v_high_pu=self.v_high_pu - reserve)
 
     def violation_pu(self, v_magnitude_pu: FloatArray) -> float:
         """Sum over the watched nodes of the distance outside the tightened limits."""

@@ -15,7 +15,9 @@ class VoltVarPolicy:
     sigma_margin: float
     """Voltage limits are tightened by this many standard deviations of the estimate at each node [VV1: 2]."""
     violation_deadband_pu: float
-    """A node this far outside its tightened limits starts the fast cycle; the cure aims at the limit itself."""
+    """A node this far outside its tightened limits starts the fast cycle."""
+    cure_reserve_pu: float
+    """A cure aims this far inside the tightened limits: loads wander, and one that ends at the limit does not last."""
     violation_weight_w_per_pu: float
     """What a node outside its tightened limit costs, against losses in W. Large: violations come first."""
     fast_period_s: float

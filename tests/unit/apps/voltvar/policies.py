@@ -27,6 +27,7 @@ POLICY = VoltVarPolicy(
     interlock=INTERLOCK,
     sigma_margin=2.0,
     violation_deadband_pu=0.001,
+    cure_reserve_pu=0.0,
     violation_weight_w_per_pu=1e7,
     fast_period_s=10.0,
     slow_period_s=60.0,
