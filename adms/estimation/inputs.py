@@ -24,7 +24,7 @@ from adms.estimation.layout import Layout, Point
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
 from adms.grid.arrays import S_BASE_VA
-from adms.grid.load_law import voltage_factor
+from adms.grid.load_law import at_voltage
 
 _NOTHING_KNOWN_PU = 1e3
 _SIGMA_FLOOR_PU = 1e-9
@@ -56,7 +56,7 @@ class InputPrior:
         self._mean = np.where(known, self._mean, 0.0)
         sigma = np.where(known, np.maximum(sigma, _SIGMA_FLOOR_PU), _NOTHING_KNOWN_PU)
         self._w = np.concatenate([sigma**-2.0, sigma**-2.0])
-        self._law = arrays.injector_zip[rows]
+        self._law = arrays.injector_law[rows]
         self._scale = arrays.injector_v_scale[rows]
         self._build_common(policy)
         radial, tangential = policy.source_v_sigma_pu**-2.0, policy.source_angle_sigma_rad**-2.0
@@ -114,7 +114,7 @@ class InputPrior:
     def _expected(self, point: Point) -> tuple[FloatArray, sp.csr_matrix]:
         """Mean of (P, Q) given `a`, [2k], and its modes B [2k, g]."""
         across = np.abs(self.layout.incidence_t @ point.v)
-        mean = self._mean * voltage_factor(across * self._scale, self._law)
+        mean = at_voltage(self._mean, across * self._scale, self._law)
         stacked = np.concatenate([mean.real, mean.imag])
         scaled = sp.vstack([sp.diags(mean.real) @ self._load_modes, sp.diags(mean.imag) @ self._load_modes])
         modes = sp.csr_matrix(scaled + self._der_modes)

@@ -8,7 +8,7 @@ from adms.core.estimate import ComplexArray, Estimate
 from adms.core.telemetry import FloatArray
 from adms.estimation.policy import EstimationPolicy
 from adms.grid.arrays import NetworkArrays
-from adms.grid.load_law import voltage_factor
+from adms.grid.load_law import at_nominal
 from adms.grid.model import DerKind
 
 
@@ -65,9 +65,9 @@ def nominal_loads(estimate: Estimate, arrays: NetworkArrays) -> ComplexArray:
     """
     v = estimate.v_phasor_pu
     ratio = np.abs(arrays.incidence.T @ np.nan_to_num(v)) * arrays.injector_v_scale
-    factor = voltage_factor(ratio, arrays.injector_zip)
-    known = (factor > 0.0) & np.isfinite(estimate.s_injection_va) & (estimate.s_injection_va != 0.0)
-    nominal = np.where(known, estimate.s_injection_va / np.where(known, factor, 1.0), 0.0)
+    s = estimate.s_injection_va
+    known = (ratio > 0.0) & np.isfinite(s) & (s != 0.0)
+    nominal = at_nominal(np.where(known, s, 0.0), ratio, arrays.injector_law)
     is_load = ~arrays.injector_is_der
     model = arrays.injector_s_nominal_va
     expected = float(model[known & is_load].real.sum())

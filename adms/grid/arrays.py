@@ -16,6 +16,7 @@ import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, IntArray
+from adms.grid.load_law import LAW_COLUMNS, law_row
 from adms.grid.model import Branch, BranchKind, ComplexMatrix, Der, Load, NetworkModel, NodeRef
 from adms.grid.sources import SourceEquivalent
 from adms.grid.state import GridState
@@ -59,6 +60,8 @@ class _Pattern:
     """How many of row and column are at the tapped winding."""
     capacitor: IntArray
     """In the model's capacitors."""
+    start: IntArray
+    """[branch + 1] where a branch's entries start."""
 
 
 class NetworkArrays:
@@ -108,9 +111,10 @@ class NetworkArrays:
         injectors: list[Injector] = []
         nominal: list[complex] = []
         v_nominal: list[float] = []
-        zip_rows: list[tuple[float, float, float, float, float]] = []
+        laws: list[tuple[float, ...]] = []
         elements: list[Load | Der] = [*self.model.loads, *self.model.ders]
         for element in elements:
+            law = law_row(element)
             for fr, to in element.pairs:
                 injectors.append(
                     Injector(
@@ -123,21 +127,19 @@ class NetworkArrays:
                 v_nominal.append(element.v_nominal_v)
                 if isinstance(element, Load):
                     nominal.append(-complex(element.p_w, element.q_var) / len(element.pairs))
-                    zip_rows.append(
-                        (element.z_frac, element.i_frac, element.p_frac, element.v_low_pu, element.v_high_pu)
-                    )
                 else:
-                    nominal.append(0j)
-                    zip_rows.append((0.0, 0.0, 1.0, 0.0, np.inf))
+                    normal = complex(element.normal_p_injection_w, element.normal_q_injection_var)
+                    nominal.append(normal / len(element.pairs))
+                laws.append(law)
         self.injectors: tuple[Injector, ...] = tuple(injectors)
         self.injector_fr: IntArray = np.array([i.fr for i in injectors], dtype=np.int64)
         self.injector_to: IntArray = np.array([i.to for i in injectors], dtype=np.int64)
         self.injector_is_der: BoolArray = np.array([i.is_der for i in injectors], dtype=np.bool_)
         self.injector_s_nominal_va: ComplexArray = np.array(nominal, dtype=np.complex128)
-        """[injector] injection at nominal voltage of the model's loads (negative: they draw); 0 for DER."""
+        """[injector] injection at nominal voltage of the model's loads (negative: they draw) and DER."""
         self.injector_v_nominal_v: FloatArray = np.array(v_nominal)
-        self.injector_zip: FloatArray = np.array(zip_rows).reshape(-1, 5)
-        """[injector, (z, i, p, v_low_pu, v_high_pu)]."""
+        self.injector_law: FloatArray = np.array(laws).reshape(-1, LAW_COLUMNS)
+        """[injector, LAW_COLUMNS] as in `adms.grid.load_law`."""
         rows: dict[ElementId, list[int]] = {}
         for i, injector in enumerate(injectors):
             rows.setdefault(injector.element, []).append(i)
@@ -167,6 +169,9 @@ class NetworkArrays:
         y = self._branch_y_pu[index]
         if branch.switch is not None and not state.closed[branch.id]:
             return np.zeros_like(y)
+        if branch.taps is not None and branch.taps.primitives:
+            tabled = self._tabled_y_pu[index]
+            return np.asarray(tabled[state.tap_position[branch.id] - branch.taps.min_position])
         if branch.taps is not None:
             ratio = 1.0 + state.tap_position[branch.id] * branch.taps.step_pu
             start = sum(len(nodes) for nodes in branch.terminals[: branch.taps.terminal])
@@ -174,6 +179,15 @@ class NetworkArrays:
             scale[start : start + len(branch.terminals[branch.taps.terminal])] /= ratio
             return y * np.outer(scale, scale)
         return y
+
+    @cached_property
+    def _tabled_y_pu(self) -> dict[int, ComplexArray]:
+        """[position, row, column] primitives of the branches whose taps have a table."""
+        return {
+            index: np.array([self._per_unit(dense(p.y_primitive_siemens), nodes) for p in branch.taps.primitives])
+            for index, (branch, nodes) in enumerate(zip(self.branches, self.branch_nodes, strict=True))
+            if branch.taps is not None and branch.taps.primitives
+        }
 
     @cached_property
     def switches(self) -> IntArray:
@@ -212,6 +226,7 @@ class NetworkArrays:
             tap=np.repeat(np.array([part[3] for part in parts], dtype=np.int64), count),
             tap_power=np.concatenate([np.zeros(0), *(np.add.outer(p[4], p[4]).ravel() for p in parts)]),
             capacitor=np.repeat(np.array([part[5] for part in parts], dtype=np.int64), count),
+            start=np.concatenate([[0], np.cumsum(count[: len(self.branches)])]).astype(np.int64),
         )
 
     def admittance_pu(self, state: GridState) -> sp.csc_matrix:
@@ -221,6 +236,11 @@ class NetworkArrays:
         ratio = np.array([*(1.0 + state.tap_position[e] * t.step_pu for e, t in tapped if t is not None), 1.0])
         steps = np.array([*(state.capacitor_steps[c.id] for c in self.model.capacitors), 1], dtype=np.float64)
         value = pattern.value * ratio[pattern.tap] ** -pattern.tap_power * steps[pattern.capacitor]
+        for index, tables in self._tabled_y_pu.items():
+            taps = self.branches[index].taps
+            assert taps is not None
+            place = state.tap_position[self.branches[index].id] - taps.min_position
+            value[pattern.start[index] : pattern.start[index + 1]] = tables[place].ravel()
         shut = self._switch_closed(state)[pattern.switch]
         size = self.node_count
         return sp.csc_matrix((value[shut], (pattern.row[shut], pattern.col[shut])), shape=(size, size))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from adms.core.ids import BusId, ElementId
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class NodeRef(NamedTuple):
@@ -45,6 +45,8 @@ class Bus:
     x_m: float | None = None
     """Drawing coordinates; None where unknown."""
     y_m: float | None = None
+    zone: str = ""
+    """Administrative area; empty where none is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +105,27 @@ class SwitchGear:
     trip_delay_s: float | None = None
     travel_s: float = 1.0
     """Time from a command to the new position."""
+    breaking_a: float | None = None
+    """Largest current that it can interrupt; None where unknown."""
+    group: str = ""
+    """A device whose poles are operated one by one is one branch a pole, all of the same group; empty where all poles
+    of this branch move together and it stands alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapPrimitive:
+    """What a branch is at one tap position."""
+
+    position: int
+    y_primitive_siemens: ComplexMatrix
 
 
 @dataclass(frozen=True, kw_only=True)
 class TapChanger:
-    """Taps of one winding. Voltage ratio of the winding is 1 + position * step_pu."""
+    """Taps of one winding. Voltage ratio of the winding is 1 + position * step_pu, unless `primitives` says more."""
 
     terminal: int
-    """Which terminal's winding has the taps: 0 or 1."""
+    """Which terminal's winding has the taps, counted from 0."""
     step_pu: float
     min_position: int
     max_position: int
@@ -123,6 +138,9 @@ class TapChanger:
     delay_s: float = 30.0
     remote: bool = False
     """Can be moved by command."""
+    primitives: tuple[TapPrimitive, ...] = ()
+    """Where a tap changes more than the ratio (tap tables, phase shifters): the branch's primitive at each position
+    from `min_position` to `max_position`, used as it stands; `step_pu` is then only nominal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +188,21 @@ class Capacitor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VoltageLaw:
+    """How a power follows its voltage: z v^2 + i v + p + e v^exponent of its nominal value, v per unit of nominal."""
+
+    z_frac: float = 0.0
+    i_frac: float = 0.0
+    p_frac: float = 0.0
+    e_frac: float = 0.0
+    """The four shares add up to 1."""
+    exponent: float = 0.0
+
+
+CONSTANT_POWER = VoltageLaw(p_frac=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Load:
     """A load between node pairs. `pairs` has one entry for each single-phase part; `to` None is ground."""
 
@@ -180,15 +213,19 @@ class Load:
     q_var: float
     v_nominal_v: float
     """Across one pair."""
-    z_frac: float
-    """Share of constant impedance; z + i + p = 1."""
-    i_frac: float
-    p_frac: float
+    law: VoltageLaw
+    """Of the active power, and of the reactive power where `q_law` is None."""
+    q_law: VoltageLaw | None = None
     v_low_pu: float = 0.95
     """Below this (and above `v_high_pu`) of nominal the whole load is constant impedance, as in OpenDSS."""
     v_high_pu: float = 1.05
+    v_floor_pu: float = 0.5
+    """At and below this it is its nominal admittance; between here and `v_low_pu` the admittance is a straight line."""
+    load_class: str = ""
+    """Class whose profile it follows; empty where none is given."""
     customers: int = 0
-    critical: bool = False
+    critical_customers: int = 0
+    """Of `customers`."""
 
 
 class DerKind(StrEnum):
@@ -224,6 +261,17 @@ class Der:
     default_q_injection_var: float = 0.0
     ramp_w_per_s: float | None = None
     owner: str = ""
+    normal_p_injection_w: float = 0.0
+    """What it injects in the state that the model was taken in: the starting point of a study."""
+    normal_q_injection_var: float = 0.0
+    v_low_pu: float = 0.0
+    """Below this of nominal its power follows the square of the voltage, as a load's does."""
+    v_high_pu: float | None = None
+    """Above this likewise; None is never."""
+    fault_current_pu: float | None = None
+    """Largest current into a fault, of s_max / nominal voltage (inverters); None where it is not limited so."""
+    x_subtransient_pu: float | None = None
+    """Of a rotating machine, on s_max; None where it is none or unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from adms.grid.model import (
     NetworkModel,
     NodeRef,
     Source,
+    VoltageLaw,
 )
 
 _ZIP_TOLERANCE = 1e-6
@@ -212,13 +213,22 @@ class _Checker:
         self.pairs(load.id, load.pairs)
         self.finite(load.id, p_w=load.p_w, q_var=load.q_var)
         self.positive(load.id, v_nominal_v=load.v_nominal_v, v_high_pu=load.v_high_pu)
-        self.not_negative(load.id, v_low_pu=load.v_low_pu, customers=load.customers)
-        shares = (load.z_frac, load.i_frac, load.p_frac)
-        self.finite(load.id, z_frac=load.z_frac, i_frac=load.i_frac, p_frac=load.p_frac)
-        if abs(sum(shares) - 1.0) > _ZIP_TOLERANCE:
-            self.add(load.id, "z_frac + i_frac + p_frac", sum(shares), "must be 1")
+        self.not_negative(load.id, v_low_pu=load.v_low_pu, v_floor_pu=load.v_floor_pu)
+        self.not_negative(load.id, customers=load.customers, critical_customers=load.critical_customers)
+        if load.critical_customers > load.customers:
+            self.add(load.id, "critical_customers", load.critical_customers, "are more than its customers")
+        for field, law in (("law", load.law), ("q_law", load.q_law)):
+            if law is not None:
+                self.law(load.id, law, field=field)
         if load.v_low_pu >= load.v_high_pu:
             self.add(load.id, "v_low_pu", load.v_low_pu, "must be below v_high_pu")
+
+    def law(self, element: str, law: VoltageLaw, *, field: str) -> None:
+        shares = (law.z_frac, law.i_frac, law.p_frac, law.e_frac)
+        names = ("z_frac", "i_frac", "p_frac", "e_frac", "exponent")
+        self.finite(element, **{f"{field}.{n}": x for n, x in zip(names, (*shares, law.exponent), strict=True)})
+        if abs(sum(shares) - 1.0) > _ZIP_TOLERANCE:
+            self.add(element, f"{field}.z_frac + i_frac + p_frac + e_frac", sum(shares), "must be 1")
 
     def der(self, der: Der) -> None:
         self.pairs(der.id, der.pairs)

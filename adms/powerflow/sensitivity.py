@@ -12,7 +12,7 @@ import numpy as np
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import S_BASE_VA
-from adms.grid.load_law import voltage_factor, voltage_factor_slope
+from adms.grid.load_law import at_nominal, voltage_factor_slopes, voltage_factors
 from adms.powerflow.factor import Factor
 from adms.powerflow.solve import PowerFlow
 
@@ -41,25 +41,26 @@ def voltage_sensitivity(
     at = a.T.tocsr()
     across = at @ v
     size = np.abs(across)
-    law = arrays.injector_zip[factor.injectors]
+    law = arrays.injector_law[factor.injectors]
     scale = arrays.injector_v_scale[factor.injectors]
-    f = voltage_factor(size * scale, law)
-    slope = voltage_factor_slope(size * scale, law) * scale
+    of_p, of_q = voltage_factors(size * scale, law)
+    slope_p, slope_q = voltage_factor_slopes(size * scale, law)
     s = flow.s_injection_va[factor.injectors] / S_BASE_VA
-    relative = np.where(f > 0.0, slope / np.where(f > 0.0, f, 1.0), 0.0)
+    nominal = at_nominal(s, size * scale, law)
+    slope = (nominal.real * slope_p + 1j * (nominal.imag * slope_q)) * scale
 
     drive = np.zeros((len(factor.injectors), 2 * count), dtype=np.complex128)
     for column, row in enumerate(rows):
         k = place[row]
         if k >= 0:
-            drive[k, column] = np.conj(f[k] / across[k]) / S_BASE_VA
-            drive[k, count + column] = np.conj(1j * f[k] / across[k]) / S_BASE_VA
+            drive[k, column] = np.conj(of_p[k] / across[k]) / S_BASE_VA
+            drive[k, count + column] = np.conj(1j * of_q[k] / across[k]) / S_BASE_VA
     first = factor.solve(np.asarray(a @ drive, dtype=np.complex128))
     dv = first
     for _ in range(max_iterations):
         dd = at @ dv
         dsize = (np.conj(across / size)[:, None] * dd).real
-        answer = np.conj((s * relative / across)[:, None] * dsize - (s / across**2)[:, None] * dd)
+        answer = np.conj((slope / across)[:, None] * dsize - (s / across**2)[:, None] * dd)
         after = first + factor.solve(np.asarray(a @ answer, dtype=np.complex128))
         change = np.abs(after - dv).max(initial=0.0)
         dv = after

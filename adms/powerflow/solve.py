@@ -17,7 +17,7 @@ import numpy as np
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
 from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
-from adms.grid.load_law import voltage_factor
+from adms.grid.load_law import at_voltage
 from adms.grid.state import GridState
 from adms.powerflow.factor import Factor, NotSolved, factorise
 
@@ -113,7 +113,7 @@ def solve_cases(
     if v_start_pu is not None:
         given = v_start_pu[factor.live]
         v = np.where(np.isfinite(given) & (np.abs(given) > _V_COLLAPSED_PU), given, v)
-    law = arrays.injector_zip[factor.injectors]
+    law = arrays.injector_law[factor.injectors]
     scale = arrays.injector_v_scale[factor.injectors][:, None]
     transposed = factor.incidence.T.tocsr()
 
@@ -127,7 +127,7 @@ def solve_cases(
             break
         with np.errstate(all="ignore"):
             across = transposed @ v[:, open_]
-            s = s_nominal[:, open_] * voltage_factor(np.abs(across) * scale, law)
+            s = at_voltage(s_nominal[:, open_], np.abs(across) * scale, law)
             current = np.where(s == 0.0, 0.0, np.conj(s / across))
             after = factor.solve(factor.source_current_pu[:, None] + factor.incidence @ current)
             step = np.abs(after - v[:, open_]).max(axis=0)
@@ -156,11 +156,11 @@ def _outcome(factor: Factor, *, v: ComplexArray, s_nominal: ComplexArray, iterat
     arrays = factor.arrays
     v_all = np.zeros(arrays.node_count, dtype=np.complex128)
     v_all[factor.live] = v
-    law = arrays.injector_zip[factor.injectors]
+    law = arrays.injector_law[factor.injectors]
     scale = arrays.injector_v_scale[factor.injectors]
     across = np.abs(factor.incidence.T @ v) * scale
     s = np.zeros(len(arrays.injectors), dtype=np.complex128)
-    s[factor.injectors] = s_nominal * voltage_factor(across, law) * S_BASE_VA
+    s[factor.injectors] = at_voltage(s_nominal, across, law) * S_BASE_VA
     delivered = S_BASE_VA * np.array([source.power_pu(v_all) for source in arrays.sources], dtype=np.complex128)
     return PowerFlow(
         v_phasor_pu=v_all,

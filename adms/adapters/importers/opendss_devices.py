@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from adms.adapters.importers.opendss_elements import CircuitReader, as_matrix, element_id, element_name, pairs
-from adms.grid.model import Capacitor, Der, DerKind, Load, Source
+from adms.grid.model import Capacitor, Der, DerKind, Load, Source, VoltageLaw
 
 _ZIP = {1: (0.0, 0.0, 1.0), 2: (1.0, 0.0, 0.0), 5: (0.0, 1.0, 0.0)}
 _CVR = 4
@@ -103,9 +103,7 @@ def read_load(reader: CircuitReader, name: str) -> Load:
         p_w=float(loads.kW) * 1e3 * multiplier,
         q_var=float(loads.kvar) * 1e3 * multiplier,
         v_nominal_v=kv * 1e3 if delta or phases == 1 else kv * 1e3 / math.sqrt(3.0),
-        z_frac=shares[0],
-        i_frac=shares[1],
-        p_frac=shares[2],
+        law=VoltageLaw(z_frac=shares[0], i_frac=shares[1], p_frac=shares[2]),
         v_low_pu=float(loads.Vminpu),
         v_high_pu=float(loads.Vmaxpu),
         customers=int(loads.NumCust),

@@ -286,7 +286,9 @@ def _customers(draft: _Draft, overlay: Overlay) -> None:
             draft.problem("customers", "load", item.load, "no such load")
             continue
         load = draft.loads[ElementId(item.load)]
-        draft.loads[load.id] = replace(load, customers=item.customers, critical=item.critical)
+        draft.loads[load.id] = replace(
+            load, customers=item.customers, critical_customers=item.customers if item.critical else 0
+        )
 
 
 def _der(draft: _Draft, der: OverlayDer) -> None:

@@ -67,8 +67,7 @@ def wiring_of(arrays: NetworkArrays) -> Wiring:
     parts = graph.sections
     critical = dict.fromkeys(parts, 0)
     for load in model.loads:
-        if load.critical:
-            critical[graph.section_of_bus[load.pairs[0][0].bus]] += load.customers
+        critical[graph.section_of_bus[load.pairs[0][0].bus]] += load.critical_customers
     return Wiring(
         graph=graph,
         section_of_bus=graph.section_of_bus,

@@ -4,6 +4,7 @@ import math
 
 from adms.core.ids import BusId, ElementId
 from adms.grid.model import (
+    CONSTANT_POWER,
     Branch,
     BranchKind,
     Bus,
@@ -93,9 +94,7 @@ def load(name: str, at: str, phase: int = 1, *, customers: int = 10) -> Load:
         p_w=40e3,
         q_var=20e3,
         v_nominal_v=2400.0,
-        z_frac=0.0,
-        i_frac=0.0,
-        p_frac=1.0,
+        law=CONSTANT_POWER,
         customers=customers,
     )
 

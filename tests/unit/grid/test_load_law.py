@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from adms.grid.load_law import voltage_factor, voltage_factor_slope
+from adms.grid.load_law import voltage_factor_slopes, voltage_factors
 
-CONSTANT_POWER = np.array([[0.0, 0.0, 1.0, 0.95, 1.05]])
-MIXED = np.array([[0.2, 0.3, 0.5, 0.9, 1.1]])
+CONSTANT_POWER = np.array([[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.95, 1.05, 0.5]])
+MIXED = np.array([[0.2, 0.3, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 0.9, 1.1, 0.5]])
 
 
 def factor(v: float, law: np.ndarray = CONSTANT_POWER) -> float:
     """At one voltage."""
-    return float(voltage_factor(np.array([v]), law)[0])
+    return float(voltage_factors(np.array([v]), law)[0][0])
 
 
 def test_inside_the_limits_the_law_is_the_polynomial() -> None:
@@ -30,11 +30,11 @@ def test_below_the_limit_the_admittance_goes_straight_to_nominal_at_half_voltage
 
 def test_the_law_is_continuous_at_its_limits_and_its_slope_is_its_derivative() -> None:
     for law in (CONSTANT_POWER, MIXED):
-        for limit in (0.5, law[0, 3], law[0, 4]):
+        for limit in (0.5, law[0, 10], law[0, 11]):
             assert abs(factor(limit - 1e-9, law) - factor(limit + 1e-9, law)) < 1e-7
         for v in (0.3, 0.7, 0.93, 1.0, 1.04, 1.2):
             difference = (factor(v + 1e-6, law) - factor(v - 1e-6, law)) / 2e-6
-            assert abs(float(voltage_factor_slope(np.array([v]), law)[0]) - difference) < 1e-6
+            assert abs(float(voltage_factor_slopes(np.array([v]), law)[0][0]) - difference) < 1e-6
 
 
 def test_a_dead_load_takes_nothing() -> None:

@@ -15,6 +15,7 @@ from adms.grid.model import (
     NetworkModel,
     NodeRef,
     TapChanger,
+    VoltageLaw,
 )
 from adms.grid.validation import check
 from tests.unit.grid.small_networks import bus, line, load, matrix, nodes, switch, two_feeders
@@ -150,7 +151,11 @@ WRONG: dict[str, tuple[NetworkModel, str, str]] = {
         "source.s1",
         "v_angle_rad",
     ),
-    "ZIP shares that are not one": (_with_load(z_frac=0.5), "load.b", "z_frac + i_frac + p_frac"),
+    "ZIP shares that are not one": (
+        _with_load(law=VoltageLaw(z_frac=0.5, p_frac=1.0)),
+        "load.b",
+        "law.z_frac + i_frac + p_frac + e_frac",
+    ),
     "an infinite load": (_with_load(p_w=math.inf), "load.b", "p_w"),
     "a load without pairs": (_with_load(pairs=()), "load.b", "pairs"),
     "a pair from a node to itself": (

@@ -20,6 +20,7 @@ from adms.grid.model import (
     Source,
     SwitchGear,
     SwitchKind,
+    VoltageLaw,
 )
 
 V_BASE_V = 2400.0
@@ -101,9 +102,7 @@ def load(
         p_w=s_va.real,
         q_var=s_va.imag,
         v_nominal_v=across,
-        z_frac=law[0],
-        i_frac=law[1],
-        p_frac=law[2],
+        law=VoltageLaw(z_frac=law[0], i_frac=law[1], p_frac=law[2]),
     )
 
 

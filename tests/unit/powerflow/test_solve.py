@@ -6,7 +6,7 @@ import numpy as np
 
 from adms.core.ids import ElementId
 from adms.grid.arrays import S_BASE_VA
-from adms.grid.load_law import voltage_factor
+from adms.grid.load_law import at_voltage
 from adms.grid.model import NetworkModel
 from adms.grid.state import normal_state
 from adms.powerflow import Factor, NotSolved, PowerFlow, factorise, solve_cases, solve_power_flow
@@ -48,7 +48,7 @@ def test_the_solution_obeys_the_network_law_and_the_load_law() -> None:
     law = (arrays.admittance_pu(grid) + y_source) @ v - norton - drawn
     assert np.abs(law).max() < 1e-9
     ratio = np.abs(across) * arrays.v_base_v[arrays.injector_fr] / arrays.injector_v_nominal_v
-    expected = peak_va(arrays) * voltage_factor(ratio, arrays.injector_zip)
+    expected = at_voltage(peak_va(arrays), ratio, arrays.injector_law)
     np.testing.assert_allclose(flow.s_injection_va, expected, rtol=1e-9)
 
 

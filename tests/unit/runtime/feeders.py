@@ -15,6 +15,7 @@ from adms.core.ids import BusId, ElementId, ModelVersion, PlanId
 from adms.core.telemetry import PointKey, PointKind, Quality, TelemetrySnapshot
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import (
+    CONSTANT_POWER,
     Branch,
     BranchKind,
     Bus,
@@ -147,9 +148,7 @@ def small_model() -> NetworkModel:
                 p_w=20e3,
                 q_var=5e3,
                 v_nominal_v=2400.0,
-                z_frac=0.0,
-                i_frac=0.0,
-                p_frac=1.0,
+                law=CONSTANT_POWER,
             ),
         ),
         ders=(_der(PV, DerKind.PV), _der(BATTERY, DerKind.BATTERY)),

@@ -11,7 +11,7 @@ from adms.core.errors import InputError
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId, ModelVersion
 from adms.grid.arrays import GROUND, S_BASE_VA, NetworkArrays
-from adms.grid.load_law import voltage_factor
+from adms.grid.load_law import at_voltage
 from adms.grid.model import BranchKind, NetworkModel
 from adms.grid.state import normal_state
 from adms.grid.validation import check
@@ -42,8 +42,8 @@ def _missing_current_a(model: NetworkModel, v_phasor_v: dict[str, complex]) -> t
     arrays = NetworkArrays(model, version=ModelVersion("test"))
     v = np.array([v_phasor_v[f"{node.bus}.{node.phase}"] for node in arrays.nodes])
     across = v[arrays.injector_fr] - np.where(arrays.injector_to == GROUND, 0.0, v[arrays.injector_to])
-    factor = voltage_factor(np.abs(across) / arrays.injector_v_nominal_v, arrays.injector_zip)
-    current = np.conj(arrays.injector_s_nominal_va * factor / across)
+    s = at_voltage(arrays.injector_s_nominal_va, np.abs(across) / arrays.injector_v_nominal_v, arrays.injector_law)
+    current = np.conj(s / across)
     injected = np.zeros(arrays.node_count, dtype=np.complex128)
     np.add.at(injected, arrays.injector_fr, current)
     paired = arrays.injector_to != GROUND

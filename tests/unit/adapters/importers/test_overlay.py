@@ -108,7 +108,7 @@ def test_named_ratings_go_before_those_by_phases_and_those_before_the_default(op
 def test_critical_customers_override_the_rule(operated: NetworkModel) -> None:
     loads = {load.id: load for load in operated.loads}
     assert loads[ElementId("load.s1a")].customers == 8  # 40 kW at 5 kW each
-    assert (loads[ElementId("load.s48")].customers, loads[ElementId("load.s48")].critical) == (1, True)
+    assert (loads[ElementId("load.s48")].customers, loads[ElementId("load.s48")].critical_customers) == (1, 1)
 
 
 def test_every_problem_of_an_overlay_is_reported_at_once(deck: NetworkModel, project_root: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from adms.core.ids import BusId, ElementId, ModelVersion
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import (
+    CONSTANT_POWER,
     Branch,
     BranchKind,
     Bus,
@@ -139,8 +140,9 @@ def build(feeder: Feeder) -> NetworkArrays:
         Load(
             id=ElementId(f"load.{name}"),
             pairs=tuple((node, None) for node in nodes(name, phases_of(name))),
-            p_w=p_w, q_var=p_w * 0.2, v_nominal_v=V_BASE_V, z_frac=0.0, i_frac=0.0, p_frac=1.0, v_low_pu=0.8,
-            v_high_pu=1.2, customers=max(1, round(p_w / 5000.0)), critical=name in feeder.critical,
+            p_w=p_w, q_var=p_w * 0.2, v_nominal_v=V_BASE_V, law=CONSTANT_POWER, v_low_pu=0.8,
+            v_high_pu=1.2, customers=max(1, round(p_w / 5000.0)),
+            critical_customers=max(1, round(p_w / 5000.0)) if name in feeder.critical else 0,
         )
         for name, p_w in feeder.loads_w.items()
     )  # fmt: skip

@@ -32,6 +32,7 @@ from adms.grid.model import (
     SwitchGear,
     SwitchKind,
     TapChanger,
+    VoltageLaw,
 )
 from adms.grid.state import GridState, normal_state
 from adms.powerflow.factor import NotSolved
@@ -80,9 +81,7 @@ def load(bus: str, p_w: float, q_var: float, *, z_frac: float) -> Load:
         p_w=p_w,
         q_var=q_var,
         v_nominal_v=V_BASE_V,
-        z_frac=z_frac,
-        i_frac=0.0,
-        p_frac=1.0 - z_frac,
+        law=VoltageLaw(z_frac=z_frac, p_frac=1.0 - z_frac),
         v_low_pu=0.8,
         v_high_pu=1.2,
     )
