@@ -50,7 +50,7 @@ def current_block(layout: Layout, table: PointTable) -> CurrentBlock:
     return CurrentBlock(
         terminals=terminals,
         table_rows=terminals.table_rows,
-        si_per_unit=S_BASE_VA / layout.arrays.v_base_v[layout.live[terminals.node]],
+        si_per_unit=S_BASE_VA / (layout.arrays.conductors * layout.arrays.v_base_v)[layout.live[terminals.node]],
         row=np.concatenate([of_term, of_term]),
         column=np.concatenate([re, im]),
     )

@@ -1,7 +1,8 @@
 """The network in solver order, per unit: nodes, injectors, and the admittance matrix of any state.
 
 Per unit: voltage on each node's own phase-to-ground base, power on `S_BASE_VA` per node, so that
-y_pu = y_siemens * v_i * v_j / S_BASE_VA and i_pu = i_a * v_base / S_BASE_VA.
+y_pu = m * y_siemens * v_i * v_j / S_BASE_VA and i_pu = m * i_a * v_base / S_BASE_VA, where a node stands for m
+conductors: one, and three at the single node of a balanced bus (phase 0).
 """
 
 from collections.abc import Sequence
@@ -78,6 +79,8 @@ class NetworkArrays:
         bus_of = {b.id: b for b in model.buses}
         column = [bus_of[node.bus] for node in self.nodes]
         self.v_base_v: FloatArray = np.array([b.v_base_v for b in column])
+        self.conductors: FloatArray = np.array([3.0 if node.phase == 0 else 1.0 for node in self.nodes])
+        """[node] how many conductors a node stands for: powers are those of all of them, currents of each."""
         self.v_min_pu: FloatArray = np.array([b.v_min_pu for b in column])
         self.v_max_pu: FloatArray = np.array([b.v_max_pu for b in column])
         self.v_emergency_min_pu: FloatArray = np.array([b.v_emergency_min_pu for b in column])
@@ -104,7 +107,7 @@ class NetworkArrays:
         return np.array([self.node_idx[node] for node in nodes], dtype=np.int64)
 
     def _per_unit(self, y_siemens: ComplexArray, nodes: IntArray) -> ComplexArray:
-        base = self.v_base_v[nodes]
+        base = self.v_base_v[nodes] * np.sqrt(self.conductors[nodes])
         return y_siemens * np.outer(base, base) / S_BASE_VA
 
     def _build_injectors(self) -> None:
@@ -297,7 +300,7 @@ class NetworkArrays:
         """Current phasors into a branch at each of its concatenated terminal nodes, A."""
         nodes = self.branch_nodes[index]
         current = self.branch_admittance_pu(index, state) @ v_phasor_pu[nodes]
-        return np.asarray(current * S_BASE_VA / self.v_base_v[nodes])
+        return np.asarray(current * S_BASE_VA / (self.conductors * self.v_base_v)[nodes])
 
     @cached_property
     def conductor_joints(self) -> tuple[IntArray, IntArray, IntArray]:

@@ -2,7 +2,9 @@
 only in the numerics; here `p_w` of a load is what it draws).
 
 Every field is a plain value, so that the model file is this module written as JSON (`adms.adapters.model_file`).
-A *node* is one (bus, phase). Elements name nodes as `NodeRef`; phase 0 is the single node of a balanced bus.
+A *node* is one (bus, phase). Elements name nodes as `NodeRef`. Phase 0 is the single node of a balanced bus and stands for
+its three phases: voltages there are those of phase 1 to ground, admittances and currents those of each phase (positive
+sequence), powers those of all three together.
 """
 
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ SCHEMA_VERSION = 2
 
 
 class NodeRef(NamedTuple):
-    """One phase of one bus."""
+    """One phase of one bus; phase 0 is all three of a balanced bus at once."""
 
     bus: BusId
     phase: int
@@ -35,6 +37,7 @@ class Bus:
 
     id: BusId
     phases: tuple[int, ...]
+    """(0,) where the bus is balanced, else any of 1, 2, 3 and, for neutral conductors, more."""
     v_base_v: float
     """Nominal phase-to-ground voltage (phase-to-phase base / sqrt 3), V."""
     v_min_pu: float

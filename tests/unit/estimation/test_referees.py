@@ -145,13 +145,13 @@ def textbook_model(case: dict[str, Any]) -> NetworkModel:
     return NetworkModel(
         name=case["name"],
         frequency_hz=50.0,
-        buses=tuple(bus(name, phases=(0,), v_base_v=1000.0) for name in names),
-        sources=(source("source.s", "1", phases=(0,), z_ohm=1e-9j),),
+        buses=tuple(bus(name, phases=(1,), v_base_v=1000.0) for name in names),
+        sources=(source("source.s", "1", phases=(1,), z_ohm=1e-9j),),
         branches=tuple(
-            line(f"line.{fr}_{to}", (fr, to), phases=(0,), z_ohm=complex(r, x)) for fr, to, r, x in case["lines"]
+            line(f"line.{fr}_{to}", (fr, to), phases=(1,), z_ohm=complex(r, x)) for fr, to, r, x in case["lines"]
         ),
         capacitors=(),
-        loads=tuple(load(f"load.{name}", ((nodes(name, (0,))[0], GROUND),), s_va=0j) for name in names[1:]),
+        loads=tuple(load(f"load.{name}", ((nodes(name, (1,))[0], GROUND),), s_va=0j) for name in names[1:]),
         ders=(),
     )
 

@@ -11,6 +11,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.ids import ModelVersion
 from adms.grid.arrays import GROUND, S_BASE_VA, NetworkArrays, dense
 from adms.grid.state import GridState, normal_state
+from tests.unit.grid.small_networks import bus, line, network, source
 
 FOLDER = Path(__file__).resolve().parents[3] / "hil" / "feeders" / "ieee123"
 
@@ -104,3 +105,21 @@ def test_an_injector_is_live_only_where_all_its_nodes_are() -> None:
         without = energised.copy()
         without[node] = False
         assert not arrays.injector_live(without)[between]
+
+
+def test_a_balanced_node_stands_for_its_three_phases() -> None:
+    """By hand: 1 ohm a phase between two buses of 2,400 V to ground, 0.1 V pu across it. Each phase carries 240 A, the
+    three together take 3 * 2,400 V * 240 A."""
+    one = (0,)
+    model = network(
+        buses=(bus("a", phases=one), bus("b", phases=one)),
+        sources=(source("source.s", "a", one),),
+        branches=(line("line.l", "a", "b", one),),
+    )
+    arrays = NetworkArrays(model, version=ModelVersion("balanced"))
+    grid, v = normal_state(model), np.array([1.0 + 0.0j, 0.9 + 0.0j])
+    np.testing.assert_allclose(arrays.branch_current_a(0, grid, v), [240.0, -240.0], rtol=1e-12)
+    np.testing.assert_allclose(
+        arrays.branch_power_va(0, grid, v), [3.0 * 2400.0 * 240.0, -3.0 * 0.9 * 2400.0 * 240.0], rtol=1e-12
+    )
+    np.testing.assert_allclose(arrays.admittance_pu(grid)[0, 0] * S_BASE_VA, 3.0 * 2400.0**2, rtol=1e-12)

@@ -19,11 +19,11 @@ def test_a_single_load_at_the_end_of_a_line_has_the_voltage_of_the_quadratic() -
     model = NetworkModel(
         name="two buses",
         frequency_hz=60.0,
-        buses=(bus("1", phases=(0,)), bus("2", phases=(0,))),
-        sources=(source("source.s", "1", phases=(0,), z_ohm=0.2 + 0.5j),),
-        branches=(line("line.l", ("1", "2"), phases=(0,), z_ohm=0.3 + 0.5j),),
+        buses=(bus("1", phases=(1,)), bus("2", phases=(1,))),
+        sources=(source("source.s", "1", phases=(1,), z_ohm=0.2 + 0.5j),),
+        branches=(line("line.l", ("1", "2"), phases=(1,), z_ohm=0.3 + 0.5j),),
         capacitors=(),
-        loads=(load("load.a", ((nodes("2", (0,))[0], None),), s_va=200e3 + 100e3j),),
+        loads=(load("load.a", ((nodes("2", (1,))[0], None),), s_va=200e3 + 100e3j),),
         ders=(),
     )
     arrays = arrays_of(model)

@@ -52,7 +52,7 @@ class Feeder:
     """Sections with a source."""
     loads_w: Mapping[str, float]
     """Drawn per section at nominal voltage, all phases."""
-    phases: tuple[int, ...] = (0,)
+    phases: tuple[int, ...] = (1,)
     p_max_w: Mapping[str, float] = field(default_factory=dict)
     critical: frozenset[str] = frozenset()
     section_phases: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -153,7 +153,7 @@ def build(feeder: Feeder) -> NetworkArrays:
     return NetworkArrays(model, version=ModelVersion("by-hand"))
 
 
-def line_of_four(*, phases: tuple[int, ...] = (0,), tie_rating_a: float | None = None, **recloser: object) -> Feeder:
+def line_of_four(*, phases: tuple[int, ...] = (1,), tie_rating_a: float | None = None, **recloser: object) -> Feeder:
     """s0 =R= a =1= b =2= c =3= d, tie t from d to s1, each section 100 kW; R is a recloser with two shots."""
     return Feeder(
         links=(

@@ -32,7 +32,7 @@ PV, BATTERY, EV = ElementId("der.pv"), ElementId("der.battery"), ElementId("der.
 
 def der(name: ElementId, kind: DerKind, *, p_min_w: float, energy_wh: float | None) -> Der:
     return Der(
-        id=name, kind=kind, pairs=((nodes("c", (0,))[0], None),), s_max_va=100e3, p_max_w=90e3, p_min_w=p_min_w,
+        id=name, kind=kind, pairs=((nodes("c", (1,))[0], None),), s_max_va=100e3, p_max_w=90e3, p_min_w=p_min_w,
         q_max_var=44e3, v_nominal_v=2400.0, energy_wh=energy_wh, efficiency_frac=0.9,
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ def model() -> NetworkArrays:
             branches=tuple(changed(branch) for branch in base.branches),
             capacitors=(
                 Capacitor(
-                    id=CAP, nodes=nodes("c", (0,)), y_step_siemens=diagonal(1, 0.001j), steps=2, normal_steps=1,
+                    id=CAP, nodes=nodes("c", (1,)), y_step_siemens=diagonal(1, 0.001j), steps=2, normal_steps=1,
                     rating_var=12e3, remote=True,
                 ),
             ),
