@@ -2,9 +2,9 @@
 only in the numerics; here `p_w` of a load is what it draws).
 
 Every field is a plain value, so that the model file is this module written as JSON (`adms.adapters.model_file`).
-A *node* is one (bus, phase). Elements name nodes as `NodeRef`. Phase 0 is the single node of a balanced bus and stands for
-its three phases: voltages there are those of phase 1 to ground, admittances and currents those of each phase (positive
-sequence), powers those of all three together.
+A *node* is one (bus, phase). Elements name nodes as `NodeRef`. Phase 0 is the single node of a balanced bus and stands
+for its three phases: voltages there are those of phase 1 to ground, admittances and currents those of each phase
+(positive sequence), powers those of all three together.
 """
 
 from dataclasses import dataclass

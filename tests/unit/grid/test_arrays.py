@@ -11,7 +11,8 @@ from adms.core.estimate import ComplexArray
 from adms.core.ids import ModelVersion
 from adms.grid.arrays import GROUND, S_BASE_VA, NetworkArrays, dense
 from adms.grid.state import GridState, normal_state
-from tests.unit.grid.small_networks import bus, line, network, source
+from tests.unit.grid.small_networks import bus, line, network
+from tests.unit.grid.small_networks import source as stiff_source
 
 FOLDER = Path(__file__).resolve().parents[3] / "hil" / "feeders" / "ieee123"
 
@@ -113,7 +114,7 @@ def test_a_balanced_node_stands_for_its_three_phases() -> None:
     one = (0,)
     model = network(
         buses=(bus("a", phases=one), bus("b", phases=one)),
-        sources=(source("source.s", "a", one),),
+        sources=(stiff_source("source.s", "a", one),),
         branches=(line("line.l", "a", "b", one),),
     )
     arrays = NetworkArrays(model, version=ModelVersion("balanced"))
