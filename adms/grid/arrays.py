@@ -17,21 +17,16 @@ import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, IntArray
+from adms.grid.admittance import S_BASE_VA, AdmittanceEntries, per_unit
 from adms.grid.load_law import LAW_COLUMNS, law_row
-from adms.grid.model import Branch, BranchKind, ComplexMatrix, Der, Load, NetworkModel, NodeRef
+from adms.grid.model import Branch, BranchKind, Der, Load, NetworkModel, NodeRef
 from adms.grid.sources import SourceEquivalent
 from adms.grid.state import GridState
 
-S_BASE_VA = 1e6
 GROUND = -1
 _NO_INDEX = np.zeros(0, dtype=np.int64)
 
 BoolArray = npt.NDArray[np.bool_]
-
-
-def dense(matrix: ComplexMatrix) -> ComplexArray:
-    """The matrix as numpy, [n, n]."""
-    return np.array(matrix.re, dtype=np.float64) + 1j * np.array(matrix.im, dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,26 +38,6 @@ class Injector:
     to: int
     """Node index or GROUND."""
     is_der: bool
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Pattern:
-    """Every entry that Y can have, element by element, with the index of what moves it: -1 where nothing does."""
-
-    row: IntArray
-    col: IntArray
-    value: ComplexArray
-    """Switches closed, taps at neutral, capacitors at one step."""
-    switch: IntArray
-    """In `NetworkArrays.switches`."""
-    tap: IntArray
-    """In `NetworkArrays.tapped`."""
-    tap_power: FloatArray
-    """How many of row and column are at the tapped winding."""
-    capacitor: IntArray
-    """In the model's capacitors."""
-    start: IntArray
-    """[branch + 1] where a branch's entries start."""
 
 
 class NetworkArrays:
@@ -94,21 +69,9 @@ class NetworkArrays:
         self.capacitor_nodes: tuple[IntArray, ...] = tuple(self._indices(c.nodes) for c in model.capacitors)
         self.source_nodes: tuple[IntArray, ...] = tuple(self._indices(s.nodes) for s in model.sources)
         self._build_injectors()
-        self._branch_y_pu = tuple(
-            self._per_unit(dense(b.y_primitive_siemens), nodes)
-            for b, nodes in zip(model.branches, self.branch_nodes, strict=True)
-        )
-        self._capacitor_y_pu = tuple(
-            self._per_unit(dense(c.y_step_siemens), nodes)
-            for c, nodes in zip(model.capacitors, self.capacitor_nodes, strict=True)
-        )
 
     def _indices(self, nodes: Sequence[NodeRef]) -> IntArray:
         return np.array([self.node_idx[node] for node in nodes], dtype=np.int64)
-
-    def _per_unit(self, y_siemens: ComplexArray, nodes: IntArray) -> ComplexArray:
-        base = self.v_base_v[nodes] * np.sqrt(self.conductors[nodes])
-        return y_siemens * np.outer(base, base) / S_BASE_VA
 
     def _build_injectors(self) -> None:
         injectors: list[Injector] = []
@@ -166,31 +129,24 @@ class NetworkArrays:
         value = np.concatenate([np.ones(count), -ratio])
         return sp.csr_matrix((value, (row, col)), shape=(self.node_count, count))
 
+    @cached_property
+    def _admittance_base_v(self) -> FloatArray:
+        """[node] so that y_pu = y_siemens * base_i * base_j / S_BASE_VA, of all the conductors that a node stands for."""
+        return np.asarray(self.v_base_v * np.sqrt(self.conductors))
+
+    @cached_property
+    def entries(self) -> AdmittanceEntries:
+        """What the admittance matrix can have."""
+        nodes = (*self.branch_nodes, *self.capacitor_nodes)
+        return AdmittanceEntries(self.branches, self.model.capacitors, nodes=nodes, base_v=self._admittance_base_v)
+
     def branch_admittance_pu(self, index: int, state: GridState) -> ComplexArray:
         """Primitive of one branch in a state, per unit over its concatenated terminals; zero where open."""
         branch = self.branches[index]
-        y = self._branch_y_pu[index]
         if branch.switch is not None and not state.closed[branch.id]:
-            return np.zeros_like(y)
-        if branch.taps is not None and branch.taps.primitives:
-            tabled = self._tabled_y_pu[index]
-            return np.asarray(tabled[state.tap_position[branch.id] - branch.taps.min_position])
-        if branch.taps is not None:
-            ratio = 1.0 + state.tap_position[branch.id] * branch.taps.step_pu
-            start = sum(len(nodes) for nodes in branch.terminals[: branch.taps.terminal])
-            scale = np.ones(len(y))
-            scale[start : start + len(branch.terminals[branch.taps.terminal])] /= ratio
-            return y * np.outer(scale, scale)
-        return y
-
-    @cached_property
-    def _tabled_y_pu(self) -> dict[int, ComplexArray]:
-        """[position, row, column] primitives of the branches whose taps have a table."""
-        return {
-            index: np.array([self._per_unit(dense(p.y_primitive_siemens), nodes) for p in branch.taps.primitives])
-            for index, (branch, nodes) in enumerate(zip(self.branches, self.branch_nodes, strict=True))
-            if branch.taps is not None and branch.taps.primitives
-        }
+            size = len(self.branch_nodes[index])
+            return np.zeros((size, size), dtype=np.complex128)
+        return self.entries.branch(index, state)
 
     @cached_property
     def switches(self) -> IntArray:
@@ -206,47 +162,13 @@ class NetworkArrays:
         """[switch + 1] positions in the order of `switches`; the last, that is index -1, is True: no switch."""
         return np.array([*(state.closed[self.branches[i].id] for i in self.switches), True], dtype=np.bool_)
 
-    @cached_property
-    def _pattern(self) -> _Pattern:
-        switch_at = {int(branch): i for i, branch in enumerate(self.switches)}
-        tap_at = {int(branch): i for i, branch in enumerate(self.tapped)}
-        parts: list[tuple[IntArray, ComplexArray, int, int, FloatArray, int]] = []
-        for index, (nodes, y) in enumerate(zip(self.branch_nodes, self._branch_y_pu, strict=True)):
-            branch = self.branches[index]
-            at_winding = np.zeros(len(nodes))
-            if branch.taps is not None:
-                start = sum(len(t) for t in branch.terminals[: branch.taps.terminal])
-                at_winding[start : start + len(branch.terminals[branch.taps.terminal])] = 1.0
-            parts.append((nodes, y, switch_at.get(index, -1), tap_at.get(index, -1), at_winding, -1))
-        for index, (nodes, y) in enumerate(zip(self.capacitor_nodes, self._capacitor_y_pu, strict=True)):
-            parts.append((nodes, y, -1, -1, np.zeros(len(nodes)), index))
-        count = [y.size for _, y, *_ in parts]
-        return _Pattern(
-            row=np.concatenate([_NO_INDEX, *(np.repeat(nodes, len(nodes)) for nodes, *_ in parts)]),
-            col=np.concatenate([_NO_INDEX, *(np.tile(nodes, len(nodes)) for nodes, *_ in parts)]),
-            value=np.concatenate([np.zeros(0, dtype=np.complex128), *(y.ravel() for _, y, *_ in parts)]),
-            switch=np.repeat(np.array([part[2] for part in parts], dtype=np.int64), count),
-            tap=np.repeat(np.array([part[3] for part in parts], dtype=np.int64), count),
-            tap_power=np.concatenate([np.zeros(0), *(np.add.outer(p[4], p[4]).ravel() for p in parts)]),
-            capacitor=np.repeat(np.array([part[5] for part in parts], dtype=np.int64), count),
-            start=np.concatenate([[0], np.cumsum(count[: len(self.branches)])]).astype(np.int64),
-        )
-
     def admittance_pu(self, state: GridState) -> sp.csc_matrix:
         """Network admittance without loads and without sources, [node, node] per unit. An open branch has no entry."""
-        pattern = self._pattern
-        tapped = [(self.branches[i].id, self.branches[i].taps) for i in self.tapped]
-        ratio = np.array([*(1.0 + state.tap_position[e] * t.step_pu for e, t in tapped if t is not None), 1.0])
-        steps = np.array([*(state.capacitor_steps[c.id] for c in self.model.capacitors), 1], dtype=np.float64)
-        value = pattern.value * ratio[pattern.tap] ** -pattern.tap_power * steps[pattern.capacitor]
-        for index, tables in self._tabled_y_pu.items():
-            taps = self.branches[index].taps
-            assert taps is not None
-            place = state.tap_position[self.branches[index].id] - taps.min_position
-            value[pattern.start[index] : pattern.start[index + 1]] = tables[place].ravel()
-        shut = self._switch_closed(state)[pattern.switch]
+        entries = self.entries
+        value = entries.values(state)
+        there = value != 0.0
         size = self.node_count
-        return sp.csc_matrix((value[shut], (pattern.row[shut], pattern.col[shut])), shape=(size, size))
+        return sp.csc_matrix((value[there], (entries.row[there], entries.col[there])), shape=(size, size))
 
     @cached_property
     def sources(self) -> tuple[SourceEquivalent, ...]:
@@ -255,7 +177,7 @@ class NetworkArrays:
             SourceEquivalent(
                 nodes=nodes,
                 emf_pu=np.array(source.v_magnitude_pu) * np.exp(1j * np.array(source.v_angle_rad)),
-                y_pu=self._per_unit(dense(source.y_primitive_siemens), nodes),
+                y_pu=per_unit(source.y_primitive_siemens, self._admittance_base_v[nodes]),
             )
             for source, nodes in zip(self.model.sources, self.source_nodes, strict=True)
         )

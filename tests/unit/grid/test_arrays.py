@@ -9,7 +9,8 @@ import pytest
 from adms.adapters.importers.opendss import import_opendss
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ModelVersion
-from adms.grid.arrays import GROUND, S_BASE_VA, NetworkArrays, dense
+from adms.grid.admittance import dense
+from adms.grid.arrays import GROUND, S_BASE_VA, NetworkArrays
 from adms.grid.state import GridState, normal_state
 from tests.unit.grid.small_networks import bus, line, network
 from tests.unit.grid.small_networks import source as stiff_source
