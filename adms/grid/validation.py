@@ -1,4 +1,9 @@
-"""What makes a network model unusable. Every problem at once, each with its element, field and value."""
+"""What makes a network model unusable. Every problem at once, each with its element, field and value.
+
+Here is what each element must be by itself; `adms.grid.validation_passive` looks at the numbers of primitives,
+`adms.grid.validation_joints` at what elements make of each other, `adms.grid.plausibility` at slips of units. What is
+merely odd is no problem: `adms.grid.plausibility.oddities`.
+"""
 
 import math
 from collections import Counter
@@ -19,15 +24,23 @@ from adms.grid.model import (
     Source,
     VoltageLaw,
 )
+from adms.grid.plausibility import slips
+from adms.grid.validation_joints import joint_problems
+from adms.grid.validation_passive import passive_problems
 
 _ZIP_TOLERANCE = 1e-6
+_PHASE_MAX = 255
+"""Conductors of one bus that anybody numbers."""
+_POSITION_MAX = 10_000
+"""Taps and steps beyond this are a slip, and would be tables without end."""
+_COUNT_MAX = 10**9
 
 
 def check(model: NetworkModel) -> tuple[Problem, ...]:
     """All problems of a model; empty where it can be used."""
     checker = _Checker(model)
     checker.model(model)
-    return tuple(checker.problems)
+    return (*checker.problems, *passive_problems(model), *joint_problems(model), *slips(model))
 
 
 class _Checker:
@@ -75,6 +88,8 @@ class _Checker:
         for name, count in Counter(ids).items():
             if count > 1:
                 self.add(name, "id", name, f"{count} {what}s of this id")
+            if not name.isprintable():
+                self.add(ascii(name), "id", "", "has characters that do not print")
             if not name:
                 self.add(what, "id", "", "is empty")
 
@@ -92,6 +107,11 @@ class _Checker:
         for field, value in values.items():
             if value is not None and not (math.isfinite(value) and value >= 0.0):
                 self.add(element, field, value, "must be a number that is not negative")
+
+    def whole(self, element: str, *, up_to: int, **values: int) -> None:
+        for field, value in values.items():
+            if not 0 <= value <= up_to:
+                self.add(element, field, str(value)[:40], f"must be 0 to {up_to}")
 
     def nodes(self, element: str, field: str, nodes: Iterable[NodeRef | None]) -> None:
         for node in nodes:
@@ -113,6 +133,10 @@ class _Checker:
         self.finite(bus.id, x_m=bus.x_m, y_m=bus.y_m)
         if not bus.phases or len(set(bus.phases)) != len(bus.phases) or min(bus.phases) < 0:
             self.add(bus.id, "phases", bus.phases, "must be distinct numbers, at least one")
+        elif max(bus.phases) > _PHASE_MAX:
+            self.add(bus.id, "phases", str(bus.phases)[:40], f"must not be above {_PHASE_MAX}")
+        elif 0 in bus.phases and len(bus.phases) > 1:
+            self.add(bus.id, "phases", bus.phases, "0 is the single node of a balanced bus, and stands alone")
         limits = (bus.v_emergency_min_pu, bus.v_min_pu, bus.v_max_pu, bus.v_emergency_max_pu)
         rising = limits[0] <= limits[1] < limits[2] <= limits[3]
         if not (rising and all(math.isfinite(x) for x in limits) and limits[0] >= 0.0):
@@ -128,6 +152,8 @@ class _Checker:
                 self.add(source.id, field, len(values), f"must have {size} entries, as it has nodes")
             for value in values:
                 self.finite(source.id, **{field: value})
+        for value in source.v_magnitude_pu:
+            self.not_negative(source.id, v_magnitude_pu=value)
         self.matrix(source.id, "y_primitive_siemens", source.y_primitive_siemens, size=size)
         self.positive(source.id, p_max_w=source.p_max_w)
 
@@ -166,10 +192,10 @@ class _Checker:
         assert gear is not None
         if len(branch.terminals) != 2 or len({tuple(sorted(n.phase for n in t)) for t in branch.terminals}) > 1:
             self.add(branch.id, "terminals", branch.terminals, "a switch has two ends of the same phases")
-        elif len({bus.v_base_v for t in branch.terminals if t and (bus := self._buses.get(t[0].bus)) is not None}) > 1:
-            self.add(branch.id, "terminals", branch.terminals, "a switch between different nominal voltages")
         self.positive(branch.id, pickup_a=gear.pickup_a, ground_pickup_a=gear.ground_pickup_a, travel_s=gear.travel_s)
-        self.not_negative(branch.id, trip_delay_s=gear.trip_delay_s, reclose_shots=gear.reclose_shots)
+        self.positive(branch.id, breaking_a=gear.breaking_a)
+        self.not_negative(branch.id, trip_delay_s=gear.trip_delay_s)
+        self.whole(branch.id, up_to=_POSITION_MAX, reclose_shots=gear.reclose_shots)
         trips = gear.pickup_a is not None or gear.ground_pickup_a is not None
         if trips and gear.trip_delay_s is None:
             self.add(branch.id, "trip_delay_s", "", "is missing, and it trips by itself")
@@ -184,8 +210,24 @@ class _Checker:
         if not taps.min_position <= taps.normal_position <= taps.max_position:
             limits = f"{taps.min_position} to {taps.max_position}"
             self.add(branch.id, "taps.normal_position", taps.normal_position, f"must be {limits}")
+        elif max(-taps.min_position, taps.max_position) > _POSITION_MAX:
+            self.add(branch.id, "taps.max_position", str(taps.max_position)[:40], f"must be within ±{_POSITION_MAX}")
+        elif taps.primitives:
+            self.tap_table(branch)
         elif 1.0 + taps.min_position * taps.step_pu <= 0.0:
             self.add(branch.id, "taps.min_position", taps.min_position, "turns the voltage round")
+
+    def tap_table(self, branch: Branch) -> None:
+        taps = branch.taps
+        assert taps is not None
+        given = [primitive.position for primitive in taps.primitives]
+        if given != list(range(taps.min_position, taps.max_position + 1)):
+            limits = f"{taps.min_position} to {taps.max_position}"
+            self.add(branch.id, "taps.primitives", len(given), f"must be one a position, {limits}, in order")
+        size = sum(len(terminal) for terminal in branch.terminals)
+        for primitive in taps.primitives:
+            field = f"taps.primitives.{primitive.position}"
+            self.matrix(branch.id, field, primitive.y_primitive_siemens, size=size)
 
     def capacitor(self, capacitor: Capacitor) -> None:
         if not capacitor.nodes:
@@ -194,7 +236,9 @@ class _Checker:
         self.matrix(capacitor.id, "y_step_siemens", capacitor.y_step_siemens, size=len(capacitor.nodes))
         self.positive(capacitor.id, rating_var=capacitor.rating_var, v_on_pu=capacitor.v_on_pu)
         self.not_negative(capacitor.id, delay_s=capacitor.delay_s)
-        if capacitor.steps < 1 or not 0 <= capacitor.normal_steps <= capacitor.steps:
+        if not 1 <= capacitor.steps <= _POSITION_MAX:
+            self.add(capacitor.id, "steps", str(capacitor.steps)[:40], f"must be 1 to {_POSITION_MAX}")
+        elif not 0 <= capacitor.normal_steps <= capacitor.steps:
             self.add(capacitor.id, "normal_steps", capacitor.normal_steps, f"must be 0 to {capacitor.steps} steps")
         if (capacitor.v_on_pu is None) != (capacitor.v_off_pu is None):
             self.add(capacitor.id, "v_off_pu", capacitor.v_off_pu, "a local control has both v_on_pu and v_off_pu")
@@ -213,8 +257,8 @@ class _Checker:
         self.pairs(load.id, load.pairs)
         self.finite(load.id, p_w=load.p_w, q_var=load.q_var)
         self.positive(load.id, v_nominal_v=load.v_nominal_v, v_high_pu=load.v_high_pu)
-        self.not_negative(load.id, v_low_pu=load.v_low_pu, v_floor_pu=load.v_floor_pu)
-        self.not_negative(load.id, customers=load.customers, critical_customers=load.critical_customers)
+        self.not_negative(load.id, v_low_pu=load.v_low_pu, v_floor_pu=load.v_floor_pu, v_cut_pu=load.v_cut_pu)
+        self.whole(load.id, up_to=_COUNT_MAX, customers=load.customers, critical_customers=load.critical_customers)
         if load.critical_customers > load.customers:
             self.add(load.id, "critical_customers", load.critical_customers, "are more than its customers")
         for field, law in (("law", load.law), ("q_law", load.q_law)):
@@ -238,16 +282,23 @@ class _Checker:
             p_min_w=der.p_min_w,
             default_p_injection_w=der.default_p_injection_w,
             default_q_injection_var=der.default_q_injection_var,
+            normal_p_injection_w=der.normal_p_injection_w,
+            normal_q_injection_var=der.normal_q_injection_var,
         )
         self.positive(
             der.id,
+            v_high_pu=der.v_high_pu,
+            fault_current_pu=der.fault_current_pu,
+            x_subtransient_pu=der.x_subtransient_pu,
             s_max_va=der.s_max_va,
             v_nominal_v=der.v_nominal_v,
             efficiency_frac=der.efficiency_frac,
             energy_wh=der.energy_wh,
             ramp_w_per_s=der.ramp_w_per_s,
         )
-        self.not_negative(der.id, q_max_var=der.q_max_var)
+        self.not_negative(der.id, q_max_var=der.q_max_var, v_low_pu=der.v_low_pu)
+        if der.v_high_pu is not None and der.v_low_pu >= der.v_high_pu:
+            self.add(der.id, "v_low_pu", der.v_low_pu, "must be below v_high_pu")
         if der.efficiency_frac > 1.0:
             self.add(der.id, "efficiency_frac", der.efficiency_frac, "must not be above 1")
         if der.p_min_w > der.p_max_w:

@@ -15,6 +15,7 @@ from adms.adapters.importers.overlay_schema import read_overlay
 from adms.core.errors import AdapterError, InputError, Problem
 from adms.core.ids import BusId
 from adms.grid.model import Branch, Bus, Capacitor, Der, Load, NetworkModel, Source
+from adms.grid.settled import settled
 from adms.grid.validation import check
 
 _SOLVES = 3
@@ -45,6 +46,7 @@ def import_opendss(deck: Path, *, overlay: Path | None = None) -> NetworkModel:
         model = _read(dss, deck)
     if parsed is not None:
         model = apply_overlay(model, parsed)
+    model = settled(model)
     problems = check(model)
     if problems:
         raise InputError(problems)
