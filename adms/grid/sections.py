@@ -1,8 +1,5 @@
-"""Sections: what switches bound, whatever their positions. FLISR thinks in sections, not in nodes.
-
-Supply is followed phase by phase: a vertex is one phase of one section, a closed switch joins those phases that both
-of its sides have. So a one-phase tie supplies one phase, and three one-phase switches side by side are not a loop.
-"""
+"""Sections: what switches bound, whatever their positions. FLISR thinks in sections, not in nodes. Transformers and
+regulators without switches are inside sections. How sections are supplied is `adms.grid.topology`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +9,7 @@ import scipy.sparse as sp
 import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
 
 from adms.core.ids import BusId, ElementId, SectionId
-from adms.core.telemetry import IntArray
 from adms.grid.model import NetworkModel
-from adms.grid.state import GridState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,23 +41,6 @@ class SectionGraph:
     """Of every switch, at its first and second terminal. Both the same where a switch is bridged."""
     switch_phases: Mapping[ElementId, frozenset[int]]
     """Phases that a switch carries. Fewer than a section has: it cannot supply that section (SW8)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SupplyPaths:
-    """How a section is supplied. SW6: `count` is exactly one."""
-
-    sources: tuple[ElementId, ...]
-    """Sources that reach any of its phases. A source is taken to supply every phase of the section it stands in."""
-    loops: int
-    """Independent loops through switches in its island, of the phase with the most."""
-    phases: frozenset[int]
-    """Phases that a source reaches."""
-
-    @property
-    def count(self) -> int:
-        """Source paths: none, one, or more where sources are in parallel or a loop is closed."""
-        return len(self.sources) + self.loops if self.sources else 0
 
 
 def sections(model: NetworkModel) -> SectionGraph:
@@ -142,43 +120,3 @@ def _contents(
         )
         for s in names
     }
-
-
-def source_paths(graph: SectionGraph, grid: GridState) -> dict[SectionId, SupplyPaths]:
-    """How every section is supplied with the switches as they stand."""
-    phases = sorted(frozenset[int]().union(*(s.phases for s in graph.sections.values())))
-    names = list(graph.sections)
-    row = {s: i for i, s in enumerate(names)}
-    sources: dict[SectionId, dict[ElementId, None]] = {s: {} for s in names}
-    loops = dict.fromkeys(names, 0)
-    live: dict[SectionId, set[int]] = {s: set() for s in names}
-    shut = [(ends, graph.switch_phases[switch]) for switch, ends in graph.switch_ends.items() if grid.closed[switch]]
-    for phase in phases:
-        edges = [
-            (row[fr], row[to])
-            for (fr, to), carried in shut
-            if phase in carried and phase in graph.sections[fr].phases and phase in graph.sections[to].phases
-        ]
-        label = _components(edges, size=len(names))
-        members: dict[int, list[SectionId]] = {}
-        for s in names:
-            if phase in graph.sections[s].phases:
-                members.setdefault(int(label[row[s]]), []).append(s)
-        edge_count = (
-            np.bincount(label[[fr for fr, _ in edges]], minlength=len(names)) if edges else np.zeros(len(names))
-        )
-        for number, island in members.items():
-            feeding = [source for s in island for source in graph.sections[s].sources]
-            closed_loops = int(edge_count[number]) - len(island) + 1
-            for s in island:
-                sources[s].update(dict.fromkeys(feeding))
-                loops[s] = max(loops[s], closed_loops)
-                if feeding:
-                    live[s].add(phase)
-    return {s: SupplyPaths(sources=tuple(sources[s]), loops=loops[s], phases=frozenset(live[s])) for s in names}
-
-
-def _components(edges: list[tuple[int, int]], *, size: int) -> IntArray:
-    fr, to = [a for a, _ in edges], [b for _, b in edges]
-    adjacency = sp.csr_matrix((np.ones(len(edges)), (fr, to)), shape=(size, size))
-    return np.asarray(sp.csgraph.connected_components(adjacency, directed=False)[1], dtype=np.int64)

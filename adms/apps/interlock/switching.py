@@ -1,7 +1,6 @@
 """Guards on what a switch joins or parts: suspected sections, lockout, radiality, parallels, phases, breaking duty."""
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from adms.apps.view import RoundView
 from adms.core.commands import App, Proposal
 from adms.core.ids import ElementId, SectionId
 from adms.grid.model import SwitchKind
-from adms.grid.sections import SupplyPaths, source_paths
+from adms.grid.topology import topology
 
 _V_BASE_TOLERANCE_FRAC = 1e-3
 
@@ -38,10 +37,6 @@ def pending_protection(view: RoundView, *, area: Collection[SectionId], policy: 
 def _read(view: RoundView, policy: InterlockPolicy) -> tuple[Wiring, Positions]:
     wiring = wiring_of(view.arrays)
     return wiring, read_positions(view, wiring, max_age_s=policy.telemetry_max_age_s)
-
-
-def _paths(view: RoundView, wiring: Wiring, *, closed: Collection[ElementId]) -> dict[SectionId, SupplyPaths]:
-    return source_paths(wiring.graph, replace(view.grid, closed={switch: switch in closed for switch in wiring.ends}))
 
 
 def picked_up(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy) -> frozenset[SectionId]:
@@ -90,8 +85,8 @@ def radial_after(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy
     wiring, positions = _read(view, policy)
     closed = positions.maybe_closed | {proposal.device}
     part = wiring.reach(wiring.ends[proposal.device], closed=closed)
-    paths = _paths(view, wiring, closed=closed)
-    most = max(paths[section].count for section in part)
+    after = topology(wiring.network, closed=closed)
+    most = max(after.supply(section).count for section in part)
     return None if most <= 1 else f"{len(part)} sections would have {most} source paths instead of one"
 
 
@@ -101,10 +96,10 @@ def no_parallel(view: RoundView, proposal: Proposal, *, policy: InterlockPolicy)
     wiring, positions = _read(view, policy)
     if proposal.device in positions.closed:
         return None
-    paths = _paths(view, wiring, closed=positions.maybe_closed - {proposal.device})
+    before = topology(wiring.network, closed=positions.maybe_closed - {proposal.device})
     told = wiring.reach(positions.unaccounted, closed=positions.maybe_closed - {proposal.device})
     fr, to = (
-        paths[side].phases | (wiring.graph.sections[side].phases if side in told else frozenset())
+        before.supply(side).phases | (wiring.graph.sections[side].phases if side in told else frozenset())
         for side in wiring.ends[proposal.device]
     )
     if fr & to & wiring.graph.switch_phases[proposal.device]:

@@ -10,13 +10,16 @@ from adms.core.ids import BusId, ElementId, SectionId
 from adms.core.telemetry import IntArray
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import SwitchGear
-from adms.grid.sections import SectionGraph, sections
+from adms.grid.sections import SectionGraph
+from adms.grid.switched_sections import SwitchedSections, switched_sections
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Wiring:
     """Sections of one model and how switches join them. Nothing here depends on positions."""
 
+    network: SwitchedSections
+    """What topologies are worked out on."""
     graph: SectionGraph
     section_of_bus: Mapping[BusId, SectionId]
     sections: tuple[SectionId, ...]
@@ -63,12 +66,14 @@ class Wiring:
 def wiring_of(arrays: NetworkArrays) -> Wiring:
     """The wiring of a model, kept for as long as the model is in use: it never changes."""
     model = arrays.model
-    graph = sections(model)
+    network = switched_sections(arrays)
+    graph = network.graph
     parts = graph.sections
     critical = dict.fromkeys(parts, 0)
     for load in model.loads:
         critical[graph.section_of_bus[load.pairs[0][0].bus]] += load.critical_customers
     return Wiring(
+        network=network,
         graph=graph,
         section_of_bus=graph.section_of_bus,
         sections=tuple(parts),

@@ -11,10 +11,11 @@ from adms.adapters.importers.overlay import apply_overlay
 from adms.adapters.importers.overlay_schema import Overlay, read_overlay
 from adms.core.errors import InputError
 from adms.core.ids import BusId, ElementId, ModelVersion
-from adms.grid.arrays import NetworkArrays, dense
+from adms.grid.admittance import dense
+from adms.grid.arrays import NetworkArrays
 from adms.grid.model import BranchKind, DerKind, NetworkModel, NodeRef
-from adms.grid.sections import sections, source_paths
 from adms.grid.state import normal_state
+from adms.grid.topology import topology_of
 
 FOLDER = Path("hil/feeders/ieee123")
 
@@ -53,8 +54,8 @@ def test_the_operated_feeder_is_what_the_story_needs(operated: NetworkModel) -> 
 
 
 def test_every_section_has_one_source_path_in_the_normal_state(operated: NetworkModel) -> None:
-    paths = source_paths(sections(operated), normal_state(operated))
-    assert {p.count for p in paths.values()} == {1}
+    normal = topology_of(NetworkArrays(operated, version=ModelVersion("test")), normal_state(operated))
+    assert {normal.supply(section).count for section in normal.network.sections} == {1}
 
 
 def test_every_node_is_energised_in_the_normal_state(operated: NetworkModel) -> None:
