@@ -1,0 +1,174 @@
+"""What a fault is, and how it constrains the nodes that it joins.
+
+A fault leads currents out of its nodes along m independent paths: I = C j, one column of C a path, and along each path
+the voltage that is left over stands across the fault's own resistance, C^T V = R j. So a bolted fault (R = 0) is as
+plain as any other, and one between phases never meets the earth's impedance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+
+import numpy as np
+
+from adms.core.errors import InputError, Problem
+from adms.core.ids import BusId
+from adms.core.telemetry import FloatArray, IntArray
+from adms.grid.arrays import S_BASE_VA, NetworkArrays
+from adms.grid.model import NodeRef
+
+BALANCED_PHASE = 0
+
+
+class FaultKind(StrEnum):
+    """Which conductors a fault joins."""
+
+    THREE_PHASE = "three_phase"
+    """The three phases with each other."""
+    THREE_PHASE_GROUND = "three_phase_ground"
+    LINE_LINE = "line_line"
+    LINE_LINE_GROUND = "line_line_ground"
+    LINE_GROUND = "line_ground"
+
+
+PHASE_COUNT = {
+    FaultKind.THREE_PHASE: 3,
+    FaultKind.THREE_PHASE_GROUND: 3,
+    FaultKind.LINE_LINE: 2,
+    FaultKind.LINE_LINE_GROUND: 2,
+    FaultKind.LINE_GROUND: 1,
+}
+_TO_GROUND = (FaultKind.THREE_PHASE_GROUND, FaultKind.LINE_LINE_GROUND, FaultKind.LINE_GROUND)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One fault at one bus."""
+
+    kind: FaultKind
+    bus: BusId
+    phases: tuple[int, ...] = ()
+    """Phases that it joins. May be left empty for a three-phase fault at a bus of three phases or of phase 0."""
+    r_fault_ohm: float = 0.0
+    """From each phase to the point where they meet (line to ground: to ground); line to line: between the two."""
+    r_ground_ohm: float = 0.0
+    """From that point to ground; no part of a fault that does not go to ground."""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} at {self.bus}.{'.'.join(map(str, self.phases))}".rstrip(".")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FaultPaths:
+    """A fault as the numerics see it."""
+
+    nodes: IntArray
+    """[k] indices in `NetworkArrays.nodes`."""
+    phases: tuple[int, ...]
+    """[k]"""
+    paths: FloatArray
+    """[k, path] C: what a current along each path takes out of each node."""
+    resistance_ohm: FloatArray
+    """[path, path] R."""
+    z_base_ohm: float
+
+    @property
+    def resistance_pu(self) -> FloatArray:
+        """[path, path] on the base of the bus."""
+        return self.resistance_ohm / self.z_base_ohm
+
+
+def faults_at(
+    arrays: NetworkArrays, bus: BusId, *, kind: FaultKind, r_fault_ohm: float = 0.0, r_ground_ohm: float = 0.0
+) -> tuple[Fault, ...]:
+    """Every choice of phases of a kind of fault at a bus; empty where the bus has too few.
+
+    Args:
+        arrays: the network in solver order.
+        bus: where; an unknown one has no phases.
+        kind: of fault.
+        r_fault_ohm: as in `Fault`.
+        r_ground_ohm: as in `Fault`.
+    """
+    phases = phases_of(arrays, bus)
+    if phases == (BALANCED_PHASE,):
+        chosen: list[tuple[int, ...]] = [phases] if PHASE_COUNT[kind] == 3 else []
+    else:
+        chosen = [*combinations(phases, PHASE_COUNT[kind])]
+    return tuple(
+        Fault(kind=kind, bus=bus, phases=phase, r_fault_ohm=r_fault_ohm, r_ground_ohm=r_ground_ohm) for phase in chosen
+    )
+
+
+def phases_of(arrays: NetworkArrays, bus: BusId) -> tuple[int, ...]:
+    """Phases of a bus; empty for an unknown one."""
+    return next((b.phases for b in arrays.model.buses if b.id == bus), ())
+
+
+def fault_paths(arrays: NetworkArrays, faults: Sequence[Fault]) -> tuple[FaultPaths, ...]:
+    """The constraints of each fault, in order.
+
+    Raises InputError with every problem of every fault: unknown bus, phases that it lacks or that do not make the
+    kind, a negative or infinite resistance, an unbalanced fault in a balanced network.
+    """
+    phases_at = {bus.id: bus.phases for bus in arrays.model.buses}
+    problems = [problem for fault in faults for problem in _problems(fault, phases_at.get(fault.bus))]
+    if problems:
+        raise InputError(problems)
+    return tuple(_paths(arrays, fault, present=phases_at[fault.bus]) for fault in faults)
+
+
+def _problems(fault: Fault, present: tuple[int, ...] | None) -> list[Problem]:
+    element = f"fault at {fault.bus}"
+    problems = [
+        Problem(element=element, field=field, value=str(value), message="must be a number of at least 0")
+        for field, value in (("r_fault_ohm", fault.r_fault_ohm), ("r_ground_ohm", fault.r_ground_ohm))
+        if not 0.0 <= value < float("inf")
+    ]
+    if fault.r_ground_ohm > 0.0 and fault.kind not in _TO_GROUND:
+        message = f"a {fault.kind.value} fault does not go to ground"
+        problems.append(Problem(element=element, field="r_ground_ohm", value=str(fault.r_ground_ohm), message=message))
+    if present is None:
+        problems.append(Problem(element=element, field="bus", value=fault.bus, message="no such bus"))
+        return problems
+    wanted = fault.phases or (present if PHASE_COUNT[fault.kind] == 3 else ())
+    given = ",".join(map(str, wanted))
+    if BALANCED_PHASE in present:
+        if PHASE_COUNT[fault.kind] != 3:
+            message = "the network is balanced (one node a bus): only three-phase faults can be told in it"
+            problems.append(Problem(element=element, field="kind", value=fault.kind.value, message=message))
+        elif wanted != (BALANCED_PHASE,):
+            message = "a balanced bus has phase 0 only"
+            problems.append(Problem(element=element, field="phases", value=given, message=message))
+        return problems
+    lacking = [phase for phase in wanted if phase not in present]
+    if lacking:
+        has = ", ".join(map(str, present))
+        problems.append(Problem(element=element, field="phases", value=given, message=f"the bus has phases {has}"))
+    if len(set(wanted)) != PHASE_COUNT[fault.kind] or len(wanted) != PHASE_COUNT[fault.kind]:
+        message = f"a {fault.kind.value} fault joins {PHASE_COUNT[fault.kind]} different phases"
+        problems.append(Problem(element=element, field="phases", value=given, message=message))
+    return problems
+
+
+def _paths(arrays: NetworkArrays, fault: Fault, *, present: tuple[int, ...]) -> FaultPaths:
+    phases = fault.phases or present
+    nodes = np.array([arrays.node_idx[NodeRef(fault.bus, phase)] for phase in phases], dtype=np.int64)
+    count = len(nodes)
+    r = fault.r_fault_ohm
+    if count == 1:
+        paths, resistance = np.ones((1, 1)), np.full((1, 1), r + fault.r_ground_ohm)
+    elif fault.kind in _TO_GROUND:
+        paths, resistance = np.eye(count), r * np.eye(count) + fault.r_ground_ohm
+    else:
+        # Each path returns through the last phase; what it meets there is shared by all of them.
+        paths = np.vstack([np.eye(count - 1), -np.ones((1, count - 1))])
+        resistance = np.full((1, 1), r) if count == 2 else r * (paths.T @ paths)
+    return FaultPaths(
+        nodes=nodes,
+        phases=phases,
+        paths=paths,
+        resistance_ohm=resistance,
+        z_base_ohm=float(arrays.v_base_v[nodes[0]]) ** 2 / S_BASE_VA,
+    )
