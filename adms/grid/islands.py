@@ -96,9 +96,10 @@ def join_dead(draft: Draft, *, one: int, other: int) -> None:
 
 def part(draft: Draft, rows: set[int]) -> None:
     """Takes some sections that nothing feeds any more out of their island, as an island of their own."""
-    old = draft.island[min(rows)]
+    first = min(rows)
+    old = draft.island[first]
     for row in rows:
-        draft.island[row] = min(rows)
+        draft.island[row] = first
     if old in rows:
         rest = [row for row, label in enumerate(draft.island) if label == old and row not in rows]
         for row in rest:
