@@ -7,7 +7,7 @@ diagonal blocks, and its error is seen by whoever checks the residual.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +31,11 @@ class Singular:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class BlockFactor:
+class BlockFactor(Generic[Number]):
     """A factored matrix, float64 or complex128."""
 
     structure: BlockStructure
-    values: npt.NDArray[np.float64] | npt.NDArray[np.complex128]
+    values: AnyArray[Number]
     """As `Pattern` lays them out."""
     negative: bool
     """True where a real matrix has a negative determinant."""
@@ -61,7 +61,7 @@ class BlockFactor:
         return back
 
 
-def factorise(structure: BlockStructure, *, values: AnyArray[Number]) -> BlockFactor | Singular:
+def factorise(structure: BlockStructure, *, values: AnyArray[Number]) -> BlockFactor[Number] | Singular:
     """The factor of the matrix whose entries stand in `values` [structure.size]; they are overwritten."""
     bad, negative = eliminate(structure.pattern, values)
     if bad >= 0:

@@ -20,8 +20,8 @@ from adms.core.telemetry import IntArray
 class Pattern(NamedTuple):
     """Blocks in the order of elimination, as compiled code reads them.
 
-    A factor is one flat array: diagonal blocks, then lower blocks L[i, j], then upper blocks U[j, i] of the same (i, j),
-    each in row-major order.
+    A factor is one flat array: diagonal blocks, then lower blocks L[i, j], then the upper blocks U[j, i] of the same
+    (i, j), each in row-major order.
     """
 
     start: IntArray

@@ -60,7 +60,7 @@ class AdmittanceEntries:
         nodes: tuple[IntArray, ...],
         base_v: FloatArray,
     ) -> None:
-        """`nodes`: of every branch's concatenated terminals, then of every capacitor; `base_v` [node] as in `per_unit`."""
+        """`nodes` of every branch's concatenated terminals, then of every capacitor; `base_v` [node]: see `per_unit`."""
         matrices = [*(b.y_primitive_siemens for b in branches), *(c.y_step_siemens for c in capacitors)]
         y_pu = [per_unit(y, base_v[at]) for y, at in zip(matrices, nodes, strict=True)]
         start = np.concatenate([[0], np.cumsum([y.size for y in y_pu])]).astype(np.int64).tolist()

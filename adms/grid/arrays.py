@@ -17,7 +17,8 @@ import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, IntArray
-from adms.grid.admittance import S_BASE_VA, AdmittanceEntries, per_unit
+from adms.grid.admittance import S_BASE_VA as S_BASE_VA
+from adms.grid.admittance import AdmittanceEntries, per_unit
 from adms.grid.load_law import LAW_COLUMNS, law_row
 from adms.grid.model import Branch, BranchKind, Der, Load, NetworkModel, NodeRef
 from adms.grid.sources import SourceEquivalent
@@ -131,7 +132,7 @@ class NetworkArrays:
 
     @cached_property
     def _admittance_base_v(self) -> FloatArray:
-        """[node] so that y_pu = y_siemens * base_i * base_j / S_BASE_VA, of all the conductors that a node stands for."""
+        """[node] so that y_pu = y_siemens * base_i * base_j / S_BASE_VA, of all conductors of a node."""
         return np.asarray(self.v_base_v * np.sqrt(self.conductors))
 
     @cached_property

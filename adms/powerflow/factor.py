@@ -1,18 +1,19 @@
 """The factor that everything linear about a feeder's present state comes from: (Y + source admittances), live nodes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import SuperLU, splu
 
+from adms.block_ldu import BlockFactor, Singular
+from adms.block_ldu import factorise as factorise_blocks
+from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import IntArray
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
-
-_COLUMNS = 16
-"""Columns solved at once: more of them start BLAS threads on tiny blocks, which is slower by far."""
+from adms.powerflow.layout import Layout, layout_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +34,25 @@ class Factor:
     """[node]"""
     live: IntArray
     """Node indices of the factor's rows."""
-    lu: SuperLU
-    source_current_pu: ComplexArray
-    """[live] Norton currents of the sources."""
+    layout: Layout
+    entry_value: ComplexArray
+    """[entry of the layout] per unit; 0 where a switch is open or a node is dead."""
+    blocks: BlockFactor[np.complex128]
+    """Over all nodes; a dead node has a row and column of its own."""
     v_no_load_pu: ComplexArray
     """[live] voltages with every injector at zero."""
     injectors: IntArray
     """Injector indices whose every node is energised."""
-    incidence: sp.csr_matrix
-    """[live, live injector]"""
+
+    @cached_property
+    def incidence(self) -> sp.csr_matrix:
+        """[live, live injector] as `NetworkArrays.incidence`."""
+        return self.arrays.incidence[self.live][:, self.injectors].tocsr()
+
+    @cached_property
+    def source_current_pu(self) -> ComplexArray:
+        """[live] Norton currents of the sources."""
+        return self.arrays.source_norton_pu()[1][self.live]
 
     def solve(self, current_pu: ComplexArray) -> ComplexArray:
         """Voltages caused by node currents: (Y + Y_sources)^-1 current.
@@ -52,18 +63,17 @@ class Factor:
         Returns:
             The same shape, complex voltage per unit.
         """
-        current = np.asarray(current_pu, dtype=np.complex128)
-        if current.ndim == 1:
-            return np.asarray(self.lu.solve(current))
-        parts = np.split(current, range(_COLUMNS, current.shape[1], _COLUMNS), axis=1)
-        return np.concatenate([self.lu.solve(np.ascontiguousarray(part)) for part in parts], axis=1)
+        given = np.asarray(current_pu, dtype=np.complex128)
+        current = np.zeros((self.arrays.node_count, *given.shape[1:]), dtype=np.complex128)
+        current[self.live] = given
+        return np.asarray(self.blocks.solve(current)[self.live])
 
 
 def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
-    """Factor the network of a grid state.
+    """Factor the network of a grid state. The order of elimination belongs to the model: a switch or tap that moves
+    costs new values only.
 
-    A dead node is taken as grounded: it has voltage 0 and its row is left out. An injector is live only when all its
-    nodes are.
+    A dead node is taken as grounded: it has voltage 0. An injector is live only when all its nodes are.
 
     Args:
         arrays: the network in solver order.
@@ -76,35 +86,52 @@ def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
     live = np.flatnonzero(energised)
     if live.size == 0:
         return NotSolved(reason="no node is connected to a source", iterations=0)
-    y_source, norton = arrays.source_norton_pu()
-    matrix = (arrays.admittance_pu(grid) + y_source).tocsc()[live][:, live]
-    try:
-        lu = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1, options={"SymmetricMode": True})
-    except RuntimeError as error:
-        return NotSolved(reason=f"the network matrix is singular ({error}): a node floats", iterations=0)
-    current = norton[live]
-    no_load = np.asarray(lu.solve(current))
+    layout = layout_of(arrays)
+    structure = layout.structure
+    entry_value = np.concatenate([arrays.entries.values(grid), layout.source_value])
+    values = np.zeros(structure.size, dtype=np.complex128)
+    live_place = energised[structure.order]
+    _assemble(
+        structure.entry, structure.diagonal[structure.order], layout.row, layout.col, live_place, entry_value, values
+    )
+    made = factorise_blocks(structure, values=values)
+    if isinstance(made, Singular):
+        node = arrays.nodes[made.unknown]
+        reason = f"the network matrix is singular at {node.bus}.{node.phase}: a node floats"
+        return NotSolved(reason=reason, iterations=0)
+    norton = arrays.source_norton_pu()[1]
+    no_load = made.solve(norton)[live]
     if not np.isfinite(no_load).all():
         return NotSolved(reason="the network matrix is singular to rounding: a node floats", iterations=0)
-    injectors = np.flatnonzero(arrays.injector_live(energised))
     return Factor(
         arrays=arrays,
         grid=grid,
         energised=energised,
         live=live,
-        lu=lu,
-        source_current_pu=current,
+        layout=layout,
+        entry_value=entry_value,
+        blocks=made,
         v_no_load_pu=no_load,
-        injectors=injectors,
-        incidence=arrays.incidence[live][:, injectors].tocsr(),
+        injectors=np.flatnonzero(arrays.injector_live(energised)),
     )
 
 
-def injector_is_live(arrays: NetworkArrays, *, energised: BoolArray) -> BoolArray:
-    """[injector] True where every node of the injector is energised.
-
-    Args:
-        arrays: the network in solver order.
-        energised: [node].
-    """
-    return arrays.injector_live(energised)
+@compiled
+def _assemble(
+    entry: IntArray,
+    diagonal: IntArray,
+    row: IntArray,
+    col: IntArray,
+    energised: BoolArray,
+    entry_value: ComplexArray,
+    values: ComplexArray,
+) -> None:
+    """Adds entries up in the factor's places; those at dead nodes become 0, and such a node's diagonal 1."""
+    for k in range(len(entry)):
+        if energised[row[k]] and energised[col[k]]:
+            values[entry[k]] += entry_value[k]
+        else:
+            entry_value[k] = 0.0
+    for place in range(len(energised)):
+        if not energised[place]:
+            values[diagonal[place]] = 1.0

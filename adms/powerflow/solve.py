@@ -1,4 +1,4 @@
-"""Three-phase power flow: a fixed point on one factor.
+"""Three-phase power flow: a fixed point on one factor, and Newton's method where that does not contract.
 
 With Y the network's admittance, Y_s and J the sources' Norton equivalents, A the injectors' incidence and d = A^T V the
 voltage across each injector, the network law (Y + Y_s) V = J + A conj(S(|d|) / d) is iterated as
@@ -10,7 +10,7 @@ voltage across each injector, the network law (Y + Y_s) V = J + A conj(S(|d|) / 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,9 +20,16 @@ from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
 from adms.grid.load_law import at_voltage
 from adms.grid.state import GridState
 from adms.powerflow.factor import Factor, NotSolved, factorise
+from adms.powerflow.fixed_point import CONVERGED, SLOW, iterate
+from adms.powerflow.newton import NewtonOutcome, Tangent, newton
 
 _V_COLLAPSED_PU = 0.2
-_GROWING_STEPS = 8
+_CHUNK_ENTRIES = 1 << 15
+"""Voltages of the cases that are iterated together: they should stay in the processor's cache."""
+_PATIENCE = 10
+"""Steps of the fixed point that take about as long as a Jacobian."""
+_LAST_STEP = 0.01
+"""Of the load, in the search for the largest part of it that has a solution."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +47,14 @@ class PowerFlow:
     losses_w: float
     """What the sources and injectors deliver and no injector takes."""
     iterations: int
+    step_pu: float
+    """Largest voltage change of the last step: what is left of the mismatch, brought to voltages."""
+    contraction: float | None
+    """By how much each step of the fixed point shrinks (towards 1 near voltage collapse, at most 1); None where too few
+    such steps were made to say."""
+    factor: Factor = field(repr=False)
+    tangent: Tangent | None = field(default=None, repr=False)
+    """The Jacobian that solved it, where one was needed."""
 
     @property
     def v_magnitude_pu(self) -> FloatArray:
@@ -54,10 +69,13 @@ def solve_power_flow(
     s_nominal_va: ComplexArray,
     factor: Factor | None = None,
     v_start_pu: ComplexArray | None = None,
+    start: PowerFlow | None = None,
     tolerance_pu: float = 1e-8,
     max_iterations: int = 100,
 ) -> PowerFlow | NotSolved:
     """Solve one case.
+
+    The fixed point is left for Newton's method as soon as its contraction says that it would take long.
 
     Args:
         arrays: the network in solver order.
@@ -65,22 +83,30 @@ def solve_power_flow(
         s_nominal_va: [injector] injection at nominal voltage, VA (a load that draws is negative).
         factor: of the same `grid`, if there is one already.
         v_start_pu: [node] start; default is the no-load voltage.
+        start: a solved state nearby to start from instead, best with its own `factor`.
         tolerance_pu: largest voltage change of the last step.
         max_iterations: limit of steps.
 
     Returns:
         The state, or `NotSolved` with the reason. Never a state that did not converge.
     """
-    start = None if v_start_pu is None else v_start_pu[:, None]
-    return solve_cases(
-        arrays,
-        grid,
-        s_nominal_va=s_nominal_va[:, None],
-        factor=factor,
-        v_start_pu=start,
-        tolerance_pu=tolerance_pu,
-        max_iterations=max_iterations,
-    )[0]
+    made = _prepared(arrays, grid, factor=factor, s_nominal_va=s_nominal_va[:, None])
+    if isinstance(made, NotSolved):
+        return made
+    factor, s = made
+    if start is not None:
+        v_start_pu = start.v_phasor_pu
+    v = _start(factor, None if v_start_pu is None else v_start_pu[:, None], cases=1)
+    if start is not None and start.tangent is not None and start.factor is factor:
+        near = v[:, 0].copy()
+        outcome = newton(
+            factor, s_nominal_pu=s[:, 0], v=near, tolerance_pu=tolerance_pu, tangent=start.tangent, max_iterations=20
+        )
+        if not outcome.reason:
+            return _by_newton(factor, outcome, v=near, s=s[:, 0], contraction=start.contraction, iterations=0)
+    return _solve_chunk(factor, s=s, v=v, tolerance_pu=tolerance_pu, max_iterations=max_iterations, patience=_PATIENCE)[
+        0
+    ]
 
 
 def solve_cases(
@@ -99,74 +125,223 @@ def solve_cases(
         One outcome a case, in order.
     """
     cases = s_nominal_va.shape[1]
+    made = _prepared(arrays, grid, factor=factor, s_nominal_va=s_nominal_va)
+    if isinstance(made, NotSolved):
+        return [made] * cases
+    factor, s_nominal = made
+    start = _start(factor, v_start_pu, cases=cases)
+    width = max(1, _CHUNK_ENTRIES // max(1, arrays.node_count))
+    found: list[PowerFlow | NotSolved] = []
+    for first in range(0, cases, width):
+        part = slice(first, min(first + width, cases))
+        found += _solve_chunk(
+            factor,
+            s=s_nominal[:, part],
+            v=start[:, part],
+            tolerance_pu=tolerance_pu,
+            max_iterations=max_iterations,
+            patience=max_iterations,
+        )
+    return found
+
+
+def _prepared(
+    arrays: NetworkArrays, grid: GridState, *, factor: Factor | None, s_nominal_va: ComplexArray
+) -> tuple[Factor, ComplexArray] | NotSolved:
+    """(factor, [injector, case] nominal powers per unit, 0 where dead)."""
     if factor is None:
         made = factorise(arrays, grid)
         if isinstance(made, NotSolved):
-            return [made] * cases
+            return made
         factor = made
-    s_nominal = s_nominal_va[factor.injectors] / S_BASE_VA
-    if not np.isfinite(s_nominal).all():
-        bad = {arrays.injectors[int(k)].element for k in factor.injectors[~np.isfinite(s_nominal).all(axis=1)]}
-        reason = f"no power is given for {', '.join(sorted(bad)[:5])}"
-        return [NotSolved(reason=reason, iterations=0)] * cases
-    v = np.repeat(factor.v_no_load_pu[:, None], cases, axis=1)
+    s = np.zeros(s_nominal_va.shape, dtype=np.complex128)
+    s[factor.injectors] = s_nominal_va[factor.injectors] / S_BASE_VA
+    missing = ~np.isfinite(s)
+    if missing.any():
+        bad = sorted({arrays.injectors[int(k)].element for k in np.flatnonzero(missing.any(axis=1))})
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        return NotSolved(reason=f"no power is given for {', '.join(bad[:5])}{more}", iterations=0)
+    return factor, s
+
+
+def _start(factor: Factor, v_start_pu: ComplexArray | None, *, cases: int) -> ComplexArray:
+    """[place, case] voltages to start from."""
+    v = np.zeros((factor.arrays.node_count, cases), dtype=np.complex128)
+    v[factor.live] = factor.v_no_load_pu[:, None]
     if v_start_pu is not None:
-        given = v_start_pu[factor.live]
-        v = np.where(np.isfinite(given) & (np.abs(given) > _V_COLLAPSED_PU), given, v)
-    law = arrays.injector_law[factor.injectors]
-    scale = arrays.injector_v_scale[factor.injectors][:, None]
-    transposed = factor.incidence.T.tocsr()
-
-    done = np.zeros(cases, dtype=np.int64)
-    failed: list[NotSolved | None] = [None] * cases
-    last = np.full(cases, np.inf)
-    growing = np.zeros(cases, dtype=np.int64)
-    for iteration in range(1, max_iterations + 1):
-        open_ = np.flatnonzero((done == 0) & np.array([f is None for f in failed]))
-        if open_.size == 0:
-            break
-        with np.errstate(all="ignore"):
-            across = transposed @ v[:, open_]
-            s = at_voltage(s_nominal[:, open_], np.abs(across) * scale, law)
-            current = np.where(s == 0.0, 0.0, np.conj(s / across))
-            after = factor.solve(factor.source_current_pu[:, None] + factor.incidence @ current)
-            step = np.abs(after - v[:, open_]).max(axis=0)
-        for column, case in enumerate(open_):
-            growing[case] = growing[case] + 1 if step[column] >= last[case] else 0
-            if not np.isfinite(step[column]):
-                reason = "a voltage is not a number: voltage collapse suspected"
-                failed[case] = NotSolved(reason=reason, iterations=iteration)
-            elif growing[case] >= _GROWING_STEPS:
-                reason = "the steps grow instead of shrinking: voltage collapse suspected"
-                failed[case] = NotSolved(reason=reason, iterations=iteration)
-            elif step[column] < tolerance_pu:
-                done[case] = iteration
-        v[:, open_] = after
-        last[open_] = step
-    for case in np.flatnonzero(done == 0):
-        reason = f"the last step still moved a voltage by {last[case]:.1e} pu: voltage collapse suspected"
-        failed[case] = failed[case] or NotSolved(reason=reason, iterations=max_iterations)
-    return [
-        failed[case] or _outcome(factor, v=v[:, case], s_nominal=s_nominal[:, case], iterations=int(done[case]))
-        for case in range(cases)
-    ]
+        usable = np.isfinite(v_start_pu) & (np.abs(v_start_pu) > _V_COLLAPSED_PU) & factor.energised[:, None]
+        v = np.where(usable, v_start_pu, v)
+    return v[factor.layout.structure.order]
 
 
-def _outcome(factor: Factor, *, v: ComplexArray, s_nominal: ComplexArray, iterations: int) -> PowerFlow:
-    arrays = factor.arrays
-    v_all = np.zeros(arrays.node_count, dtype=np.complex128)
-    v_all[factor.live] = v
-    law = arrays.injector_law[factor.injectors]
-    scale = arrays.injector_v_scale[factor.injectors]
-    across = np.abs(factor.incidence.T @ v) * scale
-    s = np.zeros(len(arrays.injectors), dtype=np.complex128)
-    s[factor.injectors] = at_voltage(s_nominal, across, law) * S_BASE_VA
-    delivered = S_BASE_VA * np.array([source.power_pu(v_all) for source in arrays.sources], dtype=np.complex128)
+def _solve_chunk(
+    factor: Factor, *, s: ComplexArray, v: ComplexArray, tolerance_pu: float, max_iterations: int, patience: int
+) -> list[PowerFlow | NotSolved]:
+    """`patience`: steps that a slow fixed point may still need before Newton's method takes over."""
+    layout = factor.layout
+    cases = v.shape[1]
+    v, s = np.ascontiguousarray(v), np.ascontiguousarray(s)
+    verdict, iterations = np.zeros(cases, dtype=np.int64), np.zeros(cases, dtype=np.int64)
+    step, contraction = np.full(cases, np.inf), np.full(cases, np.nan)
+    iterate(
+        layout.structure.pattern,
+        factor.blocks.values,
+        layout.norton_pu,
+        layout.row,
+        layout.col,
+        factor.entry_value,
+        *layout.injector_columns,
+        s,
+        v,
+        tolerance_pu,
+        max_iterations,
+        patience,
+        verdict,
+        iterations,
+        step,
+        contraction,
+    )
+    s_injected, s_source = _powers(factor, v=v, s=s)
+    found: list[PowerFlow | NotSolved] = []
+    for case in range(cases):
+        rate = min(float(contraction[case]), 1.0) if np.isfinite(contraction[case]) else None
+        if verdict[case] == CONVERGED:
+            found.append(
+                _outcome(
+                    factor,
+                    v=v[:, case],
+                    s_injected=s_injected[:, case],
+                    s_source=s_source[:, case],
+                    iterations=int(iterations[case]),
+                    step_pu=float(step[case]),
+                    contraction=rate,
+                )
+            )
+            continue
+        at = v[:, case] if verdict[case] == SLOW else None
+        found.append(
+            _rescue(
+                factor,
+                s=s[:, case],
+                v=at,
+                tolerance_pu=tolerance_pu,
+                iterations=int(iterations[case]),
+                contraction=rate,
+            )
+        )
+    return found
+
+
+def _rescue(
+    factor: Factor,
+    *,
+    s: ComplexArray,
+    v: ComplexArray | None,
+    tolerance_pu: float,
+    iterations: int,
+    contraction: float | None,
+) -> PowerFlow | NotSolved:
+    """Newton's method from `v`; else from no load; else along a growing share of the powers, so that what cannot be
+    carried is known."""
+    layout = factor.layout
+    idle = np.zeros(factor.arrays.node_count, dtype=np.complex128)
+    idle[factor.live] = factor.v_no_load_pu
+    good = np.ascontiguousarray(idle[layout.structure.order])
+    if v is not None:
+        near = v.copy()
+        outcome = newton(factor, s_nominal_pu=s, v=near, tolerance_pu=tolerance_pu)
+        if not outcome.reason:
+            return _by_newton(factor, outcome, v=near, s=s, contraction=contraction, iterations=iterations)
+        iterations += outcome.iterations
+    carried, stride, reason = 0.0, 1.0, ""
+    while stride >= _LAST_STEP:
+        share = min(1.0, carried + stride)
+        at = good.copy()
+        outcome = newton(factor, s_nominal_pu=share * s, v=at, tolerance_pu=tolerance_pu)
+        if not outcome.reason and share == 1.0:
+            return _by_newton(factor, outcome, v=at, s=s, contraction=1.0, iterations=iterations)
+        iterations += outcome.iterations
+        if outcome.reason:
+            stride /= 2.0
+            reason = outcome.reason
+        else:
+            carried, good = share, at
+    reason = (
+        f"voltage collapse: there is a solution up to {100.0 * carried:.0f} % of these powers, lowest then at "
+        f"{_weakest_node(factor, good)}; beyond that {reason}"
+    )
+    return NotSolved(reason=reason, iterations=iterations)
+
+
+def _by_newton(
+    factor: Factor,
+    outcome: NewtonOutcome,
+    *,
+    v: ComplexArray,
+    s: ComplexArray,
+    contraction: float | None,
+    iterations: int,
+) -> PowerFlow:
+    s_injected, s_source = _powers(factor, v=v[:, None], s=s[:, None])
+    return _outcome(
+        factor,
+        v=v,
+        s_injected=s_injected[:, 0],
+        s_source=s_source[:, 0],
+        iterations=iterations + outcome.iterations,
+        step_pu=outcome.step_pu,
+        contraction=contraction,
+        tangent=outcome.tangent,
+    )
+
+
+def _weakest_node(factor: Factor, v: ComplexArray) -> str:
+    size = np.where(factor.energised[factor.layout.structure.order], np.abs(v), np.inf)
+    at = int(np.argmin(size))
+    node = factor.arrays.nodes[int(factor.layout.structure.order[at])]
+    return f"{node.bus}.{node.phase} ({size[at]:.3f} pu)"
+
+
+def _powers(factor: Factor, *, v: ComplexArray, s: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
+    """([injector, case] VA injected at `v` [place, case], [source, case] VA delivered)."""
+    layout = factor.layout
+    paired = layout.to >= 0
+    across = v[layout.fr]
+    across[paired] -= layout.ratio[paired, None] * v[layout.to[paired]]
+    with np.errstate(all="ignore"):
+        injected = at_voltage(s, np.abs(across) * layout.scale[:, None], layout.law) * S_BASE_VA
+    place = layout.structure.place
+    sources = factor.arrays.sources
+    delivered = np.zeros((len(sources), v.shape[1]), dtype=np.complex128)
+    for k, source in enumerate(sources):
+        at = v[place[source.nodes]]
+        current = source.y_pu @ (source.emf_pu[:, None] - at)
+        delivered[k] = (at * np.conj(current)).sum(axis=0) * S_BASE_VA
+    return injected, delivered
+
+
+def _outcome(
+    factor: Factor,
+    *,
+    v: ComplexArray,
+    s_injected: ComplexArray,
+    s_source: ComplexArray,
+    iterations: int,
+    step_pu: float,
+    contraction: float | None,
+    tangent: Tangent | None = None,
+) -> PowerFlow:
+    v_all = np.empty_like(v)
+    v_all[factor.layout.structure.order] = v
     return PowerFlow(
         v_phasor_pu=v_all,
         energised=factor.energised,
-        s_injection_va=s,
-        s_source_va=delivered,
-        losses_w=float(delivered.real.sum() + s.real.sum()),
+        s_injection_va=s_injected,
+        s_source_va=s_source,
+        losses_w=float(s_source.real.sum() + s_injected.real.sum()),
         iterations=iterations,
+        step_pu=step_pu,
+        contraction=contraction,
+        factor=factor,
+        tangent=tangent,
     )

@@ -1,0 +1,153 @@
+"""The fixed point of the power flow, compiled: every case a column, all nodes in the order of elimination."""
+
+import math
+
+import numpy as np
+
+from adms.block_ldu.factor import substitute, substitute_columns
+from adms.block_ldu.structure import Pattern
+from adms.core.compiled import compiled
+from adms.core.estimate import ComplexArray
+from adms.core.telemetry import FloatArray, IntArray
+from adms.grid.load_law import admittance_at
+
+CONVERGED, NOT_A_NUMBER, GROWING, SLOW = 1, 2, 3, 4
+GROWING_STEPS = 8
+"""Steps in a row that grow before a case is given up."""
+_STEPS_TO_JUDGE = 5
+"""Steps after which the contraction is known well enough."""
+_ROUNDING_PU = 1e-10
+"""Steps below this that no longer shrink are rounding."""
+
+
+@compiled
+def add_currents(
+    fr: IntArray,
+    to: IntArray,
+    ratio: FloatArray,
+    scale: FloatArray,
+    law: FloatArray,
+    s: ComplexArray,
+    v: ComplexArray,
+    current: ComplexArray,
+) -> None:
+    """Adds what the injectors inject at `v` to `current`, both [place, case]; `s` [injector, case] nominal powers."""
+    cases = v.shape[1]
+    for k in range(len(fr)):
+        a, b = fr[k], to[k]
+        at_k = law[k]
+        squared = scale[k] * scale[k]
+        for c in range(cases):
+            power = s[k, c]
+            if power == 0.0:
+                continue
+            across = v[a, c]
+            if b >= 0:
+                across -= ratio[k] * v[b, c]
+            size = math.sqrt(across.real * across.real + across.imag * across.imag) * scale[k]
+            g = admittance_at(size, at_k, 0)
+            h = admittance_at(size, at_k, 5)
+            i = squared * complex(power.real * g, -power.imag * h) * across
+            current[a, c] += i
+            if b >= 0:
+                current[b, c] -= ratio[k] * i
+
+
+@compiled
+def _solve(pattern: Pattern, values: ComplexArray, x: ComplexArray) -> None:
+    if x.shape[1] == 1:
+        substitute(pattern, values, x.reshape(x.shape[0]))
+    else:
+        substitute_columns(pattern, values, x)
+
+
+@compiled
+def iterate(
+    pattern: Pattern,
+    values: ComplexArray,
+    norton: ComplexArray,
+    row: IntArray,
+    col: IntArray,
+    entry_value: ComplexArray,
+    fr: IntArray,
+    to: IntArray,
+    ratio: FloatArray,
+    scale: FloatArray,
+    law: FloatArray,
+    s: ComplexArray,
+    v: ComplexArray,
+    tolerance: float,
+    max_iterations: int,
+    patience: int,
+    verdict: IntArray,
+    iterations: IntArray,
+    step: FloatArray,
+    contraction: FloatArray,
+) -> None:
+    """Iterates `v` [place, case] in place until every case has its verdict.
+
+    Steps are V <- M^-1 (J + I(V)) until one is below the tolerance. From then on V <- V + M^-1 (J + I(V) - Y V) with
+    `row`, `col`, `entry_value` of Y: the same in exact arithmetic, but free of the factor's rounding, so the last step
+    is the exact mismatch brought to voltages. A case is finished after such a step below the tolerance, and its
+    result does not depend on the other columns. It is left as slow where, at the present contraction, the tolerance is
+    more than `patience` steps away.
+    """
+    n, cases = v.shape
+    x = np.empty((n, cases), dtype=np.complex128)
+    growing = np.zeros(cases, dtype=np.int64)
+    older = np.full(cases, np.inf)
+    exact = np.zeros(cases, dtype=np.bool_)
+    for iteration in range(1, max_iterations + 1):
+        for r in range(n):
+            for c in range(cases):
+                x[r, c] = norton[r]
+        add_currents(fr, to, ratio, scale, law, s, v, x)
+        if exact.any():
+            for k in range(len(row)):
+                part = entry_value[k]
+                if part != 0.0:
+                    a, b = row[k], col[k]
+                    for c in range(cases):
+                        if exact[c]:
+                            x[a, c] -= part * v[b, c]
+        _solve(pattern, values, x)
+        largest = np.zeros(cases)
+        for r in range(n):
+            for c in range(cases):
+                if not exact[c]:
+                    x[r, c] -= v[r, c]
+                d = x[r, c]
+                size = d.real * d.real + d.imag * d.imag
+                if not size <= largest[c]:
+                    largest[c] = size if size == size else np.inf
+        for r in range(n):
+            for c in range(cases):
+                if verdict[c] == 0:
+                    v[r, c] += x[r, c]
+        left = False
+        for c in range(cases):
+            if verdict[c] != 0:
+                continue
+            moved = math.sqrt(largest[c])
+            growing[c] = growing[c] + 1 if moved >= step[c] else 0
+            if older[c] < np.inf and moved > _ROUNDING_PU:
+                contraction[c] = math.sqrt(moved / older[c])
+            older[c] = step[c]
+            step[c] = moved
+            iterations[c] = iteration
+            if not moved < np.inf:
+                verdict[c] = NOT_A_NUMBER
+            elif exact[c] and (moved < tolerance or (growing[c] > 0 and moved < _ROUNDING_PU)):
+                verdict[c] = CONVERGED
+            elif growing[c] >= GROWING_STEPS:
+                verdict[c] = GROWING
+            elif iteration >= _STEPS_TO_JUDGE and moved > tolerance * contraction[c] ** patience:
+                verdict[c] = SLOW
+            else:
+                exact[c] = exact[c] or moved < tolerance or moved < _ROUNDING_PU
+                left = True
+        if not left:
+            return
+    for c in range(cases):
+        if verdict[c] == 0:
+            verdict[c] = SLOW

@@ -1,0 +1,72 @@
+"""Where everything of a network goes in the factor of its admittance matrix: found once a model."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from adms.block_ldu import BlockStructure, structure_of
+from adms.core.estimate import ComplexArray
+from adms.core.telemetry import FloatArray, IntArray
+from adms.grid.arrays import GROUND, NetworkArrays
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layout:
+    """A model's (Y + Y_sources) over all nodes, with every switch closed, and its injectors, in the order of
+    elimination. A state changes values only."""
+
+    structure: BlockStructure
+    block_of_node: IntArray
+    """[node] number of its bus."""
+    row: IntArray
+    """[entry] place of every entry that the matrix can have: branches and capacitors, then sources."""
+    col: IntArray
+    source_value: ComplexArray
+    """Values of the entries that belong to sources: the last ones."""
+    norton_pu: ComplexArray
+    """[place] source currents."""
+    fr: IntArray
+    """[injector] place in the order of elimination."""
+    to: IntArray
+    """The same, or GROUND."""
+    ratio: FloatArray
+    """[injector] voltage across it = v[fr] - ratio v[to], per unit of its `fr` node."""
+    scale: FloatArray
+    """[injector] voltage over its own nominal one, for 1 per unit across it."""
+    law: FloatArray
+    """[injector, LAW_COLUMNS]"""
+
+    @property
+    def injector_columns(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray]:
+        """What compiled code asks of the injectors."""
+        return self.fr, self.to, self.ratio, self.scale, self.law
+
+
+@lru_cache(maxsize=8)
+def layout_of(arrays: NetworkArrays) -> Layout:
+    """The layout of a model, kept for as long as the model is in use: it never changes."""
+    y_source, norton = arrays.source_norton_pu()
+    source = y_source.tocoo()
+    row = np.concatenate([arrays.entries.row, source.row.astype(np.int64)])
+    col = np.concatenate([arrays.entries.col, source.col.astype(np.int64)])
+    bus: dict[str, int] = {}
+    block = np.array([bus.setdefault(node.bus, len(bus)) for node in arrays.nodes], dtype=np.int64)
+    structure = structure_of(block, row=row, col=col)
+    grounded = arrays.injector_to == GROUND
+    to = np.where(grounded, 0, arrays.injector_to)
+    base = arrays.v_base_v
+    place = structure.place
+    return Layout(
+        structure=structure,
+        block_of_node=block,
+        row=place[row],
+        col=place[col],
+        source_value=np.asarray(source.data, dtype=np.complex128),
+        norton_pu=np.ascontiguousarray(norton[structure.order]),
+        fr=place[arrays.injector_fr],
+        to=np.where(grounded, GROUND, place[to]),
+        ratio=np.where(grounded, 0.0, base[to] / base[arrays.injector_fr]),
+        scale=np.ascontiguousarray(arrays.injector_v_scale),
+        law=np.ascontiguousarray(arrays.injector_law),
+    )
