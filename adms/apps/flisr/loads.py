@@ -9,7 +9,6 @@ from adms.apps.flisr.state import FlisrState, LoadRecord
 from adms.apps.view import ExpectedState, RoundView
 from adms.core.estimate import Estimate, Grade
 from adms.estimation.prior import nominal_loads
-from adms.powerflow.factor import injector_is_live
 
 
 def remember_loads(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -> FlisrState:
@@ -41,7 +40,7 @@ def expected_state(view: RoundView, *, state: FlisrState, policy: FlisrPolicy) -
     picture = usable_picture(view)
     if picture is None:
         return None
-    live = injector_is_live(arrays, energised=arrays.energised(view.grid))
+    live = arrays.injector_live(arrays.energised(view.grid))
     record = state.loads or state.newer_loads
     now = nominal_loads(picture, arrays)
     loads = now if record is None else np.where(live, now, record.s_nominal_va)
