@@ -19,7 +19,7 @@ Number = TypeVar("Number", np.float64, np.complex128)
 AnyArray = npt.NDArray[Number]
 
 _LOST_DIGITS = 1e-14
-"""A pivot smaller than this part of its block's first size has no correct digit left."""
+"""A pivot smaller than this part of what its block was before anything was eliminated has no correct digit left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,19 +70,17 @@ def factorise(structure: BlockStructure, *, values: AnyArray[Number]) -> BlockFa
 
 
 @compiled
-def _invert(values: AnyArray[Number], at: int, n: int, work: AnyArray[Number]) -> int:
-    """Inverts the n x n block at `at` in place by Gauss-Jordan with row pivots. Returns 0 if it is singular, else the
-    sign of its determinant (of a real block)."""
+def _invert(values: AnyArray[Number], at: int, n: int, least: float, work: AnyArray[Number]) -> int:
+    """Inverts the n x n block at `at` in place by Gauss-Jordan with row pivots. Returns 0 if no pivot is larger than
+    `least`, else the sign of its determinant (of a real block)."""
     sign = 1
     if n == 1:
         pivot = values[at]
-        if not abs(pivot) > 0.0:
+        if not abs(pivot) > least:
             return 0
         values[at] = 1.0 / pivot
         return -1 if pivot.real < 0.0 else 1
-    size = 0.0
     for k in range(n * n):
-        size = max(size, abs(values[at + k]))
         work[k] = 0.0
     for k in range(n):
         work[k * n + k] = 1.0
@@ -92,7 +90,7 @@ def _invert(values: AnyArray[Number], at: int, n: int, work: AnyArray[Number]) -
             here = abs(values[at + i * n + k])
             if here > largest:
                 best, largest = i, here
-        if not largest > _LOST_DIGITS * size:
+        if not largest > least:
             return 0
         if best != k:
             sign = -sign
@@ -137,14 +135,18 @@ def eliminate(pattern: Pattern, values: AnyArray[Number]) -> tuple[int, bool]:
     """Factors in place, right-looking. Returns (first block found singular or -1, determinant negative)."""
     blocks = len(pattern.diagonal)
     widest = 0
+    least = np.zeros(blocks)
     for j in range(blocks):
-        widest = max(widest, pattern.start[j + 1] - pattern.start[j])
+        n = pattern.start[j + 1] - pattern.start[j]
+        widest = max(widest, n)
+        for k in range(n * n):
+            least[j] = max(least[j], _LOST_DIGITS * abs(values[pattern.diagonal[j] + k]))
     work = np.zeros(widest * widest, dtype=values.dtype)
     negative = False
     for j in range(blocks):
         n = pattern.start[j + 1] - pattern.start[j]
         d = pattern.diagonal[j]
-        sign = _invert(values, d, n, work)
+        sign = _invert(values, d, n, least[j], work)
         if sign == 0:
             return j, False
         negative = negative != (sign < 0)
