@@ -1,20 +1,121 @@
-"""How node voltages answer to injected power, around a solved power flow, from the factor that solved it.
+"""How a solved power flow answers to small changes, from the factor that solved it.
 
-Differentiating V = (Y + Y_s)^-1 (J + A conj(S f(|d|) / d)) with d = A^T V gives
-
-    dV = (Y + Y_s)^-1 A [ conj(dS f / d) + conj(S f' d|d| / d) - conj(S f / d^2 . dd) ]
-
-which is linear in dV and is solved by the same contraction as the power flow itself, every perturbation a column. The
-answer of all loads to their voltage is therefore included.
+Voltages, branch flows, source power and losses against injected power, taps, capacitor steps and source voltage. The
+answer of all loads and DER to their own voltage is included. Where a law has a kink at its limit, the slope is that of
+the inner side. Few inputs are carried forwards to all outputs, few outputs backwards to all inputs
+(`adms.powerflow.sensitivity_tangent`); both ways give the same numbers.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
+from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
-from adms.grid.arrays import S_BASE_VA
-from adms.grid.load_law import at_nominal, voltage_factor_slopes, voltage_factors
+from adms.grid.arrays import BoolArray
 from adms.powerflow.factor import Factor
+from adms.powerflow.sensitivity_inputs import InputGroup, Inputs, drive_of
+from adms.powerflow.sensitivity_outputs import OutputGroup, Outputs, rows_of
+from adms.powerflow.sensitivity_tangent import linearise
 from adms.powerflow.solve import PowerFlow
+
+_COLUMNS = 64
+"""Columns carried at once: what bounds the memory."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VoltageResponse:
+    """Change of every voltage by each input."""
+
+    inputs: Inputs
+    v_phasor: ComplexArray
+    """[node, column] pu per W, var, step or pu; 0 at dead nodes; NaN in columns that did not converge."""
+    v_magnitude: FloatArray
+    """[node, column] likewise, of the magnitudes."""
+    converged: BoolArray
+    """[column]"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sensitivities:
+    """Change of each output by each input."""
+
+    inputs: Inputs
+    outputs: Outputs
+    value: FloatArray
+    """[row of outputs, column of inputs] in the outputs' units per W, var, step or pu; NaN where not converged."""
+    converged: BoolArray
+    """[row, column]"""
+
+    def part(self, *, of: OutputGroup, to: InputGroup) -> FloatArray:
+        """[row, column] of one group of outputs by one group of inputs."""
+        return self.value[self.outputs.rows(of), self.inputs.columns(to)]
+
+
+def voltage_response(
+    factor: Factor, flow: PowerFlow, *, inputs: Inputs, tolerance: float = 1e-8, max_iterations: int = 60
+) -> VoltageResponse:
+    """Voltage phasors' and magnitudes' changes.
+
+    Args:
+        factor: of the grid state of `flow`.
+        flow: the state around which.
+        inputs: what moves.
+        tolerance: relative, of each column's estimated error.
+        max_iterations: of the contraction, and as many again of GMRES where it does not contract.
+
+    Raises InputError with everything in `inputs` that the network does not have.
+    """
+    tangent = linearise(factor, flow)
+    drive = drive_of(tangent, inputs)
+    phasor = np.zeros((factor.arrays.node_count, inputs.count), dtype=np.complex128)
+    converged = np.zeros(inputs.count, dtype=np.bool_)
+    for start in range(0, inputs.count, _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        current = drive.current_pu[:, part].toarray()
+        phasor[factor.live, part], converged[part] = tangent.forward(
+            current, tolerance=tolerance, max_iterations=max_iterations
+        )
+    magnitude = np.zeros(phasor.shape)
+    magnitude[factor.live] = (np.conj(tangent.v_pu / np.abs(tangent.v_pu))[:, None] * phasor[factor.live]).real
+    return VoltageResponse(inputs=inputs, v_phasor=phasor, v_magnitude=magnitude, converged=converged)
+
+
+def sensitivities(
+    factor: Factor,
+    flow: PowerFlow,
+    *,
+    inputs: Inputs,
+    outputs: Outputs,
+    tolerance: float = 1e-8,
+    max_iterations: int = 60,
+) -> Sensitivities:
+    """Change of each output by each input, as many solves as the fewer of the two; arguments and errors as
+    `voltage_response`."""
+    tangent = linearise(factor, flow)
+    drive = drive_of(tangent, inputs)
+    rows = rows_of(tangent, outputs, drive=drive)
+    value = rows.direct.copy()
+    converged = np.zeros(value.shape, dtype=np.bool_)
+    if inputs.count <= outputs.count:
+        read = rows.gradient.conj().T.tocsr()
+        for start in range(0, inputs.count, _COLUMNS):
+            part = slice(start, start + _COLUMNS)
+            current = drive.current_pu[:, part].toarray()
+            dv, good = tangent.forward(current, tolerance=tolerance, max_iterations=max_iterations)
+            value[:, part] += (read @ dv).real
+            value[:, part][:, ~good] = np.nan
+            converged[:, part] = good
+    else:
+        push = drive.current_pu.conj().T.tocsr()
+        for start in range(0, outputs.count, _COLUMNS):
+            part = slice(start, start + _COLUMNS)
+            gradient = rows.gradient[:, part].toarray()
+            one, good = tangent.backward(gradient, tolerance=tolerance, max_iterations=max_iterations)
+            value[part] += (push @ one).real.T
+            value[part][~good] = np.nan
+            converged[part] = good[:, None]
+    return Sensitivities(inputs=inputs, outputs=outputs, value=value, converged=converged)
 
 
 def voltage_sensitivity(
@@ -26,46 +127,16 @@ def voltage_sensitivity(
         factor: of the grid state of `flow`.
         flow: the state around which.
         rows: [k] injector indices. A dead injector has column 0.
-        tolerance: relative, of the last refinement.
-        max_iterations: of refinements.
+        tolerance: relative, of each column's estimated error.
+        max_iterations: as in `voltage_response`.
 
     Returns:
-        (d|v|/dP [node, k] pu per W, d|v|/dQ [node, k] pu per var); 0 at dead nodes.
+        (d|v|/dP [node, k] pu per W, d|v|/dQ [node, k] pu per var); 0 at dead nodes, NaN in columns that did not
+        converge.
     """
-    arrays = factor.arrays
-    count = len(rows)
-    place = np.full(len(arrays.injectors), -1, dtype=np.int64)
-    place[factor.injectors] = np.arange(len(factor.injectors))
-    v = flow.v_phasor_pu[factor.live]
-    a = factor.incidence
-    at = a.T.tocsr()
-    across = at @ v
-    size = np.abs(across)
-    law = arrays.injector_law[factor.injectors]
-    scale = arrays.injector_v_scale[factor.injectors]
-    of_p, of_q = voltage_factors(size * scale, law)
-    slope_p, slope_q = voltage_factor_slopes(size * scale, law)
-    s = flow.s_injection_va[factor.injectors] / S_BASE_VA
-    nominal = at_nominal(s, size * scale, law)
-    slope = (nominal.real * slope_p + 1j * (nominal.imag * slope_q)) * scale
-
-    drive = np.zeros((len(factor.injectors), 2 * count), dtype=np.complex128)
-    for column, row in enumerate(rows):
-        k = place[row]
-        if k >= 0:
-            drive[k, column] = np.conj(of_p[k] / across[k]) / S_BASE_VA
-            drive[k, count + column] = np.conj(1j * of_q[k] / across[k]) / S_BASE_VA
-    first = factor.solve(np.asarray(a @ drive, dtype=np.complex128))
-    dv = first
-    for _ in range(max_iterations):
-        dd = at @ dv
-        dsize = (np.conj(across / size)[:, None] * dd).real
-        answer = np.conj((slope / across)[:, None] * dsize - (s / across**2)[:, None] * dd)
-        after = first + factor.solve(np.asarray(a @ answer, dtype=np.complex128))
-        change = np.abs(after - dv).max(initial=0.0)
-        dv = after
-        if change <= tolerance * np.abs(dv).max(initial=0.0):
-            break
-    out = np.zeros((arrays.node_count, 2 * count))
-    out[factor.live] = (np.conj(v / np.abs(v))[:, None] * dv).real
-    return out[:, :count], out[:, count:]
+    inputs = Inputs(p_injectors=rows, q_injectors=rows)
+    response = voltage_response(factor, flow, inputs=inputs, tolerance=tolerance, max_iterations=max_iterations)
+    return (
+        response.v_magnitude[:, inputs.columns("p_injectors")],
+        response.v_magnitude[:, inputs.columns("q_injectors")],
+    )

@@ -13,11 +13,14 @@ from adms.core.telemetry import FloatArray
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
 from adms.powerflow.factor import Factor, NotSolved, factorise
-from adms.powerflow.sensitivity import voltage_sensitivity
+from adms.powerflow.sensitivity import sensitivities
+from adms.powerflow.sensitivity_inputs import Inputs
+from adms.powerflow.sensitivity_outputs import Outputs
 from adms.powerflow.solve import PowerFlow, solve_power_flow
 
 VIOLATION_TOLERANCE_PU = 1e-6
 """Below this a difference of violations is rounding."""
+_SENSITIVITY_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,28 +135,21 @@ class Study:
         return f"{'upper' if high else 'lower'} voltage limit at {where}: {magnitude[node]:.4f} of {limit:.4f} pu"
 
     def sensitivity(self, grid: GridState, flow: PowerFlow, *, ders: tuple[ElementId, ...]) -> Sensitivity | None:
-        """Effect of each DER's Q at a solved state.
-
-        Losses are V^H G V with G the Hermitian part of Y, so with M the inverse of (Y + Y_s) their gradient is
-        2 Re((G V)^H M dI), dI = conj(j dq / d) with d the voltage across the injector: one more solve, since M is
-        symmetric (every primitive is). The loads' currents are held in it; the power flow corrects what that leaves.
-        """
+        """Effect of each DER's Q at a solved state; None where it could not be found."""
         factor = self.factor(grid)
         if factor is None:
             return None
-        arrays = self._arrays
-        share = [arrays.injector_rows[der] for der in ders]
-        rows = np.concatenate(share)
-        _, by_row = voltage_sensitivity(factor, flow, rows=rows)
-        mean = np.zeros((len(rows), len(ders)))
+        share = [self._arrays.injector_rows[der] for der in ders]
+        inputs = Inputs(q_injectors=np.concatenate(share))
+        outputs = Outputs(v_nodes=np.arange(self._arrays.node_count), losses=("total",))
+        found = sensitivities(factor, flow, inputs=inputs, outputs=outputs, tolerance=_SENSITIVITY_TOLERANCE)
+        if not found.converged.all():
+            return None
+        mean = np.zeros((len(inputs.q_injectors), len(ders)))
         owner = np.repeat(np.arange(len(ders)), [len(r) for r in share])
-        mean[np.arange(len(rows)), owner] = 1.0 / np.bincount(owner)[owner]
-        v = flow.v_phasor_pu[factor.live]
-        y = arrays.admittance_pu(grid)[factor.live][:, factor.live]
-        loss_current = 0.5 * (y @ v + y.conj().T @ v)
-        adjoint = np.zeros(arrays.node_count, dtype=np.complex128)
-        adjoint[factor.live] = factor.solve(np.conj(loss_current))
-        across = (arrays.incidence.T @ flow.v_phasor_pu)[rows]
-        current = np.conj(1j / across)
-        dlosses = 2.0 * np.real((arrays.incidence.T @ adjoint)[rows] * current)
-        return Sensitivity(v_pu=np.abs(flow.v_phasor_pu), dv_dq=by_row @ mean, dlosses_dq=dlosses @ mean)
+        mean[np.arange(len(owner)), owner] = 1.0 / np.bincount(owner)[owner]
+        return Sensitivity(
+            v_pu=np.abs(flow.v_phasor_pu),
+            dv_dq=found.part(of="v_nodes", to="q_injectors") @ mean,
+            dlosses_dq=found.part(of="losses", to="q_injectors")[0] @ mean,
+        )

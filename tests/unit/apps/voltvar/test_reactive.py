@@ -42,9 +42,7 @@ def test_sensitivities_equal_differences_of_power_flows() -> None:
         assert moved is not None
         difference = (np.abs(moved.v_phasor_pu) - np.abs(flow.v_phasor_pu)) / 100.0
         np.testing.assert_allclose(found.dv_dq[:, column], difference, rtol=1e-3, atol=1e-12)
-        # The loss gradient holds the loads' currents. Measured here: 8.6 to 8.7 % too small, the share of the losses
-        # that loads of constant power save by drawing less current at a higher voltage.
-        assert found.dlosses_dq[column] == pytest.approx((moved.losses_w - flow.losses_w) / 100.0, rel=0.09)
+        assert found.dlosses_dq[column] == pytest.approx((moved.losses_w - flow.losses_w) / 100.0, rel=2e-3)
 
 
 def test_q_at_the_optimum_asks_for_nothing_more() -> None:
