@@ -1,7 +1,30 @@
 """Three-phase power flow and its sensitivities, on one factor."""
 
 from adms.powerflow.factor import Factor, NotSolved, factorise
-from adms.powerflow.sensitivity import voltage_sensitivity
+from adms.powerflow.sensitivity import (
+    Sensitivities,
+    VoltageResponse,
+    sensitivities,
+    voltage_response,
+    voltage_sensitivity,
+)
+from adms.powerflow.sensitivity_inputs import Inputs
+from adms.powerflow.sensitivity_outputs import BranchEnd, Outputs
 from adms.powerflow.solve import PowerFlow, solve_cases, solve_power_flow
 
-__all__ = ["Factor", "NotSolved", "PowerFlow", "factorise", "solve_cases", "solve_power_flow", "voltage_sensitivity"]
+__all__ = [
+    "BranchEnd",
+    "Factor",
+    "Inputs",
+    "NotSolved",
+    "Outputs",
+    "PowerFlow",
+    "Sensitivities",
+    "VoltageResponse",
+    "factorise",
+    "sensitivities",
+    "solve_cases",
+    "solve_power_flow",
+    "voltage_response",
+    "voltage_sensitivity",
+]
