@@ -255,8 +255,8 @@ def test_one_whole_tap_or_capacitor_step_is_foretold_but_for_its_curvature() -> 
     for column, (grid, sign) in enumerate(zip([*grids, *off], signs, strict=True)):
         moved = at(case.arrays, grid, s=case.s_nominal_va).flow.v_magnitude_pu - case.flow.v_magnitude_pu
         error = np.abs(sign * found.value[:, column] - moved).max()
-        # Curvature, and loads that pass a limit of their law on the way. Measured here: 1.3 % of 7.0e-3 pu and 0.03 % of
-        # 6.6e-3 pu (taps), 2.3 % of 2.6e-2 pu (capacitor).
+        # Curvature, and loads that pass a limit of their law on the way. Measured here: 1.3 % of 7.0e-3 pu and 0.03 %
+        # of 6.6e-3 pu (taps), 2.3 % of 2.6e-2 pu (capacitor).
         assert error < 0.03 * np.abs(moved).max()
 
 
