@@ -1,5 +1,6 @@
 """Three-phase power flow and its sensitivities, on one factor."""
 
+from adms.powerflow.collapse import load_margin
 from adms.powerflow.factor import Factor, NotSolved, factorise
 from adms.powerflow.sensitivity import (
     Sensitivities,
@@ -22,6 +23,7 @@ __all__ = [
     "Sensitivities",
     "VoltageResponse",
     "factorise",
+    "load_margin",
     "sensitivities",
     "solve_cases",
     "solve_power_flow",

@@ -141,7 +141,7 @@ def iterate(
                 verdict[c] = CONVERGED
             elif growing[c] >= GROWING_STEPS:
                 verdict[c] = GROWING
-            elif iteration >= _STEPS_TO_JUDGE and moved > tolerance * contraction[c] ** patience:
+            elif iteration >= _STEPS_TO_JUDGE and moved * contraction[c] ** patience > tolerance:
                 verdict[c] = SLOW
             else:
                 exact[c] = exact[c] or moved < tolerance or moved < _ROUNDING_PU

@@ -177,6 +177,12 @@ def newton(
     return NewtonOutcome(reason="too many steps", iterations=max_iterations, step_pu=step, tangent=None)
 
 
+def on_lower_side(factor: Factor, *, s_nominal_pu: ComplexArray, v: ComplexArray) -> bool:
+    """True where a solution `v` [place] is on the lower side of the nose curve, or on the nose."""
+    tangent = _Problem(factor, s_nominal_pu).tangent(v)
+    return tangent is None or tangent.negative
+
+
 def _length(dv: ComplexArray) -> float:
     return float(np.abs(dv).max(initial=0.0))
 

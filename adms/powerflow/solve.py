@@ -19,17 +19,18 @@ from adms.core.telemetry import FloatArray
 from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
 from adms.grid.load_law import at_voltage
 from adms.grid.state import GridState
+from adms.powerflow.collapse import carry, weakest_node
 from adms.powerflow.factor import Factor, NotSolved, factorise
 from adms.powerflow.fixed_point import CONVERGED, SLOW, iterate
-from adms.powerflow.newton import NewtonOutcome, Tangent, newton
+from adms.powerflow.newton import NewtonOutcome, Tangent, newton, on_lower_side
 
 _V_COLLAPSED_PU = 0.2
 _CHUNK_ENTRIES = 1 << 15
 """Voltages of the cases that are iterated together: they should stay in the processor's cache."""
+_SUSPECT_SHARE = 0.75
+"""Of the no-load voltage: below it a solution is looked at more closely."""
 _PATIENCE = 10
 """Steps of the fixed point that take about as long as a Jacobian."""
-_LAST_STEP = 0.01
-"""Of the load, in the search for the largest part of it that has a solution."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -205,7 +206,7 @@ def _solve_chunk(
     found: list[PowerFlow | NotSolved] = []
     for case in range(cases):
         rate = min(float(contraction[case]), 1.0) if np.isfinite(contraction[case]) else None
-        if verdict[case] == CONVERGED:
+        if verdict[case] == CONVERGED and not _is_low_root(factor, s=s[:, case], v=v[:, case]):
             found.append(
                 _outcome(
                     factor,
@@ -232,6 +233,12 @@ def _solve_chunk(
     return found
 
 
+def _is_low_root(factor: Factor, *, s: ComplexArray, v: ComplexArray) -> bool:
+    """True for a solution on the lower side of the nose curve, where a start on it stays."""
+    low = np.abs(v[factor.layout.structure.place[factor.live]]) < _SUSPECT_SHARE * np.abs(factor.v_no_load_pu)
+    return bool(low.any()) and on_lower_side(factor, s_nominal_pu=s, v=np.ascontiguousarray(v))
+
+
 def _rescue(
     factor: Factor,
     *,
@@ -241,34 +248,21 @@ def _rescue(
     iterations: int,
     contraction: float | None,
 ) -> PowerFlow | NotSolved:
-    """Newton's method from `v`; else from no load; else along a growing share of the powers, so that what cannot be
-    carried is known."""
-    layout = factor.layout
-    idle = np.zeros(factor.arrays.node_count, dtype=np.complex128)
-    idle[factor.live] = factor.v_no_load_pu
-    good = np.ascontiguousarray(idle[layout.structure.order])
+    """Newton's method from `v`; else along a growing share of the powers, so that what cannot be carried is known."""
     if v is not None:
         near = v.copy()
         outcome = newton(factor, s_nominal_pu=s, v=near, tolerance_pu=tolerance_pu)
         if not outcome.reason:
             return _by_newton(factor, outcome, v=near, s=s, contraction=contraction, iterations=iterations)
         iterations += outcome.iterations
-    carried, stride, reason = 0.0, 1.0, ""
-    while stride >= _LAST_STEP:
-        share = min(1.0, carried + stride)
-        at = good.copy()
-        outcome = newton(factor, s_nominal_pu=share * s, v=at, tolerance_pu=tolerance_pu)
-        if not outcome.reason and share == 1.0:
-            return _by_newton(factor, outcome, v=at, s=s, contraction=1.0, iterations=iterations)
-        iterations += outcome.iterations
-        if outcome.reason:
-            stride /= 2.0
-            reason = outcome.reason
-        else:
-            carried, good = share, at
+    carried = carry(factor, s_nominal_pu=s, tolerance_pu=tolerance_pu, aim=1.0)
+    iterations += carried.iterations
+    if carried.outcome is not None and not carried.reason:
+        before = iterations - carried.outcome.iterations
+        return _by_newton(factor, carried.outcome, v=carried.v, s=s, contraction=1.0, iterations=before)
     reason = (
-        f"voltage collapse: there is a solution up to {100.0 * carried:.0f} % of these powers, lowest then at "
-        f"{_weakest_node(factor, good)}; beyond that {reason}"
+        f"voltage collapse: there is a solution up to {100.0 * carried.share:.0f} % of these powers, lowest then at "
+        f"{weakest_node(factor, carried.v)}; beyond that {carried.reason}"
     )
     return NotSolved(reason=reason, iterations=iterations)
 
@@ -293,13 +287,6 @@ def _by_newton(
         contraction=contraction,
         tangent=outcome.tangent,
     )
-
-
-def _weakest_node(factor: Factor, v: ComplexArray) -> str:
-    size = np.where(factor.energised[factor.layout.structure.order], np.abs(v), np.inf)
-    at = int(np.argmin(size))
-    node = factor.arrays.nodes[int(factor.layout.structure.order[at])]
-    return f"{node.bus}.{node.phase} ({size[at]:.3f} pu)"
 
 
 def _powers(factor: Factor, *, v: ComplexArray, s: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
