@@ -1,39 +1,75 @@
-"""How the power of an injector follows its voltage: powers of it between two limits, constant impedance outside.
+"""How the power of an injector follows its voltage: powers of it between two limits, given admittances outside.
 
 With v the voltage across the injector over its nominal voltage, each of P and Q follows
 
     v_low <= v <= v_high     z v^2 + i v + p + e v^a   of its nominal value
-    v > v_high               admittance frozen at its value at v_high, so the power grows with v^2
-    v_floor < v < v_low      admittance on the straight line from its value at v_low to the nominal one at v_floor
-    v <= v_floor             nominal admittance; where v_low <= v_floor, the admittance at v_low instead
+    v > v_high               a constant admittance, so the power grows with v^2
+    v_floor < v < v_low      the current is on a straight line between those of the admittances at the two ends
+    v <= v_floor             nominal admittance (this rule goes before all others)
 
-which is what OpenDSS does for its load models 1, 2, 4, 5 and 8 (`Load.pas`, technical note "Load models"). S is
-continuous everywhere but for the last rule.
+The admittances at the limits are by `OutsideRule`: where the law follows through they are its own, so that S is
+continuous. A cut-off voltage multiplies everything above v_floor by 1 / (1 + exp(-1000 (v - v_cut))). A DER is constant
+power inside its limits and has the admittance of its limit outside. All this is what OpenDSS does for its load models 1
+to 8; no document has it in full, so each rule was read off its engine (`tests/unit/grid/test_load_law_engine.py`).
 
-A law is a row of `LAW_COLUMNS` numbers: (z, i, p, e, a) of P, the same of Q, then v_low, v_high, v_floor.
+A law is a row of `LAW_COLUMNS` numbers: (z, i, p, e, a) of P, the same of Q, v_low, v_high, v_floor, v_cut (0 is none),
+then the admittances over nominal (at and below v_floor, just above it, just below v_low, above v_high) of P, and of Q.
 """
 
 import math
+from typing import assert_never
 
 import numpy as np
 
 from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
-from adms.grid.model import Der, Load, VoltageLaw
+from adms.grid.model import CONSTANT_POWER, Der, Load, OutsideRule, VoltageLaw
 
-LAW_COLUMNS = 13
-_LOW, _HIGH, _FLOOR = 10, 11, 12
+LAW_COLUMNS = 22
+_LOW, _HIGH, _FLOOR, _CUT, _OUTSIDE_P, _OUTSIDE_Q = 10, 11, 12, 13, 14, 18
+_CUT_STEEPNESS = 1000.0
+_CUT_REACH = 0.7
+"""Further from the cut-off, pu, than the exponential can be written."""
 
 
 def law_row(element: Load | Der) -> tuple[float, ...]:
     """The row of numbers of a load or DER (constant power inside its limits)."""
     if isinstance(element, Load):
         q_law = element.law if element.q_law is None else element.q_law
-        return (*_shares(element.law), *_shares(q_law), element.v_low_pu, element.v_high_pu, element.v_floor_pu)
-    constant = (0.0, 0.0, 1.0, 0.0, 0.0)
+        limits = (element.v_low_pu, element.v_high_pu, element.v_floor_pu, element.v_cut_pu)
+        outside = [_outside(element, law, reactive=reactive) for law, reactive in ((element.law, False), (q_law, True))]
+        return (*_shares(element.law), *_shares(q_law), *limits, *outside[0], *outside[1])
     high = np.inf if element.v_high_pu is None else element.v_high_pu
-    return (*constant, *constant, element.v_low_pu, high, element.v_low_pu)
+    constant = _shares(CONSTANT_POWER)
+    below = _admittance(CONSTANT_POWER, element.v_low_pu)
+    edges = (below, below, below, _admittance(CONSTANT_POWER, high))
+    return (*constant, *constant, element.v_low_pu, high, 0.0, 0.0, *edges, *edges)
+
+
+def _outside(load: Load, law: VoltageLaw, *, reactive: bool) -> tuple[float, ...]:
+    """Admittances over nominal: at and below the floor, just above it, just below the lower limit, above the upper."""
+    low, high = load.v_low_pu, load.v_high_pu
+    match load.outside:
+        case OutsideRule.LAW:
+            return (1.0, 1.0, _admittance(law, low), _admittance(law, high))
+        case OutsideRule.POWER:
+            return (1.0, 1.0, _admittance(CONSTANT_POWER, low), _admittance(CONSTANT_POWER, high))
+        case OutsideRule.FIXED_Q:
+            if reactive:
+                return (1.0, 1.0, 1.0, 1.0)
+            below = _admittance(CONSTANT_POWER, low)
+            return (1.0, below, below, _admittance(CONSTANT_POWER, high))
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _admittance(law: VoltageLaw, v: float) -> float:
+    """Over nominal; 0 where the voltage has no such limit."""
+    if not 0.0 < v < math.inf:
+        return 0.0
+    y = law.z_frac + law.i_frac / v + law.p_frac / (v * v) + law.e_frac * v ** (law.exponent - 2.0)
+    return float(y)
 
 
 def _shares(law: VoltageLaw) -> tuple[float, ...]:
@@ -58,32 +94,68 @@ def _inner_slope(v: float, law: FloatArray, first: int) -> float:
 
 
 @compiled
+def _uncut(v: float, law: FloatArray, first: int) -> float:
+    low, floor = law[_LOW], law[_FLOOR]
+    outside = _OUTSIDE_P if first == 0 else _OUTSIDE_Q
+    if v > law[_HIGH]:
+        return float(law[outside + 3])
+    if v >= low:
+        return _inner(v, law, first) if v > 0.0 else 0.0
+    below = law[outside + 2]
+    if floor <= 0.0:
+        return float(below)
+    start = law[outside + 1] * floor
+    return float((start + (below * low - start) * (v - floor) / (low - floor)) / v)
+
+
+@compiled
+def _uncut_slope(v: float, law: FloatArray, first: int) -> float:
+    low, floor = law[_LOW], law[_FLOOR]
+    outside = _OUTSIDE_P if first == 0 else _OUTSIDE_Q
+    if v > law[_HIGH]:
+        return 0.0
+    if v >= low:
+        return _inner_slope(v, law, first) if v > 0.0 else 0.0
+    if floor <= 0.0:
+        return 0.0
+    # y = a / v + b with a, b of the straight line of the current.
+    start = law[outside + 1] * floor
+    return float(-(start - (law[outside + 2] * low - start) * floor / (low - floor)) / (v * v))
+
+
+@compiled
+def _share_left(v: float, law: FloatArray) -> float:
+    """What the cut-off leaves."""
+    distance = v - law[_CUT]
+    if distance > _CUT_REACH:
+        return 1.0
+    if distance < -_CUT_REACH:
+        return 0.0
+    return float(1.0 / (1.0 + math.exp(-_CUT_STEEPNESS * distance)))
+
+
+@compiled
 def admittance_at(v: float, law: FloatArray, first: int) -> float:
     """Conductance (`first` 0) or susceptance (`first` 5) over its nominal value, at the magnitude `v` per unit of
     nominal. For use in compiled code."""
-    low, high, floor = law[_LOW], law[_HIGH], law[_FLOOR]
-    if v > high:
-        return _inner(high, law, first)
-    if v >= low:
-        return _inner(v, law, first) if v > 0.0 else 0.0
-    if low <= floor:
-        return _inner(low, law, first)
-    if v <= floor:
-        return 1.0
-    return float(1.0 + (_inner(low, law, first) - 1.0) * (v - floor) / (low - floor))
+    if v <= law[_FLOOR]:
+        return float(law[_OUTSIDE_P if first == 0 else _OUTSIDE_Q])
+    y = _uncut(v, law, first)
+    if law[_CUT] > 0.0:
+        y *= _share_left(v, law)
+    return float(y)
 
 
 @compiled
 def admittance_slope_at(v: float, law: FloatArray, first: int) -> float:
     """Derivative of `admittance_at` with respect to `v`; at a limit, that of the inner side."""
-    low, high, floor = law[_LOW], law[_HIGH], law[_FLOOR]
-    if v > high:
+    if v <= law[_FLOOR]:
         return 0.0
-    if v >= low:
-        return _inner_slope(v, law, first) if v > 0.0 else 0.0
-    if low <= floor or v <= floor:
-        return 0.0
-    return float((_inner(low, law, first) - 1.0) / (low - floor))
+    slope = _uncut_slope(v, law, first)
+    if law[_CUT] > 0.0:
+        left = _share_left(v, law)
+        slope = left * (slope + _uncut(v, law, first) * _CUT_STEEPNESS * (1.0 - left))
+    return float(slope)
 
 
 @compiled

@@ -205,6 +205,17 @@ class VoltageLaw:
 CONSTANT_POWER = VoltageLaw(p_frac=1.0)
 
 
+class OutsideRule(StrEnum):
+    """What a load is below its lower and above its upper voltage limit: a constant admittance, and which."""
+
+    LAW = "law"
+    """The one that its law has at the limit."""
+    POWER = "power"
+    """The one that constant power has at the limit, whatever the law inside."""
+    FIXED_Q = "fixed_q"
+    """P as in `POWER`, at once below the limit without a straight line to the floor; Q its nominal admittance."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Load:
     """A load between node pairs. `pairs` has one entry for each single-phase part; `to` None is ground."""
@@ -223,7 +234,10 @@ class Load:
     """Below this (and above `v_high_pu`) of nominal the whole load is constant impedance, as in OpenDSS."""
     v_high_pu: float = 1.05
     v_floor_pu: float = 0.5
-    """At and below this it is its nominal admittance; between here and `v_low_pu` the admittance is a straight line."""
+    """At and below this it is its nominal admittance; between here and `v_low_pu` the current is a straight line."""
+    outside: OutsideRule = OutsideRule.LAW
+    v_cut_pu: float = 0.0
+    """Below this it switches itself off; 0 is never."""
     load_class: str = ""
     """Class whose profile it follows; empty where none is given."""
     customers: int = 0

@@ -1,34 +1,43 @@
 """OpenDSS decks, read through the engine itself, so that every element has the primitive admittance that the engine
 solves with."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adms.adapters.importers.opendss_devices import read_capacitor, read_der, read_load, read_source
-from adms.adapters.importers.opendss_elements import CircuitReader
-from adms.adapters.importers.opendss_lines import read_line, read_other_branch, read_transformer, tap_controls
+from adms.adapters.importers.opendss_buses import read_buses
+from adms.adapters.importers.opendss_deck import DeckText
+from adms.adapters.importers.opendss_devices import read_capacitor, read_source
+from adms.adapters.importers.opendss_elements import CircuitReader, element_id
+from adms.adapters.importers.opendss_injectors import read_der, read_frozen, read_load
+from adms.adapters.importers.opendss_lines import read_line, read_other_branch
+from adms.adapters.importers.opendss_protection import read_protection
+from adms.adapters.importers.opendss_solution import close_what_is_open, node_names, read_solution, solve
+from adms.adapters.importers.opendss_transformers import read_transformer, tap_controls
 from adms.adapters.importers.overlay import apply_overlay
 from adms.adapters.importers.overlay_schema import read_overlay
 from adms.core.errors import AdapterError, InputError, Problem
-from adms.core.ids import BusId
 from adms.grid.model import Branch, Bus, Capacitor, Der, Load, NetworkModel, Source
-from adms.grid.settled import settled
 from adms.grid.validation import check
 
-_SOLVES = 3
-_BUILD_ALL_PRIMITIVES = 1
-_METERING = ("monitor", "energymeter", "sensor")
-_DER_CLASSES = ("generator", "pvsystem", "storage")
+_METERING = frozenset(("monitor", "energymeter", "sensor", "fmonitor"))
+_READ_ELSEWHERE = frozenset(("regcontrol", "fuse", "recloser", "relay", "swtcontrol"))
+_DER_CLASSES = frozenset(("generator", "pvsystem", "storage"))
+_FROZEN_CLASSES = frozenset(
+    ("isource", "vccs", "indmach012", "upfc", "vsconverter", "gicsource", "gicline", "generic5", "windgen")
+)
+_BRANCH_CLASSES = frozenset(("reactor", "gictransformer", "fault"))
 
 
 def import_opendss(deck: Path, *, overlay: Path | None = None) -> NetworkModel:
     """The network of an OpenDSS master file, with an overlay's additions.
 
-    The deck is compiled in an engine context of its own and solved; where its controls leave taps and capacitors is
-    their normal position. What is not carried over is listed element by element in `notes`.
+    The deck is compiled in an engine context of its own and solved as a snapshot, whatever mode it asks for; where its
+    controls leave taps and capacitors is their normal position, and what its DER then inject is their normal
+    injection. Commands of the deck that write, show or run something are left out. What is not carried over is listed
+    element by element in `notes`.
 
     Raises InputError (deck or overlay missing or wrong, every problem of the overlay at once) and AdapterError (the
     engine is not installed).
@@ -41,12 +50,11 @@ def import_opendss(deck: Path, *, overlay: Path | None = None) -> NetworkModel:
     if missing:
         raise InputError(missing)
     parsed = None if overlay is None else read_overlay(overlay)
-    with _compiled(deck) as dss:
-        _solve(dss, deck)
-        model = _read(dss, deck)
+    with _compiled(deck) as (dss, notes):
+        notes += solve(dss, deck)
+        model = _read(dss, deck, notes=notes)
     if parsed is not None:
         model = apply_overlay(model, parsed)
-    model = settled(model)
     problems = check(model)
     if problems:
         raise InputError(problems)
@@ -54,8 +62,9 @@ def import_opendss(deck: Path, *, overlay: Path | None = None) -> NetworkModel:
 
 
 @contextmanager
-def _compiled(deck: Path) -> Iterator[Any]:
-    """An engine context with the deck in it; the working folder and the engine's settings are as before afterwards."""
+def _compiled(deck: Path) -> Iterator[tuple[Any, list[str]]]:
+    """An engine context with the deck in it, and what of the deck was left out; the working folder and the engine's
+    settings are as before afterwards."""
     try:
         from dss import DSS, DSSException
     except ImportError as error:
@@ -67,46 +76,42 @@ def _compiled(deck: Path) -> Iterator[Any]:
     try:
         context.AllowForms = False
         context.AllowEditor = False
-        try:
-            context.Text.Command = f'redirect "{deck.resolve()}"'
-            circuits = context.NumCircuits
-        except DSSException as error:
-            raise InputError([_deck_problem(deck, str(error))]) from error
-        if not circuits:
-            raise InputError([_deck_problem(deck, "the deck defines no circuit")])
-        yield context
+        executive = context.Executive
+        text = DeckText(commands_of_the_engine=[executive.Command(i + 1) for i in range(executive.NumCommands)])
+        with tempfile.TemporaryDirectory(prefix="adms-opendss-") as folder:
+            # Whatever the engine might still write goes here.
+            context.Text.Command = f'set datapath="{folder}"'
+            for command in text.commands(deck.resolve()):
+                try:
+                    context.Text.Command = command.text
+                except DSSException as error:
+                    if command.verb == "solve":  # as it stands after our own solves is what counts
+                        text.notes.append(f"{command.where}: {' '.join(str(error).split())}")
+                    else:
+                        text.problems.append(_problem(command.where, str(error)))
+                        break
+            if not text.problems and not context.NumCircuits:
+                text.problems.append(_problem(str(deck), "the deck defines no circuit"))
+            if text.problems:
+                raise InputError(text.problems)
+            yield context, text.notes
     finally:
         context.ClearAll()
         DSS.AllowChangeDir = change_folder
 
 
-def _deck_problem(deck: Path, message: str) -> Problem:
-    return Problem(element=str(deck), field="", value="", message=message)
+def _problem(element: str, message: str) -> Problem:
+    return Problem(element=element, field="", value="", message=message)
 
 
-def _solve(dss: Any, deck: Path) -> None:
-    from dss import DSSException
-
-    solution = dss.ActiveCircuit.Solution
-    dss.Text.Command = "set mode=snapshot maxiterations=200 maxcontroliter=200"
-    message = ""
-    for _ in range(_SOLVES):
-        try:
-            solution.Solve()
-        except DSSException as error:  # also raised where controls do not settle
-            message = str(error)
-        if solution.Converged and solution.ControlActionsDone:
-            return
-    if not solution.Converged:
-        raise InputError([_deck_problem(deck, f"the engine does not solve this deck: {message or 'not converged'}")])
-
-
-def _read(dss: Any, deck: Path) -> NetworkModel:
+def _read(dss: Any, deck: Path, *, notes: list[str]) -> NetworkModel:
     circuit = dss.ActiveCircuit
-    reader = CircuitReader(circuit)
+    reader = CircuitReader(circuit=circuit, node_of_ref=node_names(circuit), notes=notes)
+    reader.solved = read_solution(reader)
+    reader.opened = close_what_is_open(dss, reader)
+    buses = list(read_buses(dss, reader, deck))
     controls = tap_controls(reader)
-    normal = _close_everything(dss, circuit)
-    buses = _buses(dss, reader, deck)
+    protection = read_protection(reader)
     sources: list[Source] = []
     branches: list[Branch] = []
     capacitors: list[Capacitor] = []
@@ -120,27 +125,31 @@ def _read(dss: Any, deck: Path) -> NetworkModel:
         elif kind == "vsource":
             sources.extend(read_source(reader, name))
         elif kind == "line":
-            branches.append(read_line(reader, name, was_open=name in normal.open_lines))
-        elif kind == "transformer":
-            branches.append(read_transformer(reader, name, control=controls.get(name.lower())))
-        elif kind in ("reactor", "autotrans", "gictransformer"):
-            branches.append(read_other_branch(reader, name))
+            line = read_line(reader, name, gear=protection.get(element_id(name)))
+            branches.extend(line.branches)
+            buses.extend(line.buses)
+        elif kind in ("transformer", "autotrans"):
+            branches.extend(read_transformer(dss, reader, name, control=controls.get(element_id(name))))
+        elif kind in _BRANCH_CLASSES:
+            branches.extend(read_other_branch(reader, name))
         elif kind == "capacitor":
-            capacitor = read_capacitor(reader, name, normal_steps=normal.capacitor_steps.get(name.lower(), 0))
-            if capacitor is None:
-                branches.append(read_other_branch(reader, name))
-            else:
-                capacitors.append(capacitor)
+            shunt = read_capacitor(dss, reader, name)
+            capacitors.extend(shunt)
+            if not shunt:
+                circuit.SetActiveElement(name)
+                branches.extend(read_other_branch(reader, name))
         elif kind == "load":
-            loads.append(read_load(reader, name))
+            loads.extend(read_load(reader, name))
         elif kind in _DER_CLASSES:
-            ders.append(read_der(reader, name))
-        elif kind != "regcontrol":
+            ders.extend(read_der(reader, name))
+        elif kind in _FROZEN_CLASSES:
+            ders.extend(read_frozen(reader, name))
+        elif kind not in _READ_ELSEWHERE:
             reader.note(name, "not part of the model" if kind in _METERING else "not carried over")
     return NetworkModel(
         name=str(circuit.Name).lower(),
         frequency_hz=float(circuit.Solution.Frequency),
-        buses=buses,
+        buses=tuple(_with_a_base(buses)),
         sources=tuple(sources),
         branches=tuple(branches),
         capacitors=tuple(capacitors),
@@ -150,87 +159,18 @@ def _read(dss: Any, deck: Path) -> NetworkModel:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _NormalPositions:
-    """Where the deck leaves what can be moved."""
-
-    open_lines: frozenset[str]
-    capacitor_steps: dict[str, int]
-
-
-def _close_everything(dss: Any, circuit: Any) -> _NormalPositions:
-    """Closes lines and switches on all capacitor steps, so that primitives are those of the whole element."""
-    open_lines = set()
-    for name in circuit.AllElementNames:
-        if not name.lower().startswith("line."):
-            continue
-        circuit.SetActiveElement(name)
-        element = circuit.ActiveCktElement
-        if element.Enabled and (element.IsOpen(1, 0) or element.IsOpen(2, 0)):
-            open_lines.add(name)
-            element.Close(1, 0)
-            element.Close(2, 0)
-    steps: dict[str, int] = {}
-    capacitors = circuit.Capacitors
-    for name in capacitors.AllNames if capacitors.Count else ():
-        capacitors.Name = name
-        states = [int(state) for state in capacitors.States]
-        steps[f"capacitor.{name.lower()}"] = sum(states)
-        if not all(states):
-            capacitors.States = [1] * len(states)
-    dss.YMatrix.BuildYMatrixD(_BUILD_ALL_PRIMITIVES, 0)
-    return _NormalPositions(open_lines=frozenset(open_lines), capacitor_steps=steps)
-
-
-def _buses(dss: Any, reader: CircuitReader, deck: Path) -> tuple[Bus, ...]:
-    circuit = reader.circuit
-    _read_coordinates(dss, reader, deck)
-    settings = circuit.Settings
-    limits = (settings.NormVminpu, settings.NormVmaxpu, settings.EmergVminpu, settings.EmergVmaxpu)
-    buses, problems = [], []
-    for index, name in enumerate(circuit.AllBusNames):
-        circuit.SetActiveBusi(index)
-        bus = circuit.ActiveBus
-        if not bus.kVBase:
-            problems.append(
-                Problem(
-                    element=name,
-                    field="kVBase",
-                    value="0",
-                    message="no voltage base: the deck needs Set VoltageBases and CalcVoltageBases",
-                )
-            )
-        located = bool(bus.Coorddefined)
-        phases = tuple(sorted(int(node) for node in bus.Nodes))
-        reader.notes.extend(f"bus.{name}: node {phase} is a neutral conductor" for phase in phases if phase > 3)
-        buses.append(
-            Bus(
-                id=BusId(name.lower()),
-                phases=phases,
-                v_base_v=float(bus.kVBase) * 1e3,
-                v_min_pu=limits[0],
-                v_max_pu=limits[1],
-                v_emergency_min_pu=limits[2],
-                v_emergency_max_pu=limits[3],
-                x_m=float(bus.x) if located else None,
-                y_m=float(bus.y) if located else None,
-            )
+def _with_a_base(buses: list[Bus]) -> list[Bus]:
+    """Raises InputError that names every bus whose voltage base nothing in the deck tells."""
+    problems = [
+        Problem(
+            element=bus.id,
+            field="kVBase",
+            value="0",
+            message="no voltage base: the deck needs Set VoltageBases and CalcVoltageBases",
         )
+        for bus in buses
+        if bus.v_base_v <= 0.0
+    ]
     if problems:
         raise InputError(problems)
-    return tuple(buses)
-
-
-def _read_coordinates(dss: Any, reader: CircuitReader, deck: Path) -> None:
-    """Test feeders leave their coordinates in a file beside the master that the master does not read."""
-    circuit = reader.circuit
-    for index in range(circuit.NumBuses):
-        circuit.SetActiveBusi(index)
-        if circuit.ActiveBus.Coorddefined:
-            return
-    beside = sorted(
-        path for path in deck.parent.iterdir() if "buscoord" in path.name.lower() or "busxy" in path.name.lower()
-    )
-    if len(beside) == 1:
-        dss.Text.Command = f'buscoords "{beside[0].resolve()}"'
-        reader.notes.append(f"coordinates read from {beside[0].name} beside the deck")
+    return buses

@@ -72,10 +72,12 @@ def test_normal_tap_positions_are_where_the_engines_controls_come_to_rest(projec
     assert all(found[ElementId(name)] == pytest.approx(ratio, abs=1e-9) for name, ratio in expected.items())
 
 
-def test_a_load_model_without_a_zip_equivalent_is_noted_by_name(project_root: Path) -> None:
+def test_different_exponents_of_active_and_reactive_power_are_carried(project_root: Path) -> None:
     # In ieee34Mod1 exactly the loads of model 4 raise voltage to the power 1 for P and 2 for Q.
-    notes = import_opendss(project_root / FEEDERS / "34Bus/ieee34Mod1.dss").notes
-    assert any(note.startswith("load.d808_810sb: exponent 2 of reactive power") for note in notes)
+    loads = {load.id: load for load in import_opendss(project_root / FEEDERS / "34Bus/ieee34Mod1.dss").loads}
+    load = loads[ElementId("load.d808_810sb")]
+    assert load.q_law is not None
+    assert (load.law.i_frac, load.q_law.z_frac) == (1.0, 1.0)
 
 
 def test_the_123_bus_feeder_has_the_published_size(project_root: Path) -> None:

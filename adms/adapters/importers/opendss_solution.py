@@ -1,0 +1,116 @@
+"""The engine's solution of a deck: solved once with controls, then to the last digit with controls held."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from adms.adapters.importers.opendss_elements import CircuitReader, Opened, Solved, element_id, packed_vector
+from adms.core.errors import InputError, Problem
+from adms.core.ids import BusId
+from adms.grid.model import NodeRef
+
+_SOLVES = 3
+_TIGHT = 1e-10
+_SNAPSHOT = 0
+_BUILD_ALL_PRIMITIVES = 1
+_SHUNT_CLASSES = frozenset(
+    [
+        "load",
+        "generator",
+        "pvsystem",
+        "storage",
+        "isource",
+        "vccs",
+        "indmach012",
+        "upfc",
+        "vsconverter",
+        "gicsource",
+        "gicline",
+        "generic5",
+        "windgen",
+    ]
+)
+
+
+def solve(dss: Any, deck: Path) -> list[str]:
+    """Solves a compiled deck as a snapshot: up to three times until its controls rest, then with controls held to a
+    tolerance that leaves no doubt about what each element draws. Returns notes; raises InputError."""
+    from dss import DSSException
+
+    solution = dss.ActiveCircuit.Solution
+    notes = []
+    if int(solution.Mode) != _SNAPSHOT:
+        notes.append(f"circuit: its mode is {solution.ModeID}: carried as the snapshot")
+    dss.Text.Command = "set mode=snapshot maxiterations=200 maxcontroliter=200"
+    message = ""
+    for _ in range(_SOLVES):
+        try:
+            solution.Solve()
+        except DSSException as error:  # also raised where controls do not settle
+            message = " ".join(str(error).split())
+        if solution.Converged and solution.ControlActionsDone:
+            break
+    if not solution.Converged:
+        text = f"the engine does not solve this deck: {message or 'not converged'}"
+        raise InputError([Problem(element=str(deck), field="", value="", message=text)])
+    if not solution.ControlActionsDone:
+        notes.append("circuit: the controls of the deck do not come to rest: carried where they stood")
+    tolerance = float(solution.Tolerance)
+    dss.Text.Command = f"set controlmode=off tolerance={_TIGHT}"
+    with contextlib.suppress(DSSException):
+        solution.Solve()
+    if not solution.Converged:
+        dss.Text.Command = f"set tolerance={tolerance}"
+        solution.Solve()
+        notes.append(f"circuit: the engine reaches {tolerance:g} and not {_TIGHT:g}: what is frozen is that exact only")
+    return notes
+
+
+def node_names(circuit: Any) -> tuple[NodeRef, ...]:
+    """Of the engine's nodes, by their number less 1."""
+    found = []
+    for name in circuit.YNodeOrder:
+        bus, _, phase = str(name).rpartition(".")
+        found.append(NodeRef(BusId(bus.lower()), int(phase)))
+    return tuple(found)
+
+
+def read_solution(reader: CircuitReader) -> Solved:
+    """Node voltages, and the currents of what is not a branch."""
+    circuit = reader.circuit
+    volts = packed_vector(circuit.YNodeVarray).tolist()
+    currents = {}
+    for name in circuit.AllElementNames:
+        if name.lower().partition(".")[0] in _SHUNT_CLASSES:
+            circuit.SetActiveElement(name)
+            if circuit.ActiveCktElement.Enabled:
+                currents[element_id(name)] = packed_vector(circuit.ActiveCktElement.Currents)
+    return Solved(v_phasor_v=dict(zip(reader.node_of_ref, volts, strict=True)), currents_a=currents)
+
+
+def close_what_is_open(dss: Any, reader: CircuitReader) -> Opened:
+    """Closes lines and capacitors that are open at whole terminals, so that primitives are those of the whole element.
+    What is open in part stays so, and is noted."""
+    circuit = reader.circuit
+    terminals: dict[Any, frozenset[int]] = {}
+    conductors: dict[Any, frozenset[tuple[int, int]]] = {}
+    for name in circuit.AllElementNames:
+        circuit.SetActiveElement(name)
+        element = circuit.ActiveCktElement
+        kind = name.lower().partition(".")[0]
+        ends = int(element.NumTerminals)
+        if not element.Enabled or not any(element.IsOpen(end + 1, 0) for end in range(ends)):
+            continue
+        width = int(element.NumConductors)
+        opened = {(end, c) for end in range(ends) for c in range(width) if element.IsOpen(end + 1, c + 1)}
+        whole = {end for end in range(ends) if all((end, c) in opened for c in range(width))}
+        if kind in ("line", "capacitor") and opened == {(end, c) for end in whole for c in range(width)}:
+            terminals[element_id(name)] = frozenset(whole)
+            for end in whole:
+                element.Close(end + 1, 0)
+        elif kind not in _SHUNT_CLASSES:
+            conductors[element_id(name)] = frozenset(opened)
+            text = ", ".join(f"conductor {c + 1} of terminal {end + 1}" for end, c in sorted(opened))
+            reader.note(name, f"open in the deck at {text}: carried so, and cannot be closed")
+    dss.YMatrix.BuildYMatrixD(_BUILD_ALL_PRIMITIVES, 0)
+    return Opened(terminals=terminals, conductors=conductors)
