@@ -22,6 +22,8 @@ from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.solve import PowerFlow
 
 _SETTLED = 1e-13
+_ROUNDING = 1e-9
+"""Of a column's largest voltage."""
 _PLAIN_STEPS = 80
 _MEMORY_PU = 0.1
 """Below this voltage, per unit of the one before the fault, an inverter's reference leans on what it remembers."""
@@ -101,6 +103,8 @@ class FaultNetwork:
         if self.load_y_pu is None:
             return first
         x = first
+        last = np.full(current_pu.shape[1], np.inf)
+        settled = np.zeros(current_pu.shape[1], dtype=np.bool_)
         with np.errstate(all="ignore"):
             for _ in range(_PLAIN_STEPS):
                 after = first - self._without_loads(_times(self.load_y_pu, x))
@@ -109,10 +113,12 @@ class FaultNetwork:
                 x = after
                 if not np.isfinite(size).all():
                     break
-                if (step <= _SETTLED * size).all():
+                # Where a network floats, rounding sets in far above the last digit: steps that no longer shrink.
+                settled = (step <= _SETTLED * size) | ((step <= _ROUNDING * size) & (step >= 0.5 * last))
+                last = step
+                if settled.all():
                     return x
-            open_ = np.flatnonzero(~(step <= _SETTLED * size))
-        for column in open_:
+        for column in np.flatnonzero(~settled):
             solved = self._krylov(first[:, column], load_y_pu=self.load_y_pu)
             if solved is None:
                 reason = "the loads as admittances do not settle: the state before the fault is close to collapse"
