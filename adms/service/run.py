@@ -18,6 +18,7 @@ from adms.adapters.metrics import PrometheusMetrics
 from adms.core.errors import AdapterError, InputError, Problem
 from adms.grid.arrays import NetworkArrays
 from adms.ports.outward import LiveStore
+from adms.powerflow.prepare import prepare
 from adms.runtime.clock import Clock, VirtualClock, WallClock
 from adms.runtime.image import ImagePolicy
 from adms.runtime.journal import Journal
@@ -68,6 +69,7 @@ async def serve(configuration: Configuration) -> None:
         ending.callback(metrics.close)
         clock: Clock = VirtualClock() if configuration.service.simulation else WallClock()
         arrays = NetworkArrays(configuration.model, version=configuration.model_version)
+        await loop.run_in_executor(executor, prepare, arrays)
         service = compose(
             arrays,
             settings=_settings(configuration),

@@ -127,7 +127,7 @@ class _Demo:
         lines = [branch.id for branch in model.branches if branch.id.startswith("line.") and branch.switch is None]
         fault = full_name(self._request.fault, known=lines, field="--fault") if self._request.fault else ""
         self._feeder_facts = feeder
-        self._display.say("starting the service")
+        self._display.say("starting the service (its numerics are compiled at the first start after an installation)")
         await self._start_service()
         self._display.say(f"service at {self._endpoint}; starting the bench")
         bench = await self._family.start(self._bench_arguments(fault), name="bench", log=self._folder / "bench.log")
