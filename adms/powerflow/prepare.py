@@ -1,4 +1,4 @@
-"""What the first solution of a model costs, paid beforehand: machine code of the kernels and the order of elimination."""
+"""What the first solution of a model costs, paid beforehand: machine code and the order of elimination."""
 
 import numpy as np
 
