@@ -1,77 +1,109 @@
-"""The overlay file: what a deck lacks to be an operated feeder. TOML, the unit in every key."""
+"""The overlay file: what a network of another tool lacks to be an operated feeder. TOML, the unit in every key, one
+form for every importer. `adms/schemas/README.md` documents it, `adms/schemas/overlay-1.schema.json` is its schema."""
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from adms.core.errors import InputError, Problem
+from adms.adapters.importers.overlay_rules import (
+    OverlayCustomers,
+    OverlayLoadClass,
+    OverlayRating,
+    OverlayReliability,
+    OverlayZone,
+)
+from adms.adapters.tables import Name, NotNegative, Phases, Positive, Table, read_file
 from adms.grid.model import DerKind, SwitchKind
 
-Phase = Annotated[int, Field(ge=1, le=3)]
-Phases = Annotated[tuple[Phase, ...], Field(min_length=1, max_length=3)]
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class VoltageLimits(_Table):
-    """Limits of every bus."""
+class VoltageLimits(Table):
+    """Normal and emergency limits of every bus, per unit."""
 
     v_min_pu: float
     v_max_pu: float
     v_emergency_min_pu: float
     v_emergency_max_pu: float
 
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if not self.v_emergency_min_pu <= self.v_min_pu < self.v_max_pu <= self.v_emergency_max_pu:
+            raise ValueError("must rise: v_emergency_min_pu, v_min_pu, v_max_pu, v_emergency_max_pu")
+        return self
 
-class Interface(_Table):
+
+class VoltageClass(VoltageLimits):
+    """Limits of the buses of one class, before those of every bus."""
+
+    phase_to_phase_min_v: NotNegative
+    """Buses of this nominal phase-to-phase voltage and above."""
+    phase_to_phase_max_v: Positive
+    """And up to this."""
+
+
+class Interface(Table):
     """Which source is metered towards the transmission system."""
 
-    source: str
+    source: Name
 
 
-class Removal(_Table):
-    """A deck element that is taken out."""
+class Removal(Table):
+    """An element that is taken out."""
 
-    element: str
+    element: Name
 
 
-class OverlaySource(_Table):
+class OverlaySource(Table):
     """A neighbouring feeder: an ideal source behind its sequence impedances."""
 
-    id: str
-    bus: str
-    phases: Phases
-    v_pu: float = Field(gt=0.0)
+    id: Name
+    bus: Name
+    phases: Phases | None = None
+    """Those of the bus where none are given."""
+    v_pu: Positive
     angle_deg: float
     """Of phase 1."""
-    r1_ohm: float = Field(ge=0.0)
-    x1_ohm: float = Field(gt=0.0)
-    r0_ohm: float = Field(ge=0.0)
-    x0_ohm: float = Field(gt=0.0)
-    p_max_w: float | None = Field(default=None, gt=0.0)
+    r1_ohm: NotNegative
+    x1_ohm: Positive
+    r0_ohm: NotNegative
+    """Of no effect at a balanced bus, as `x0_ohm`."""
+    x0_ohm: Positive
+    p_max_w: Positive | None = None
+    """What it may deliver, all phases; unlimited where not given."""
 
 
-class OverlaySwitch(_Table):
-    """A switch: new between two buses, new in a deck line, or a deck line that is one."""
+class OverlaySwitch(Table):
+    """A switch: new between two buses (a tie), new in a line, or a branch of the network that is one."""
 
-    id: str
-    between: tuple[str, str] | None = None
+    id: Name
+    """Of the new switch, or of the line or switch where `existing` is true."""
+    between: tuple[Name, Name] | None = None
+    """Two buses; one of them may be new."""
     phases: Phases | None = None
+    """Of a switch between two buses; where none are given, those that both buses have."""
     in_line: str | None = None
+    """The line that it stands in."""
     at: Literal["fr", "to"] | None = None
+    """At which end of the line: its first or its second terminal."""
     existing: bool = False
+    """The branch `id` is this switch. What the network says of it is replaced by what stands here."""
     kind: SwitchKind
     normally_closed: bool
     remote: bool
+    """Can be operated by command."""
+    single_pole: bool = False
+    """Each pole is operated by itself: one branch a pole, `<id>_<phase>`, all of group `<id>`."""
     fault_indicator: bool = False
-    travel_s: float = Field(gt=0.0)
-    pickup_a: float | None = Field(default=None, gt=0.0)
-    ground_pickup_a: float | None = Field(default=None, gt=0.0)
+    travel_s: Positive
+    """From a command to the new position."""
+    pickup_a: Positive | None = None
+    """Phase pickup of its relay; it does not trip by itself where neither pickup is given."""
+    ground_pickup_a: Positive | None = None
     reclose_shots: int = Field(default=0, ge=0)
-    trip_delay_s: float | None = Field(default=None, ge=0.0)
+    """Automatic reclosings before lockout."""
+    trip_delay_s: NotNegative | None = None
+    breaking_a: Positive | None = None
+    """Largest current that it can interrupt."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -79,93 +111,117 @@ class OverlaySwitch(_Table):
             raise ValueError("needs exactly one of between, in_line and existing = true")
         if (self.in_line is None) != (self.at is None):
             raise ValueError('in_line goes with at = "fr" or "to"')
-        if (self.between is None) != (self.phases is None):
-            raise ValueError("between goes with phases")
+        if self.between is None and self.phases is not None:
+            raise ValueError("phases go with between")
+        if self.trip_delay_s is None and (self.pickup_a is not None or self.ground_pickup_a is not None):
+            raise ValueError("trips by itself, so it needs trip_delay_s")
         return self
 
 
-class OverlayCapacitor(_Table):
-    """A deck capacitor made switchable, with its local control where it has one."""
+class OverlayCapacitor(Table):
+    """A capacitor of the network made switchable, with its local control where it has one."""
 
-    id: str
+    id: Name
     steps: int = Field(ge=1)
+    """Equal parts that its rating is divided into."""
     normal_steps: int = Field(ge=0)
     remote: bool
-    v_on_pu: float | None = None
-    v_off_pu: float | None = None
-    delay_s: float | None = Field(default=None, ge=0.0)
+    v_on_pu: Positive | None = None
+    """Its local control switches a step on below this voltage at its bus, and off above `v_off_pu`."""
+    v_off_pu: Positive | None = None
+    delay_s: NotNegative | None = None
+
+    @model_validator(mode="after")
+    def _control(self) -> Self:
+        if self.normal_steps > self.steps:
+            raise ValueError("normal_steps must not be above steps")
+        if (self.v_on_pu is None) != (self.v_off_pu is None):
+            raise ValueError("a local control has both v_on_pu and v_off_pu")
+        if self.v_on_pu is not None and self.v_off_pu is not None and self.v_on_pu >= self.v_off_pu:
+            raise ValueError("v_off_pu must be above v_on_pu")
+        return self
 
 
-class OverlayTapChanger(_Table):
-    """What a regulator of the deck is besides its local control."""
+class OverlayTapChanger(Table):
+    """What a regulator or tap changer of the network is besides its taps."""
 
-    id: str
+    id: Name
     remote: bool
     group: str = ""
-    delay_s: float = Field(ge=0.0)
+    """Tap changers of one group move together."""
+    delay_s: NotNegative
+    """Of its local control."""
+    v_set_v: Positive | None = None
+    """Of its local control, phase-to-ground at the controlled terminal; as in the network where not given."""
+    v_band_v: Positive | None = None
 
 
-class OverlayRating(_Table):
-    """Ratings of lines and switches: all of them, those with so many phases, or named branches."""
-
-    elements: tuple[str, ...] | None = None
-    phases: int | None = Field(default=None, ge=1)
-    default: bool = False
-    normal_a: float = Field(gt=0.0)
-    emergency_a: float = Field(gt=0.0)
-
-    @model_validator(mode="after")
-    def _one_choice(self) -> Self:
-        if sum((self.elements is not None, self.phases is not None, self.default)) != 1:
-            raise ValueError("needs exactly one of elements, phases and default = true")
-        return self
-
-
-class OverlayCustomers(_Table):
-    """The rule for all loads, or one load's own number."""
-
-    default_w_per_customer: float | None = Field(default=None, gt=0.0)
-    load: str | None = None
-    customers: int | None = Field(default=None, ge=0)
-    critical: bool = False
-
-    @model_validator(mode="after")
-    def _rule_or_load(self) -> Self:
-        if (self.default_w_per_customer is None) == (self.load is None):
-            raise ValueError("needs exactly one of default_w_per_customer and load")
-        if (self.load is None) != (self.customers is None):
-            raise ValueError("load goes with customers")
-        return self
-
-
-class OverlayDer(_Table):
+class OverlayDer(Table):
     """A distributed energy resource. Powers are injections into the network."""
 
-    id: str
+    id: Name
     kind: DerKind
-    bus: str
-    phases: Phases
-    connection: Literal["wye", "delta"]
-    s_max_va: float = Field(gt=0.0)
+    bus: Name
+    phases: Phases | None = None
+    """Those of the bus where none are given."""
+    connection: Literal["wye", "delta"] = "wye"
+    """Of no effect at a balanced bus."""
+    s_max_va: Positive
     p_max_w: float
     p_min_w: float
-    q_max_var: float = Field(ge=0.0)
-    energy_wh: float | None = Field(default=None, gt=0.0)
+    q_max_var: NotNegative
+    energy_wh: Positive | None = None
     efficiency_frac: float = Field(default=1.0, gt=0.0, le=1.0)
     default_p_injection_w: float | None = None
     default_q_injection_var: float = 0.0
-    ramp_w_per_s: float | None = Field(default=None, gt=0.0)
+    ramp_w_per_s: Positive | None = None
     owner: str = ""
+    normal_p_injection_w: float = 0.0
+    """What it injects where a study begins."""
+    normal_q_injection_var: float = 0.0
+    fault_current_pu: Positive | None = None
+    """Of an inverter: its largest current into a fault, of s_max over nominal voltage."""
+    x_subtransient_pu: Positive | None = None
+    """Of a rotating machine, on s_max."""
 
 
-class Overlay(_Table):
+class OverlayDerChange(Table):
+    """What DER of the network are besides what it says: one, those of a kind, or all. Only given keys change."""
+
+    id: str | None = None
+    kind: DerKind | None = None
+    default: bool = False
+    s_max_va: Positive | None = None
+    q_max_var: NotNegative | None = None
+    energy_wh: Positive | None = None
+    efficiency_frac: float | None = Field(default=None, gt=0.0, le=1.0)
+    default_p_injection_w: float | None = None
+    default_q_injection_var: float | None = None
+    ramp_w_per_s: Positive | None = None
+    owner: str | None = None
+    normal_p_injection_w: float | None = None
+    normal_q_injection_var: float | None = None
+    fault_current_pu: Positive | None = None
+    x_subtransient_pu: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if sum((self.id is not None, self.kind is not None, self.default)) != 1:
+            raise ValueError("needs exactly one of id, kind and default = true")
+        return self
+
+
+class Overlay(Table):
     """The whole file."""
 
     schema_version: Literal[1]
-    name: str = Field(min_length=1)
-    deck: str
-    """The master file it belongs to, beside it."""
-    voltage_limits: VoltageLimits
+    name: Name
+    """Of the network that it makes."""
+    deck: str = ""
+    """The network file that it belongs to, beside it; empty where it fits several."""
+    voltage_limits: VoltageLimits | None = None
+    """As in the network where not given."""
+    voltage_class: tuple[VoltageClass, ...] = ()
     interface: Interface | None = None
     remove: tuple[Removal, ...] = ()
     source: tuple[OverlaySource, ...] = ()
@@ -173,33 +229,14 @@ class Overlay(_Table):
     capacitor: tuple[OverlayCapacitor, ...] = ()
     tap_changer: tuple[OverlayTapChanger, ...] = ()
     rating: tuple[OverlayRating, ...] = ()
+    reliability: tuple[OverlayReliability, ...] = ()
+    zone: tuple[OverlayZone, ...] = ()
+    load_class: tuple[OverlayLoadClass, ...] = ()
     customers: tuple[OverlayCustomers, ...] = ()
     der: tuple[OverlayDer, ...] = ()
+    der_change: tuple[OverlayDerChange, ...] = ()
 
 
 def read_overlay(path: Path) -> Overlay:
     """The overlay in a file. Raises InputError with every problem of its form."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError([Problem(element=str(path), field="", value="", message=f"not readable: {error}")]) from error
-    try:
-        return Overlay.model_validate(tables)
-    except ValidationError as error:
-        raise InputError(_problems(error, tables)) from error
-
-
-def _problems(error: ValidationError, tables: dict[str, object]) -> list[Problem]:
-    found = []
-    for item in error.errors(include_url=False):
-        location = item["loc"]
-        where = ".".join(str(part) for part in location[:-1]) or "overlay"
-        rows = tables.get(str(location[0])) if location else None
-        if len(location) > 1 and isinstance(rows, list) and isinstance(location[1], int):
-            row = rows[location[1]]
-            name = row.get("id") if isinstance(row, dict) else None
-            where = str(name or f"{location[0]}[{location[1]}]")
-        given = "" if isinstance(item["input"], dict) else str(item["input"])
-        field = str(location[-1]) if location and not isinstance(location[-1], int) else ""
-        found.append(Problem(element=where, field=field, value=given, message=item["msg"]))
-    return found
+    return read_file(path, Overlay, whole="overlay")

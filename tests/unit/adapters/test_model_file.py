@@ -1,6 +1,9 @@
 """The model file: what is written comes back, and what is wrong is refused in words."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 
 from adms.adapters.importers.opendss import import_opendss
-from adms.adapters.model_file import load_model, model_schema, model_version, save_model
+from adms.adapters.model_file import load_model, model_version, save_model
 from adms.core.errors import InputError
 from adms.grid.model import NetworkModel
 from tests.unit.grid.small_networks import two_feeders
@@ -109,8 +112,69 @@ def test_a_model_that_could_not_be_loaded_is_not_written(tmp_path: Path) -> None
     assert not path.exists()
 
 
-def test_the_schema_refuses_unknown_fields_as_the_loader_does() -> None:
-    schema = model_schema()
-    assert schema["additionalProperties"] is False
-    assert schema["$defs"]["Branch"]["additionalProperties"] is False
-    assert "y_primitive_siemens" in schema["$defs"]["Branch"]["required"]
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"p_w":40000.0', '"p_w":NaN', "is not a finite number"),
+        ('"p_w":40000.0', '"p_w":Infinity', "is not a finite number"),
+        ('"p_w":40000.0', f'"p_w":1{"0" * 400}', "is not a finite number"),
+        ('"p_w":40000.0', '"p_w":"40000.0"', "valid number"),
+        ('"p_w":40000.0', '"p_w":true', "valid number"),
+        ('"p_w":40000.0', '"p_w":40000.0,"p_w":4.0', "is given twice"),
+        ('"p_w":40000.0', f'"p_w":{"[" * 5000}', "is not a JSON file|nested too deeply"),
+        ('"customers":10', f'"customers":{10**30}', "must be 0 to"),
+        ('"customers":10', f'"customers":1{"0" * 5000}', "is not a JSON file"),
+        ('"customers":10', '"customers":10.5', "valid integer"),
+        ('"phases":[1,2,3]', f'"phases":[1,2,{10**25}]', "must not be above 255"),
+        ('"kind":"line"', '"kind":"wire"', "Input should be 'line'"),
+        ('"schema_version":2', '"schema_version":1', "import the network again"),
+        ('"schema_version":2', '"schema_version":true', "import the network again"),
+        (',"schema_version":2', "", "schema_version: is missing"),
+    ],
+)
+def test_what_a_reader_might_swallow_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    path = tmp_path / "network.json"
+    save_model(two_feeders(), path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=words):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"{\xff}", "is not UTF-8 text: byte 0xff at 1"),
+        (b"[" * 100_000, "nested too deeply|is not a JSON file"),
+        (b"null", "an object is expected"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_in_words(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "network.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        load_model(path)
+
+
+def test_a_folder_and_a_pipe_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="is a folder"):
+        load_model(tmp_path)
+    with pytest.raises(InputError, match="no ordinary file"):
+        load_model(pipe)
+
+
+def test_loading_a_model_imports_no_importers_library(tmp_path: Path) -> None:
+    path = tmp_path / "network.json"
+    save_model(two_feeders(), path)
+    code = (
+        "import sys; from pathlib import Path; from adms.adapters.model_file import load_model;"
+        f"load_model(Path({str(path)!r}));"
+        "print(*sorted({'pandapower', 'pandas', 'dss', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == ""
