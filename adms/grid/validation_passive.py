@@ -40,7 +40,8 @@ def stacked(matrices: Sequence[ComplexMatrix], *, sizes: Sequence[int]) -> Itera
         if size and all(len(part) == size and all(len(line) == size for line in part) for part in parts):
             groups.setdefault(size, []).append(row)
     for rows in groups.values():
-        y = np.array([matrices[k].re for k in rows]) + 1j * np.array([matrices[k].im for k in rows])
+        with np.errstate(invalid="ignore"):  # infinite entries are told of elsewhere
+            y = np.array([matrices[k].re for k in rows]) + 1j * np.array([matrices[k].im for k in rows])
         sound = np.isfinite(y).all(axis=(1, 2))
         if sound.any():
             yield Stack(rows=tuple(np.array(rows)[sound].tolist()), y_siemens=y[sound])
