@@ -22,8 +22,31 @@ SEQUENCES: tuple[int | None, ...] = (0, 1, 2)
 _A = np.exp(2j * np.pi / 3.0)
 _TO_PHASES = np.array([[1.0, 1.0, 1.0], [1.0, _A**2, _A], [1.0, _A, _A**2]])
 """Phase values from those of zero, positive and negative sequence (Fortescue 1918)."""
-_ACTIVE = ("gen", "sgen", "load", "storage", "motor", "asymmetric_load", "asymmetric_sgen", "shunt", "ward", "measurement")
-_FACTS = ("svc", "ssc", "vsc", "tcsc", "dcline", "vsc_stacked", "vsc_bipolar", "bus_dc", "line_dc", "source_dc", "load_dc")
+_ACTIVE = (
+    "gen",
+    "sgen",
+    "load",
+    "storage",
+    "motor",
+    "asymmetric_load",
+    "asymmetric_sgen",
+    "shunt",
+    "ward",
+    "measurement",
+)
+_FACTS = (
+    "svc",
+    "ssc",
+    "vsc",
+    "tcsc",
+    "dcline",
+    "vsc_stacked",
+    "vsc_bipolar",
+    "bus_dc",
+    "line_dc",
+    "source_dc",
+    "load_dc",
+)
 _SOLVES_MVA = (1e-10, 1e-8)
 _STEPS = 50
 
@@ -118,7 +141,12 @@ def _one_sequence(study: Any, *, sequence: int | None) -> dict[str, ComplexArray
         consider_line_temperature=given.get("consider_line_temperature", False),
     )
     study["_pd2ppc_lookups"] = {"bus": np.array([], dtype=np.int64), "ext_grid": np.array([], dtype=np.int64)}
-    study["_pd2ppc_lookups"] |= {"gen": np.array([], dtype=np.int64), "branch": {}, "aux_dc": {}, "bus_dc": np.array([])}
+    study["_pd2ppc_lookups"] |= {
+        "gen": np.array([], dtype=np.int64),
+        "branch": {},
+        "aux_dc": {},
+        "bus_dc": np.array([]),
+    }
     ppc = _init_ppc(study, mode=mode, sequence=sequence)
     study["_ppc"] = ppc
     study["_is_elements"] = _select_is_elements_numba(study, sequence=sequence)
@@ -179,7 +207,7 @@ def over_phases(y: ComplexArray) -> ComplexArray:
     """Over nodes, from [sequence, terminal, terminal]: as it is where there is one sequence (a balanced network), else
     the phases of the first terminal, then those of the next, [3 terminal, 3 terminal]."""
     if len(y) == 1:
-        return y[0]
+        return np.asarray(y[0])
     blocks = np.einsum("ps,sij,sq->ipjq", _TO_PHASES, y, np.linalg.inv(_TO_PHASES))
     size = 3 * y.shape[1]
     return np.asarray(blocks.reshape(size, size))

@@ -39,7 +39,11 @@ def ids_of(frame: Any, kind: str) -> dict[int, str]:
     taken = {name for name in names if name and count[name] == 1}
     found: dict[int, str] = {}
     for index, name in zip(frame.index, names, strict=True):
-        own = name if name and count[name] == 1 else (f"{name}_{index}" if name else f"{index}" if kind else f"bus_{index}")
+        own = (
+            name
+            if name and count[name] == 1
+            else (f"{name}_{index}" if name else f"{index}" if kind else f"bus_{index}")
+        )
         while own in taken and own != name:
             own += f"_{index}"
         taken.add(own)

@@ -32,7 +32,8 @@ _BUSES: Mapping[str, tuple[str, ...]] = {
 _NUMBERS: Mapping[str, tuple[str, ...]] = {
     "line": ("length_km", "r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "g_us_per_km", "parallel"),
     "trafo": (
-        "sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent", "pfe_kw", "i0_percent", "shift_degree", "parallel",
+        "sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent", "pfe_kw", "i0_percent", "shift_degree",
+        "parallel",
     ),
     "trafo3w": tuple(
         f"{name}_{side}_{unit}" for name, unit in (("sn", "mva"), ("vn", "kv"), ("vk", "percent"), ("vkr", "percent"))
@@ -88,7 +89,9 @@ def read_net(source: Any) -> Any:
     elif isinstance(source, pandapower.pandapowerNet):
         net = copy.deepcopy(source)
     else:
-        raise InputError([Problem(element="net", field="", value=type(source).__name__, message="not a pandapower net")])
+        raise InputError(
+            [Problem(element="net", field="", value=type(source).__name__, message="not a pandapower net")]
+        )
     with engine_call("pandapower does not take this net"):
         pandapower.convert_format(net)
         problems = list(_problems(net))
@@ -114,7 +117,9 @@ def _from_file(path: Path, pandapower: Any) -> Any:
     if foreign:
         raise InputError(
             [
-                Problem(element=str(path), field="_module", value=f"{module}.{name}", message="no class of a net: not read")
+                Problem(
+                    element=str(path), field="_module", value=f"{module}.{name}", message="no class of a net: not read"
+                )
                 for module, name in foreign
             ]
         )
@@ -167,7 +172,9 @@ def _problems(net: Any) -> Iterable[Problem]:
     yield from _switch_problems(net, known)
     supplied = any(table in net and bool(net[table].in_service.any()) for table in ("ext_grid", "gen"))
     if not supplied:
-        yield Problem(element="net", field="ext_grid", value="", message="there is none in service: nothing is energised")
+        yield Problem(
+            element="net", field="ext_grid", value="", message="there is none in service: nothing is energised"
+        )
 
 
 def _table_problems(frame: Any, table: str, *, bus_columns: tuple[str, ...], known: set[Any]) -> Iterable[Problem]:
@@ -187,7 +194,9 @@ def _table_problems(frame: Any, table: str, *, bus_columns: tuple[str, ...], kno
             if name in missing or (name in _POSITIVE and _number(value) and value > 0.0):
                 continue
             if not _number(value):
-                yield Problem(element=f"{table}.{index}", field=name, value=str(value), message="is not a finite number")
+                yield Problem(
+                    element=f"{table}.{index}", field=name, value=str(value), message="is not a finite number"
+                )
             elif name in _POSITIVE:
                 yield Problem(element=f"{table}.{index}", field=name, value=str(value), message="must be positive")
         yield from _row_problems(row, f"{table}.{index}", table)
