@@ -5,6 +5,7 @@ Here is what each element must be by itself; `adms.grid.validation_passive` look
 merely odd is no problem: `adms.grid.plausibility.oddities`.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,8 @@ from adms.grid.model import (
     NetworkModel,
     NodeRef,
     Source,
+    SwitchGear,
+    TapChanger,
     VoltageLaw,
 )
 from adms.grid.plausibility import slips
@@ -41,7 +44,33 @@ def check(model: NetworkModel) -> tuple[Problem, ...]:
     """All problems of a model; empty where it can be used."""
     checker = _Checker(model)
     checker.model(model)
-    return (*checker.problems, *passive_problems(model), *joint_problems(model), *range_problems(model), *slips(model))
+    named = {(problem.element, problem.field) for problem in checker.problems}
+    endless = [problem for problem in _not_finite(model) if (problem.element, problem.field) not in named]
+    return (
+        *checker.problems,
+        *endless,
+        *passive_problems(model),
+        *joint_problems(model),
+        *range_problems(model),
+        *slips(model),
+    )
+
+
+def _not_finite(model: NetworkModel) -> Iterable[Problem]:
+    """Numbers of an element that are none, whatever the field is called: fields that come later are looked at too."""
+    parts = (model.buses, model.sources, model.branches, model.capacitors, model.loads, model.ders)
+    for element in itertools.chain[Bus | Source | Branch | Capacitor | Load | Der](*parts):
+        yield from _not_finite_in(element, element=element.id, prefix="")
+
+
+def _not_finite_in(record: object, *, element: str, prefix: str) -> Iterable[Problem]:
+    for field, value in vars(record).items():
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                message = "is not a finite number"
+                yield Problem(element=element, field=f"{prefix}{field}", value=str(value), message=message)
+        elif isinstance(value, SwitchGear | TapChanger | VoltageLaw):
+            yield from _not_finite_in(value, element=element, prefix=f"{prefix}{field}.")
 
 
 class _Checker:
