@@ -1,11 +1,13 @@
 """Commands and options. Everything behind them is imported when it runs, so that `--help` answers at once."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from adms.cli.exits import finish
+from adms.cli.shortcircuit import shortcircuit
 
 ENDPOINT = "127.0.0.1:7350"
 
@@ -22,6 +24,14 @@ journal_app = typer.Typer(no_args_is_help=True, help="The record of everything d
 gateway_app = typer.Typer(no_args_is_help=True, help="Processes that carry field telemetry as clients of the gRPC API.")
 app.add_typer(journal_app, name="journal")
 app.add_typer(gateway_app, name="gateway")
+
+
+class Notes(StrEnum):
+    """How notes are told."""
+
+    KINDS = "kinds"
+    ALL = "all"
+
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON, one value a line.")]
 Endpoint = Annotated[str, typer.Option(envvar="ADMS_ENDPOINT", help="HOST:PORT of the service.")]
@@ -73,30 +83,59 @@ def demo(
 
 @app.command(name="import")
 def import_network(
-    source: Annotated[Path, typer.Argument(help="OpenDSS deck (.dss).")],
+    source: Annotated[Path, typer.Argument(help="OpenDSS deck (.dss) or pandapower net (.json).")],
     *,
     output: Annotated[Path, typer.Option("-o", "--output", help="Model file to write.")],
-    overlay: Annotated[Path | None, typer.Option(help="What the deck lacks, TOML.")] = None,
+    overlay: Annotated[Path | None, typer.Option(help="What the network lacks, TOML.")] = None,
+    notes: Annotated[Notes, typer.Option(help="What was not carried over: by kind, or every note.")] = Notes.KINDS,
     as_json: JsonFlag = False,
 ) -> None:
     """Turn a network of another tool into the model file that the service loads."""
     from adms.cli.network import import_model as run
 
-    finish(lambda: run(source, overlay=overlay, output=output, as_json=as_json))
+    finish(lambda: run(source, overlay=overlay, output=output, as_json=as_json, every_note=notes is Notes.ALL))
 
 
 @app.command()
 def powerflow(
     model: Annotated[Path, typer.Argument(help="Model file.")],
     *,
+    study: Annotated[Path | None, typer.Option(help="Positions, loads, DER and forecasts, TOML.")] = None,
+    time_s: Annotated[float, typer.Option("--at", metavar="S", help="Second of the study to solve.")] = 0.0,
     opened: Annotated[list[str] | None, typer.Option("--open", help="Switch to open first.")] = None,
     closed: Annotated[list[str] | None, typer.Option("--close", help="Switch to close first.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the voltages: .png, .svg or .pdf.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Solve the power flow of a model file, loads as in the file and DER at zero."""
-    from adms.cli.network import power_flow as run
+    """Solve the power flow of a model file, loads and DER as in the file or as a study has them."""
+    from adms.cli.power_flow import power_flow as run
 
-    finish(lambda: run(model, opened=tuple(opened or ()), closed=tuple(closed or ()), as_json=as_json))
+    finish(
+        lambda: run(
+            model,
+            opened=tuple(opened or ()),
+            closed=tuple(closed or ()),
+            as_json=as_json,
+            study=study,
+            time_s=time_s,
+            plot=plot,
+        )
+    )
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="model, overlay or study.")],
+    *,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write; else it is printed.")] = None,
+) -> None:
+    """Show the JSON Schema of a file that this program reads."""
+    from adms.cli.network import show_schema as run
+
+    finish(lambda: run(name, output=output))
+
+
+app.command()(shortcircuit)
 
 
 @app.command()

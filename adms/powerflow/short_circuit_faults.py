@@ -5,9 +5,10 @@ the voltage that is left over stands across the fault's own resistance, C^T V = 
 plain as any other, and one between phases never meets the earth's impedance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -91,7 +92,7 @@ def faults_at(
         r_fault_ohm: as in `Fault`.
         r_ground_ohm: as in `Fault`.
     """
-    phases = phases_of(arrays, bus)
+    phases = _phases_at(arrays).get(bus, ())
     if phases == (BALANCED_PHASE,):
         chosen: list[tuple[int, ...]] = [phases] if PHASE_COUNT[kind] == 3 else []
     else:
@@ -101,9 +102,33 @@ def faults_at(
     )
 
 
-def phases_of(arrays: NetworkArrays, bus: BusId) -> tuple[int, ...]:
-    """Phases of a bus; empty for an unknown one."""
-    return next((b.phases for b in arrays.model.buses if b.id == bus), ())
+@lru_cache(maxsize=8)
+def _phases_at(arrays: NetworkArrays) -> dict[BusId, tuple[int, ...]]:
+    return {bus.id: bus.phases for bus in arrays.model.buses}
+
+
+def every_fault(
+    arrays: NetworkArrays,
+    buses: Iterable[BusId],
+    *,
+    kinds: Collection[FaultKind],
+    r_fault_ohm: float = 0.0,
+    r_ground_ohm: float = 0.0,
+) -> list[Fault]:
+    """Every fault of some kinds at some buses, bus by bus; the ground resistance only where a fault goes to ground."""
+    return [
+        fault
+        for bus in buses
+        for kind in FaultKind
+        if kind in kinds
+        for fault in faults_at(
+            arrays,
+            bus,
+            kind=kind,
+            r_fault_ohm=r_fault_ohm,
+            r_ground_ohm=r_ground_ohm if kind in _TO_GROUND else 0.0,
+        )
+    ]
 
 
 def fault_paths(arrays: NetworkArrays, faults: Sequence[Fault]) -> tuple[FaultPaths, ...]:
@@ -112,7 +137,7 @@ def fault_paths(arrays: NetworkArrays, faults: Sequence[Fault]) -> tuple[FaultPa
     Raises InputError with every problem of every fault: unknown bus, phases that it lacks or that do not make the
     kind, a negative or infinite resistance, an unbalanced fault in a balanced network.
     """
-    phases_at = {bus.id: bus.phases for bus in arrays.model.buses}
+    phases_at = _phases_at(arrays)
     problems = [problem for fault in faults for problem in _problems(fault, phases_at.get(fault.bus))]
     if problems:
         raise InputError(problems)

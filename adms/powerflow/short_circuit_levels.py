@@ -9,11 +9,9 @@ from adms.core.ids import BusId, ElementId
 from adms.core.telemetry import FloatArray
 from adms.grid.arrays import S_BASE_VA
 from adms.powerflow.factor import Factor, NotSolved
-from adms.powerflow.short_circuit_faults import Fault, FaultKind, FaultPaths, fault_paths, faults_at
-from adms.powerflow.short_circuit_network import FaultNetwork, OpenCircuit, Prefault, fault_network
-
-_TOGETHER = 64
-"""Columns solved at once."""
+from adms.powerflow.short_circuit_columns import solve_columns
+from adms.powerflow.short_circuit_faults import Fault, FaultKind, every_fault, fault_paths
+from adms.powerflow.short_circuit_network import OpenCircuit, Prefault, fault_network
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,61 +79,15 @@ def short_circuit_levels(
     arrays = factor.arrays
     network = fault_network(factor, prefault=OpenCircuit() if prefault is None else prefault, der_off=der_off)
     wanted = [bus.id for bus in arrays.model.buses if buses is None or bus.id in buses]
-    faults: list[Fault] = []
-    for bus in wanted:
-        for kind in FaultKind:
-            if kind in kinds:
-                to_ground = kind not in (FaultKind.THREE_PHASE, FaultKind.LINE_LINE)
-                r_ground = r_ground_ohm if to_ground else 0.0
-                faults += faults_at(arrays, bus, kind=kind, r_fault_ohm=r_fault_ohm, r_ground_ohm=r_ground)
+    faults = every_fault(arrays, wanted, kinds=kinds, r_fault_ohm=r_fault_ohm, r_ground_ohm=r_ground_ohm)
     shapes = fault_paths(arrays, faults)
     alive = [i for i, shape in enumerate(shapes) if factor.energised[shape.nodes].all()]
     of_bus: dict[BusId, list[FaultLevel]] = {bus: [] for bus in wanted}
-    solved = _currents(network, [shapes[i] for i in alive])
+    solved = solve_columns(network, [shapes[i] for i in alive], watched=[shapes[i].nodes for i in alive])
     if isinstance(solved, NotSolved):
         return solved
-    for i, current in zip(alive, solved, strict=True):
+    for i, (along, _) in zip(alive, solved, strict=True):
+        current = shapes[i].paths @ along * S_BASE_VA / arrays.v_base_v[shapes[i].nodes]
         level = FaultLevel(fault=faults[i], current_a=np.abs(current), ground_a=float(abs(current.sum())))
         of_bus[faults[i].bus].append(level)
     return [BusLevels(bus=bus, levels=tuple(levels)) for bus, levels in of_bus.items()]
-
-
-def _currents(network: FaultNetwork, shapes: Sequence[FaultPaths]) -> list[np.ndarray] | NotSolved:
-    """Phasors of each fault, A. The same path at the same nodes is solved once, whichever faults share it."""
-    factor = network.factor
-    place = np.full(factor.arrays.node_count, -1, dtype=np.int64)
-    place[factor.live] = np.arange(len(factor.live))
-    keys: dict[tuple[tuple[int, ...], tuple[float, ...]], int] = {}
-    columns: list[list[int]] = []
-    for shape in shapes:
-        of_fault = []
-        for path in shape.paths.T:
-            used = path != 0.0
-            key = (tuple(place[shape.nodes[used]].tolist()), tuple(path[used].tolist()))
-            of_fault.append(keys.setdefault(key, len(keys)))
-        columns.append(of_fault)
-    own = list(keys)
-    touched: list[set[int]] = [set() for _ in own]
-    for shape, of_fault in zip(shapes, columns, strict=True):
-        for column in of_fault:
-            touched[column].update(place[shape.nodes].tolist())
-    answer: list[dict[int, complex]] = []
-    for start in range(0, len(own), _TOGETHER):
-        part = own[start : start + _TOGETHER]
-        drawn = np.zeros((len(factor.live), len(part)), dtype=np.complex128)
-        for column, (rows, values) in enumerate(part):
-            drawn[list(rows), column] = values
-        response = network.solve(drawn)
-        if isinstance(response, NotSolved):
-            return response
-        for column in range(len(part)):
-            rows_kept = sorted(touched[start + column])
-            answer.append(dict(zip(rows_kept, response[rows_kept, column].tolist(), strict=True)))
-    out = []
-    for shape, of_fault in zip(shapes, columns, strict=True):
-        rows_of = place[shape.nodes]
-        z = np.array([[answer[column][row] for column in of_fault] for row in rows_of.tolist()])
-        inner = shape.paths.T @ z + shape.resistance_pu
-        along = np.linalg.solve(inner, shape.paths.T @ network.v_prefault_pu[rows_of])
-        out.append(shape.paths @ along * S_BASE_VA / factor.arrays.v_base_v[shape.nodes])
-    return out

@@ -143,6 +143,10 @@ class FaultNetwork:
             v = v - self.machine_response @ (self.machine_core @ across)
         return v
 
+    def before_at(self, nodes: IntArray) -> ComplexArray:
+        """Voltages before the fault at node indices, all of them energised."""
+        return self.v_prefault_pu[np.searchsorted(self.factor.live, nodes)]
+
     def converter_current_pu(self, v_pu: ComplexArray) -> ComplexArray:
         """Currents of the converters at voltages: the power from before the fault at the same power factor, up to the
         largest current.

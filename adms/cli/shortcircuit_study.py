@@ -1,0 +1,272 @@
+"""What `adms shortcircuit` does: read, check everything at once, solve, print."""
+
+import json
+from cmath import phase as angle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adms.adapters.model_file import load_model
+from adms.cli.exits import ExitCode
+from adms.cli.names import full_name
+from adms.core.errors import InputError, Problem
+from adms.core.ids import BusId, ElementId
+from adms.grid.arrays import NetworkArrays
+from adms.grid.model import NetworkModel
+from adms.grid.state import GridState, normal_state
+from adms.powerflow.factor import Factor, NotSolved, factorise
+from adms.powerflow.protective_devices import DeviceCurrent, clearing, device_currents
+from adms.powerflow.short_circuit import ShortCircuit, short_circuits
+from adms.powerflow.short_circuit_faults import Fault, FaultKind, every_fault, fault_paths
+from adms.powerflow.short_circuit_levels import BusLevels, short_circuit_levels
+from adms.powerflow.short_circuit_network import EquivalentVoltage, OpenCircuit, Prefault, iec_c_factor
+from adms.powerflow.solve import solve_power_flow
+
+KINDS = {
+    "3ph": FaultKind.THREE_PHASE,
+    "3phg": FaultKind.THREE_PHASE_GROUND,
+    "ll": FaultKind.LINE_LINE,
+    "llg": FaultKind.LINE_LINE_GROUND,
+    "lg": FaultKind.LINE_GROUND,
+}
+_SHORT = {kind: word for word, kind in KINDS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultStudy:
+    """The command line as given."""
+
+    model: Path
+    bus: str = ""
+    fault: str = ""
+    phases: str = ""
+    r_fault_ohm: float = 0.0
+    r_ground_ohm: float = 0.0
+    loads: bool = False
+    iec: str = ""
+    opened: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    as_json: bool = False
+
+
+def run(study: FaultStudy) -> ExitCode:
+    """Exit code 1 where the network or none of the faults can be solved."""
+    model, version = load_model(study.model)
+    grid, kinds, phases = _checked(study, model)
+    arrays = NetworkArrays(model, version=version)
+    faults = _faults_at_bus(study, arrays, kinds=kinds, phases=phases) if study.bus else []
+    factor = factorise(arrays, grid)
+    if isinstance(factor, NotSolved):
+        return _fail(study, factor.reason)
+    if study.bus:
+        return _one_bus(study, factor, faults)
+    return _table(study, factor, kinds=kinds, phases=phases)
+
+
+def _checked(study: FaultStudy, model: NetworkModel) -> tuple[GridState, list[FaultKind], tuple[int, ...]]:
+    problems: list[Problem] = []
+
+    def refuse(field: str, value: object, message: str) -> None:
+        problems.append(Problem(element="command line", field=field, value=str(value), message=message))
+
+    grid = normal_state(model)
+    for field, names, to in (("--open", study.opened, False), ("--close", study.closed, True)):
+        for name in names:
+            try:
+                grid = grid.with_switch(ElementId(full_name(name, known=grid.closed, field=field)), closed=to)
+            except InputError as refused:
+                problems += refused.problems
+    if study.bus and study.bus not in {bus.id for bus in model.buses}:
+        refuse("--bus", study.bus, "no such bus")
+    if study.fault and study.fault not in KINDS:
+        refuse("--fault", study.fault, f"must be one of {', '.join(KINDS)}")
+    for field, ohm in (("--r-fault-ohm", study.r_fault_ohm), ("--r-ground-ohm", study.r_ground_ohm)):
+        if not 0.0 <= ohm < float("inf"):
+            refuse(field, ohm, "must be a number of at least 0")
+    if study.iec not in ("", "max", "min"):
+        refuse("--iec", study.iec, "must be max or min")
+    if study.iec and study.loads:
+        refuse("--iec", study.iec, "IEC 60909 knows no loads: leave --loads out")
+    parts = [part.strip() for part in study.phases.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        refuse("--phases", study.phases, "must be numbers with commas between them")
+    if problems:
+        raise InputError(problems)
+    kinds = [KINDS[study.fault]] if study.fault else list(FaultKind)
+    return grid, kinds, tuple(int(part) for part in parts)
+
+
+def _faults_at_bus(
+    study: FaultStudy, arrays: NetworkArrays, *, kinds: Sequence[FaultKind], phases: tuple[int, ...]
+) -> list[Fault]:
+    bus = BusId(study.bus)
+    every = every_fault(arrays, [bus], kinds=kinds, r_fault_ohm=study.r_fault_ohm, r_ground_ohm=study.r_ground_ohm)
+    chosen = [fault for fault in every if not phases or set(phases) == set(fault.phases)]
+    if not chosen:
+        # Nothing fits: the reasons come from the first kind that was asked for.
+        fault_paths(arrays, [Fault(kind=kinds[0], bus=bus, phases=phases)])
+        message = "no fault of this kind joins these phases"
+        raise InputError([Problem(element="command line", field="--phases", value=study.phases, message=message)])
+    return chosen
+
+
+def _prefault(study: FaultStudy, factor: Factor, *, v_base_v: float) -> Prefault | NotSolved:
+    if study.iec:
+        return EquivalentVoltage(c_factor=iec_c_factor(v_base_v, largest=study.iec == "max"))
+    if not study.loads:
+        return OpenCircuit()
+    arrays = factor.arrays
+    return solve_power_flow(arrays, factor.grid, s_nominal_va=arrays.injector_s_nominal_va, factor=factor)
+
+
+def _table(study: FaultStudy, factor: Factor, *, kinds: Sequence[FaultKind], phases: tuple[int, ...]) -> ExitCode:
+    # IEC 60909 has a voltage factor for low voltage and another above.
+    classes: dict[float, list[BusId]] = {}
+    for bus in factor.arrays.model.buses:
+        factor_c = iec_c_factor(bus.v_base_v, largest=study.iec == "max") if study.iec else 1.0
+        classes.setdefault(factor_c, []).append(bus.id)
+    base = {bus.id: bus.v_base_v for bus in factor.arrays.model.buses}
+    rows: dict[BusId, BusLevels] = {}
+    for buses in classes.values():
+        prefault = _prefault(study, factor, v_base_v=base[buses[0]])
+        if isinstance(prefault, NotSolved):
+            return _fail(study, prefault.reason)
+        levels = short_circuit_levels(
+            factor,
+            kinds=kinds,
+            buses=frozenset(buses),
+            r_fault_ohm=study.r_fault_ohm,
+            r_ground_ohm=study.r_ground_ohm,
+            prefault=prefault,
+        )
+        if isinstance(levels, NotSolved):
+            return _fail(study, levels.reason)
+        rows.update({level.bus: level for level in levels})
+    table = [_row(rows[bus.id], phases=phases) for bus in factor.arrays.model.buses]
+    if study.as_json:
+        print(json.dumps({"solved": True, "buses": table}))
+        return ExitCode.OK
+    for row in table:
+        if not row["faults"]:
+            print(f"{row['bus']}: {'not energised' if not row['energised'] else 'no such fault'}")
+        for fault in row["faults"]:
+            amperes = " ".join(f"{current:.1f}" for current in fault["current_a"])
+            print(f"{row['bus']} {fault['fault']} {','.join(map(str, fault['phases']))}: {amperes} A")
+    return ExitCode.OK
+
+
+def _row(levels: BusLevels, *, phases: tuple[int, ...]) -> dict[str, Any]:
+    faults = [
+        {
+            "fault": _SHORT[level.fault.kind],
+            "phases": list(level.fault.phases),
+            "current_a": level.current_a.tolist(),
+            "ground_a": level.ground_a,
+        }
+        for level in levels.levels
+        if not phases or set(phases) == set(level.fault.phases)
+    ]
+    return {
+        "bus": levels.bus,
+        "energised": bool(levels.levels),
+        "largest_a": levels.largest_a,
+        "smallest_a": levels.smallest_a,
+        "faults": faults,
+    }
+
+
+def _one_bus(study: FaultStudy, factor: Factor, faults: Sequence[Fault]) -> ExitCode:
+    base = {bus.id: bus.v_base_v for bus in factor.arrays.model.buses}
+    prefault = _prefault(study, factor, v_base_v=base[BusId(study.bus)])
+    if isinstance(prefault, NotSolved):
+        return _fail(study, prefault.reason)
+    outcomes = short_circuits(factor, faults, prefault=prefault)
+    solved = [outcome for outcome in outcomes if isinstance(outcome, ShortCircuit)]
+    if not solved:
+        return _fail(study, next(outcome.reason for outcome in outcomes if isinstance(outcome, NotSolved)))
+    entries = [
+        {"fault": _SHORT[fault.kind], "phases": list(fault.phases), "solved": False, "reason": outcome.reason}
+        if isinstance(outcome, NotSolved)
+        else _detail(outcome)
+        for fault, outcome in zip(faults, outcomes, strict=True)
+    ]
+    if study.as_json:
+        print(json.dumps({"solved": True, "bus": study.bus, "faults": entries}))
+    else:
+        for entry in entries:
+            _print_fault(study.bus, entry)
+    return ExitCode.OK
+
+
+def _phasor(current: complex) -> dict[str, float]:
+    return {"current_a": abs(current), "angle_rad": angle(current)}
+
+
+def _detail(short: ShortCircuit) -> dict[str, Any]:
+    arrays = short.factor.arrays
+    to_clear = clearing(short)
+    return {
+        "fault": _SHORT[short.fault.kind],
+        "phases": list(short.phases),
+        "solved": True,
+        "current_a": [abs(complex(current)) for current in short.current_a],
+        "angle_rad": [angle(complex(current)) for current in short.current_a],
+        "ground_a": abs(short.ground_current_a),
+        "sources": [
+            {
+                "source": source.id,
+                "nodes": [
+                    {"bus": node.bus, "phase": str(node.phase), **_phasor(complex(i))}
+                    for node, i in zip(source.nodes, current, strict=True)
+                ],
+            }
+            for source, current in zip(arrays.model.sources, short.source_current_a, strict=True)
+        ],
+        "ders": [
+            {"der": injector.element, "bus": arrays.nodes[injector.fr].bus, **_phasor(complex(current))}
+            for injector, current in zip(arrays.injectors, short.der_current_a, strict=True)
+            if current != 0.0
+        ],
+        "devices": [_device(seen) for seen in device_currents(short)],
+        "must_clear": [{"device": c.device.name, "fed_by": list(c.fed_by)} for c in to_clear.devices],
+        "fed_inside": list(to_clear.fed_inside),
+        "nodes": [
+            {"bus": node.bus, "phase": str(node.phase), "v_pu": abs(v), "angle_rad": angle(v) if v else None}
+            for node, v in zip(arrays.nodes, short.v_phasor_pu.tolist(), strict=True)
+        ],
+    }
+
+
+def _device(seen: DeviceCurrent) -> dict[str, Any]:
+    return {
+        "device": seen.device.name,
+        "kind": seen.device.kind.value,
+        "phases": list(seen.phases),
+        "current_a": seen.current_a.tolist(),
+        "ground_a": seen.ground_a,
+        "phase_ratio": seen.phase_ratio,
+        "ground_ratio": seen.ground_ratio,
+        "picks_up": seen.picks_up,
+    }
+
+
+def _print_fault(bus: str, entry: dict[str, Any]) -> None:
+    place = f"{bus} {entry['fault']} {','.join(map(str, entry['phases']))}"
+    if not entry["solved"]:
+        print(f"{place}: not solved: {entry['reason']}")
+        return
+    amperes = " ".join(f"{current:.1f}" for current in entry["current_a"])
+    print(f"{place}: {amperes} A, to ground {entry['ground_a']:.1f} A")
+    for seen in entry["devices"]:
+        if max(seen["current_a"]) > 0.0:
+            state = {True: "picks up", False: "does not pick up", None: "pickup unknown"}[seen["picks_up"]]
+            most = max(seen["current_a"])
+            print(f"  {seen['device']} sees {most:.1f} A, 3I0 {seen['ground_a']:.1f} A: {state}")
+    names = ", ".join(clear["device"] for clear in entry["must_clear"]) or "no device"
+    print(f"  must clear: {names}")
+
+
+def _fail(study: FaultStudy, reason: str) -> ExitCode:
+    print(json.dumps({"solved": False, "reason": reason}) if study.as_json else f"not solved: {reason}")
+    return ExitCode.FAILED
