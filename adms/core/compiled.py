@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numba
+from numba.core import config
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +25,8 @@ R = TypeVar("R")
 _PACKAGE = Path(__file__).parent.parent
 _FLOORS = ("core", "grid", "block_ldu", "powerflow", "estimation")
 _PREFIX = "machine-code-"
+_SETTINGS = vars(config)
+"""Of numba, process-wide; `CACHE_DIR` is also read from the environment (NUMBA_CACHE_DIR)."""
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -35,12 +38,12 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     folder = _folder()
     if folder is None:
         return _njit(function, keep=False)
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = folder
+    before = _SETTINGS["CACHE_DIR"]
+    _SETTINGS["CACHE_DIR"] = folder
     try:
         return _njit(function, keep=True)
     finally:
-        numba.config.CACHE_DIR = before
+        _SETTINGS["CACHE_DIR"] = before
 
 
 def _njit(function: Callable[P, R], *, keep: bool) -> Callable[P, R]:
@@ -53,7 +56,7 @@ def _folder() -> str | None:
     """Where machine code of the present sources is kept: where NUMBA_CACHE_DIR says, beside them, or in the home."""
     name = _PREFIX + _digest()
     beside = Path(__file__).parent / "__pycache__"
-    chosen = numba.config.CACHE_DIR
+    chosen = _SETTINGS["CACHE_DIR"]
     for place in (Path(chosen),) if chosen else (beside, *_home()):
         folder = place / name
         if folder.is_dir():

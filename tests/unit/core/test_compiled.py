@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numba
 import pytest
 
 from adms.core import compiled as module
@@ -21,7 +20,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(module, "_PACKAGE", tmp_path / "adms")
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kept"))
+    monkeypatch.setitem(module._SETTINGS, "CACHE_DIR", str(tmp_path / "kept"))
     module._folder.cache_clear()
     yield tmp_path / "adms"
     module._folder.cache_clear()
@@ -51,7 +50,7 @@ def test_a_change_elsewhere_does_not(package: Path) -> None:
 def test_without_a_folder_it_compiles_all_the_same(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = package / "blocked"
     blocked.write_text("a file where a folder is wanted")
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(blocked))
+    monkeypatch.setitem(module._SETTINGS, "CACHE_DIR", str(blocked))
     assert folder() is None
 
     def double(x: float) -> float:
@@ -61,6 +60,6 @@ def test_without_a_folder_it_compiles_all_the_same(package: Path, monkeypatch: p
 
 
 def test_the_folder_is_asked_for_numbas_other_users_too_only_while_decorating(package: Path) -> None:
-    before = numba.config.CACHE_DIR
+    before = module._SETTINGS["CACHE_DIR"]
     module.compiled(folder)
-    assert before == numba.config.CACHE_DIR
+    assert before == module._SETTINGS["CACHE_DIR"]
