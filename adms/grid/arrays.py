@@ -19,8 +19,9 @@ from adms.core.ids import ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.admittance import S_BASE_VA as S_BASE_VA
 from adms.grid.admittance import AdmittanceEntries, per_unit
+from adms.grid.joints import branch_joints
 from adms.grid.load_law import LAW_COLUMNS, law_row
-from adms.grid.model import Branch, BranchKind, Der, Load, NetworkModel, NodeRef
+from adms.grid.model import Branch, Der, Load, NetworkModel, NodeRef
 from adms.grid.sources import SourceEquivalent
 from adms.grid.state import GridState
 
@@ -229,30 +230,16 @@ class NetworkArrays:
     def conductor_joints(self) -> tuple[IntArray, IntArray, IntArray]:
         """(node, node, branch index), one entry for each way along which a closed branch carries a source's voltage.
 
-        A line or switch joins its i-th conductors (the same phases, where a grounded conductor is left out at one
-        end), not its phases with each other: coupling between conductors energises nothing. A transformer, regulator
-        or shunt joins all its nodes.
+        By `adms.grid.joints.branch_joints`.
         """
         fr: list[int] = []
         to: list[int] = []
         owner: list[int] = []
         for index, branch in enumerate(self.branches):
-            nodes = self.branch_nodes[index].tolist()
-            if branch.kind in (BranchKind.TRANSFORMER, BranchKind.REGULATOR):
-                couples = [(nodes[0], other) for other in nodes[1:]]
-            else:
-                first = branch.terminals[0]
-                couples = []
-                for terminal in branch.terminals[1:]:
-                    mates = (
-                        zip(first, terminal, strict=True)
-                        if len(first) == len(terminal)
-                        else ((a, b) for a in first for b in terminal if a.phase == b.phase)
-                    )
-                    couples += [(self.node_idx[a], self.node_idx[b]) for a, b in mates]
-            fr += [a for a, _ in couples]
-            to += [b for _, b in couples]
-            owner += [index] * len(couples)
+            for a, b in branch_joints(branch):
+                fr.append(self.node_idx[a])
+                to.append(self.node_idx[b])
+                owner.append(index)
         return np.array(fr, dtype=np.int64), np.array(to, dtype=np.int64), np.array(owner, dtype=np.int64)
 
     @cached_property

@@ -13,6 +13,7 @@ import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
 
 from adms.core.errors import Problem
 from adms.core.ids import BusId, ElementId
+from adms.grid.joints import branch_joints
 from adms.grid.model import Branch, BranchKind, NetworkModel, NodeRef
 
 V_RATIO_MAX = 1.2
@@ -48,7 +49,7 @@ def supply(model: NetworkModel) -> Supply:
     joints = [
         (row[a], row[b], branch.switch is None or branch.switch.normally_closed)
         for branch in model.branches
-        for a, b in _joints(branch)
+        for a, b in branch_joints(branch)
         if a in row and b in row
     ]
     starts = [row[node] for source in model.sources for node in source.nodes if node in row]
@@ -65,22 +66,6 @@ def supply(model: NetworkModel) -> Supply:
     return Supply(
         possible=reached([(a, b) for a, b, _ in joints]), normal=reached([(a, b) for a, b, closed in joints if closed])
     )
-
-
-def _joints(branch: Branch) -> Iterable[tuple[NodeRef, NodeRef]]:
-    if not branch.terminals:
-        return
-    if branch.kind in (BranchKind.TRANSFORMER, BranchKind.REGULATOR):
-        flat = [node for terminal in branch.terminals for node in terminal]
-        for other in flat[1:]:
-            yield flat[0], other
-        return
-    first = branch.terminals[0]
-    for terminal in branch.terminals[1:]:
-        if len(first) == len(terminal):
-            yield from zip(first, terminal, strict=True)
-        else:
-            yield from ((a, b) for a in first for b in terminal if a.phase == b.phase)
 
 
 def ends_do_not_match(branch: Branch) -> bool:
