@@ -7,6 +7,8 @@ from adms.core.errors import InputError, Problem
 # Module that must be importable, and the distribution that brings it.
 HIL = {"hil": "adms-lite", "dss": "dss_python", "jinja2": "jinja2", "matplotlib": "matplotlib"}
 OPENDSS = {"dss": "dss_python"}
+PANDAPOWER = {"pandapower": "pandapower"}
+MATPLOTLIB = {"matplotlib": "matplotlib"}
 
 
 def require(modules: dict[str, str], *, purpose: str) -> None:

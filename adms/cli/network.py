@@ -1,135 +1,120 @@
-"""`adms import` and `adms powerflow`: models without a service."""
+"""`adms import` and `adms schema`: model files without a service."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 from adms.cli.exits import ExitCode
-from adms.cli.extras import OPENDSS, require
-from adms.cli.names import full_name
+from adms.cli.extras import OPENDSS, PANDAPOWER, require
+from adms.cli.notes import note_lines
+from adms.cli.progress import underway
 from adms.core.errors import InputError, Problem
-from adms.core.ids import ElementId
 from adms.grid.model import NetworkModel
-from adms.grid.state import GridState
 
 
-def import_model(source: Path, *, overlay: Path | None, output: Path, as_json: bool) -> ExitCode:
+def import_model(
+    source: Path, *, overlay: Path | None, output: Path, as_json: bool, every_note: bool = False
+) -> ExitCode:
     """Import, write and say what came over."""
+    from adms.grid.plausibility import oddities
+
     model, version = convert(source, overlay=overlay, output=output)
     counts = {
         "buses": len(model.buses),
+        "nodes": sum(len(bus.phases) for bus in model.buses),
         "sources": len(model.sources),
         "branches": len(model.branches),
         "switches": sum(branch.switch is not None for branch in model.branches),
+        "tap_changers": sum(branch.taps is not None for branch in model.branches),
+        "capacitors": len(model.capacitors),
         "loads": len(model.loads),
         "ders": len(model.ders),
     }
+    warnings = [str(problem) for problem in oddities(model)]
     if as_json:
-        print(json.dumps({"model": str(output), "version": version, **counts, "notes": list(model.notes)}))
-    else:
-        print(f"{output}: {model.name}, " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-        print(f"version {version}")
-        for note in model.notes:
-            print(f"note: {note}")
+        facts = {"model": str(output), "name": model.name, "schema_version": model.schema_version, "version": version}
+        print(json.dumps({**facts, **counts, "notes": list(model.notes), "warnings": warnings}))
+        return ExitCode.OK
+    named = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+    print(f"{output}: {model.name}, {named}")
+    print(f"version {version}")
+    for word, told in (("note", model.notes), ("warning", warnings)):
+        for line in note_lines(told, word=word, every=every_note):
+            print(line)
     return ExitCode.OK
 
 
 def convert(source: Path, *, overlay: Path | None, output: Path) -> tuple[NetworkModel, str]:
-    """Import a deck with its overlay and write the model file; raises InputError with every problem."""
-    inputs = [path for path in (source, overlay) if path is not None]
-    absent = [path for path in inputs if not path.is_file()]
-    problems = [Problem(element=str(path), field="", value="", message="no such file") for path in absent]
-    if not output.absolute().parent.is_dir():
-        problems.append(Problem(element=str(output), field="", value="", message="its folder does not exist"))
-    if source.suffix.lower() != ".dss":
-        problems.append(Problem(element=str(source), field="", value="", message="only OpenDSS decks (.dss) are read"))
+    """Import a network with its overlay and write the model file; raises InputError with every problem."""
+    problems = [problem for path in (source, overlay) if path is not None for problem in _input_problems(path)]
+    problems += _output_problems(output, inputs=(source, overlay))
+    kind = source.suffix.lower()
+    if kind not in (".dss", ".json"):
+        message = "what is read are OpenDSS decks (.dss) and pandapower nets (.json)"
+        problems.append(Problem(element=str(source), field="", value="", message=message))
     if problems:
         raise InputError(problems)
-    require(OPENDSS, purpose="reading an OpenDSS deck")
-    from adms.adapters.importers.opendss import import_opendss
     from adms.adapters.model_file import save_model
 
-    model = import_opendss(source, overlay=overlay)
-    return model, save_model(model, output)
+    with underway(f"reading {source.name}"):
+        if kind == ".dss":
+            require(OPENDSS, purpose="reading an OpenDSS deck")
+            from adms.adapters.importers.opendss import import_opendss
 
-
-def power_flow(file: Path, *, opened: tuple[str, ...], closed: tuple[str, ...], as_json: bool) -> ExitCode:
-    """Solve and print; exit code 1 where there is no solution."""
-    from adms.adapters.model_file import load_model
-    from adms.grid.arrays import NetworkArrays
-    from adms.powerflow.factor import NotSolved
-    from adms.powerflow.solve import solve_power_flow
-
-    model, version = load_model(file)
-    grid = _positions(model, opened=opened, closed=closed)
-    arrays = NetworkArrays(model, version=version)
-    flow = solve_power_flow(arrays, grid, s_nominal_va=arrays.injector_s_nominal_va)
-    if isinstance(flow, NotSolved):
-        if as_json:
-            print(json.dumps({"converged": False, "iterations": flow.iterations, "reason": flow.reason}))
+            model = import_opendss(source, overlay=overlay)
         else:
-            print(f"not solved: {flow.reason}")
-        return ExitCode.FAILED
-    nodes: list[dict[str, Any]] = []
-    for row, node in enumerate(arrays.nodes):
-        phasor = complex(flow.v_phasor_pu[row])
-        live = bool(flow.energised[row])
-        nodes.append(
-            {
-                "bus": node.bus,
-                "phase": str(node.phase),
-                "v_v": abs(phasor) * float(arrays.v_base_v[row]),
-                "v_pu": abs(phasor),
-                "angle_rad": _angle(phasor) if live else None,
-                "energised": live,
-            }
-        )
-    result = {
-        "converged": True,
-        "iterations": flow.iterations,
-        "p_source_w": float(flow.s_source_va.real.sum()),
-        "q_source_var": float(flow.s_source_va.imag.sum()),
-        "losses_w": flow.losses_w,
-        "sources": [
-            {"source": source.id, "p_w": float(s.real), "q_var": float(s.imag)}
-            for source, s in zip(model.sources, flow.s_source_va, strict=True)
-        ],
-        "nodes": nodes,
-    }
-    if as_json:
-        print(json.dumps(result))
+            require(PANDAPOWER, purpose="reading a pandapower net")
+            from adms.adapters.importers.pandapower import import_pandapower
+
+            model = import_pandapower(source, overlay=overlay)
+    with underway(f"writing {output.name}"):
+        return model, save_model(model, output)
+
+
+def _input_problems(path: Path) -> list[Problem]:
+    try:
+        if path.is_dir():
+            message = "is a folder"
+        elif not path.exists():
+            message = "no such file"
+        elif not path.is_file():
+            message = "is no ordinary file"
+        else:
+            with path.open("rb") as file:
+                message = "" if file.read(1) else "is empty"
+    except (OSError, ValueError) as error:
+        message = f"cannot be read: {(error.strerror if isinstance(error, OSError) else None) or error}"
+    return [Problem(element=str(path), field="", value="", message=message)] if message else []
+
+
+def _output_problems(output: Path, *, inputs: tuple[Path | None, ...]) -> list[Problem]:
+    message = ""
+    try:
+        if not output.absolute().parent.is_dir():
+            message = "its folder does not exist"
+        elif output.is_dir():
+            message = "is a folder"
+        elif any(path is not None and path.exists() and output.exists() and path.samefile(output) for path in inputs):
+            message = "would overwrite what is read"
+        elif output.is_file():
+            with output.open("rb") as file:
+                if file.read(64).strip()[:1] not in (b"{", b""):
+                    message = "exists and is no model file: not overwritten"
+    except (OSError, ValueError) as error:
+        message = f"cannot be written: {(error.strerror if isinstance(error, OSError) else None) or error}"
+    return [Problem(element=str(output), field="", value="", message=message)] if message else []
+
+
+def show_schema(name: str, *, output: Path | None) -> ExitCode:
+    """Print or write the JSON Schema of one of the files."""
+    from adms.adapters.files import write_whole
+    from adms.adapters.schemas import SCHEMAS, schema_text
+
+    if name not in SCHEMAS:
+        message = f"there are {', '.join(SCHEMAS)}"
+        raise InputError([Problem(element="command line", field="schema", value=name, message=message)])
+    text = schema_text(SCHEMAS[name][1]())
+    if output is None:
+        print(text, end="")
     else:
-        _print_flow(result, name=model.name)
+        write_whole(output, text.encode("utf-8"))
     return ExitCode.OK
-
-
-def _angle(phasor: complex) -> float:
-    from cmath import phase
-
-    return phase(phasor)
-
-
-def _positions(model: NetworkModel, *, opened: tuple[str, ...], closed: tuple[str, ...]) -> GridState:
-    from adms.grid.state import normal_state
-
-    grid = normal_state(model)
-    problems: list[Problem] = []
-    for field, names, to in (("--open", opened, False), ("--close", closed, True)):
-        for name in names:
-            try:
-                grid = grid.with_switch(ElementId(full_name(name, known=grid.closed, field=field)), closed=to)
-            except InputError as refused:
-                problems += refused.problems
-    if problems:
-        raise InputError(problems)
-    return grid
-
-
-def _print_flow(result: dict[str, Any], *, name: str) -> None:
-    live = [node for node in result["nodes"] if node["energised"]]
-    low, high = min(live, key=lambda node: node["v_pu"]), max(live, key=lambda node: node["v_pu"])
-    print(f"{name}: solved in {result['iterations']} steps, {len(live)} of {len(result['nodes'])} nodes energised")
-    print(f"sources deliver {result['p_source_w'] / 1e3:.1f} kW, {result['q_source_var'] / 1e3:.1f} kvar")
-    print(f"losses {result['losses_w'] / 1e3:.2f} kW")
-    for word, node in (("lowest", low), ("highest", high)):
-        print(f"{word} voltage {node['v_pu']:.4f} pu at {node['bus']}.{node['phase']}")

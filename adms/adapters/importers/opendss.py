@@ -15,11 +15,13 @@ from adms.adapters.importers.opendss_injectors import read_der, read_frozen, rea
 from adms.adapters.importers.opendss_lines import read_line, read_other_branch
 from adms.adapters.importers.opendss_protection import read_protection
 from adms.adapters.importers.opendss_solution import close_what_is_open, node_names, read_solution, solve
+from adms.adapters.importers.opendss_tidy import tidied
 from adms.adapters.importers.opendss_transformers import read_transformer, tap_controls
 from adms.adapters.importers.overlay import apply_overlay
 from adms.adapters.importers.overlay_schema import read_overlay
 from adms.core.errors import AdapterError, InputError, Problem
 from adms.grid.model import Branch, Bus, Capacitor, Der, Load, NetworkModel, Source
+from adms.grid.settled import settled
 from adms.grid.validation import check
 
 _METERING = frozenset(("monitor", "energymeter", "sensor", "fmonitor"))
@@ -55,6 +57,7 @@ def import_opendss(deck: Path, *, overlay: Path | None = None) -> NetworkModel:
         model = _read(dss, deck, notes=notes)
     if parsed is not None:
         model = apply_overlay(model, parsed)
+    model = settled(model)
     problems = check(model)
     if problems:
         raise InputError(problems)
@@ -146,10 +149,10 @@ def _read(dss: Any, deck: Path, *, notes: list[str]) -> NetworkModel:
             ders.extend(read_frozen(reader, name))
         elif kind not in _READ_ELSEWHERE:
             reader.note(name, "not part of the model" if kind in _METERING else "not carried over")
-    return NetworkModel(
+    model = NetworkModel(
         name=str(circuit.Name).lower(),
         frequency_hz=float(circuit.Solution.Frequency),
-        buses=tuple(_with_a_base(buses)),
+        buses=tuple(buses),
         sources=tuple(sources),
         branches=tuple(branches),
         capacitors=tuple(capacitors),
@@ -157,9 +160,12 @@ def _read(dss: Any, deck: Path, *, notes: list[str]) -> NetworkModel:
         ders=tuple(ders),
         notes=tuple(reader.notes),
     )
+    model = tidied(model)
+    _check_bases(model.buses)
+    return model
 
 
-def _with_a_base(buses: list[Bus]) -> list[Bus]:
+def _check_bases(buses: tuple[Bus, ...]) -> None:
     """Raises InputError that names every bus whose voltage base nothing in the deck tells."""
     problems = [
         Problem(
@@ -173,4 +179,3 @@ def _with_a_base(buses: list[Bus]) -> list[Bus]:
     ]
     if problems:
         raise InputError(problems)
-    return buses

@@ -1,4 +1,4 @@
-"""`adms import` and `adms powerflow` on the feeder of the demonstration."""
+"""`adms import`, `adms powerflow` and `adms schema` on the feeder of the demonstration."""
 
 import json
 import subprocess
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from adms.cli.exits import ExitCode
-from adms.cli.network import import_model, power_flow
+from adms.cli.network import import_model, show_schema
+from adms.cli.power_flow import power_flow
 from adms.core.errors import InputError
 
 
@@ -68,3 +69,125 @@ def test_import_names_every_missing_file_at_once(tmp_path: Path) -> None:
             tmp_path / "no.dss", overlay=tmp_path / "no.toml", output=tmp_path / "no" / "model.json", as_json=False
         )
     assert len(refused.value.problems) == 3
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "adms.cli", *arguments], check=False, capture_output=True, text=True)
+
+
+@pytest.fixture
+def deck(tmp_path: Path) -> Path:
+    """Two buses and a capacitor control, which the model has no place for."""
+    path = tmp_path / "deck.dss"
+    path.write_text(
+        "clear\nnew circuit.c basekv=12.47 bus1=a\n"
+        "new line.l bus1=a bus2=b length=1 units=km\n"
+        "new monitor.m element=line.l\nnew monitor.n element=line.l\n"
+        "set voltagebases=[12.47]\ncalcvoltagebases\nsolve\n"
+    )
+    return path
+
+
+def test_import_tells_counts_version_and_what_was_not_carried_over(
+    deck: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = deck.with_name("model.json")
+    assert import_model(deck, overlay=None, output=output, as_json=True) == ExitCode.OK
+    told = json.loads(capsys.readouterr().out)
+    assert (told["buses"], told["nodes"], told["branches"], told["schema_version"]) == (2, 6, 1, 2)
+    assert len(told["version"]) == 64
+    assert any("monitor.m" in note for note in told["notes"])
+    assert import_model(deck, overlay=None, output=output, as_json=False) == ExitCode.OK
+    kinds = capsys.readouterr().out
+    assert import_model(deck, overlay=None, output=output, as_json=False, every_note=True) == ExitCode.OK
+    every = capsys.readouterr().out
+    assert "note: 2 times: " in kinds
+    assert len([line for line in every.splitlines() if "monitor." in line]) == 2
+
+
+@pytest.mark.parametrize("wrong", ["missing", "folder", "empty", "suffix", "device", "overwrites", "foreign", "binary"])
+def test_input_that_cannot_be_imported_is_refused_in_words(deck: Path, wrong: str) -> None:
+    place = deck.parent
+    output = place / "model.json"
+    sources = {
+        "missing": place / "no.dss",
+        "folder": place,
+        "empty": place / "empty.dss",
+        "suffix": place / "deck.txt",
+        "device": Path("/dev/zero"),
+        "overwrites": deck,
+        "foreign": deck,
+        "binary": place / "binary.json",
+    }
+    (place / "empty.dss").touch()
+    (place / "deck.txt").write_text("new circuit.c")
+    (place / "binary.json").write_bytes(bytes(range(256)))
+    (place / "notes.txt").write_text("precious")
+    output = {"overwrites": deck, "foreign": place / "notes.txt"}.get(wrong, output)
+    before = deck.read_text()
+    done = _run("import", str(sources[wrong]), "-o", str(output))
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert done.stderr.startswith("adms: ")
+    assert "Traceback" not in done.stderr
+    assert deck.read_text() == before
+    assert (place / "notes.txt").read_text() == "precious"
+    assert not (place / "model.json").exists()
+
+
+def test_a_study_moves_loads_switches_taps_and_der(model_file: Path, tmp_path: Path) -> None:
+    study = tmp_path / "s.toml"
+    study.write_text(
+        'schema_version = 1\nname = "low load"\n'
+        "[[load]]\ndefault = true\nscale_frac = 0.1\n"
+        '[[der]]\nelement = "der.new"\nkind = "pv"\nbus = "48"\ns_max_va = 300e3\np_max_w = 250e3\n'
+        "p_injection_w = 250e3\n"
+    )
+    done = _run("powerflow", str(model_file), "--study", str(study), "--json", "--plot", str(tmp_path / "p.png"))
+    assert done.returncode == ExitCode.OK, done.stderr
+    flow = json.loads(done.stdout)
+    # A tenth of 3490 kW (IEEE 123-bus test feeder, spot loads), less what the new DER injects.
+    assert flow["p_source_w"] == pytest.approx(349e3 - 250e3 + flow["losses_w"], abs=0.03 * 349e3)
+    assert flow["study"] == "low load"
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_does_not_solve_ends_with_1_a_reason_and_no_numbers(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "s.toml"
+    study.write_text('schema_version = 1\nname = "too much"\n[[load]]\ndefault = true\nscale_frac = 1e3\n')
+    content = json.loads(model_file.read_text())
+    for load in content["loads"]:
+        load |= {
+            "v_low_pu": 0.0,
+            "v_floor_pu": 0.0,
+            "law": {**load["law"], "z_frac": 0.0, "i_frac": 0.0, "p_frac": 1.0},
+        }
+        load["q_law"] = None
+    stiff = tmp_path / "stiff.json"
+    stiff.write_text(json.dumps(content))
+    assert power_flow(stiff, opened=(), closed=(), as_json=True, study=study) == ExitCode.FAILED
+    flow = _flow(capsys)
+    assert not flow["converged"]
+    assert flow["reason"]
+    assert flow["p_source_w"] is None
+    assert flow["nodes"] == []
+
+
+def test_a_plot_of_an_unknown_format_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"written as \.png"):
+        power_flow(tmp_path / "no.json", opened=(), closed=(), as_json=False, plot=tmp_path / "deck.dss")
+
+
+@pytest.mark.parametrize("name", ["model", "overlay", "study"])
+def test_schemas_are_printed_and_written(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show_schema(name, output=None) == ExitCode.OK
+    printed = capsys.readouterr().out
+    assert show_schema(name, output=tmp_path / "s.json") == ExitCode.OK
+    assert (tmp_path / "s.json").read_text() == printed
+    assert json.loads(printed)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_an_unknown_schema_is_refused() -> None:
+    with pytest.raises(InputError, match="there are model, overlay, study"):
+        show_schema("plan", output=None)

@@ -1,0 +1,136 @@
+"""`adms powerflow`: solves a model file without a service."""
+
+import json
+from cmath import phase
+from pathlib import Path
+from typing import Any
+
+from adms.cli.exits import ExitCode
+from adms.cli.extras import MATPLOTLIB, require
+from adms.cli.names import full_name
+from adms.cli.progress import underway
+from adms.core.errors import InputError, Problem
+from adms.core.ids import ElementId
+from adms.grid.model import NetworkModel
+from adms.grid.state import GridState, normal_state
+
+_PLOT_FORMATS = (".png", ".svg", ".pdf")
+
+
+def power_flow(
+    file: Path,
+    *,
+    opened: tuple[str, ...],
+    closed: tuple[str, ...],
+    as_json: bool,
+    study: Path | None = None,
+    time_s: float = 0.0,
+    plot: Path | None = None,
+) -> ExitCode:
+    """Solve and print; exit code 1 where there is no solution."""
+    from adms.adapters.model_file import load_model
+    from adms.grid.arrays import NetworkArrays
+    from adms.powerflow import NotSolved, solve_power_flow
+
+    if plot is not None:
+        _check_plot(plot)
+    with underway(f"reading {file.name}"):
+        model, version = load_model(file)
+    grid, applied = normal_state(model), None
+    if study is not None:
+        from adms.adapters.study import read_study
+        from adms.grid.study_applied import apply_study
+
+        applied = apply_study(model, read_study(study))
+        model, grid = applied.model, applied.grid
+    grid = _positions(model, grid, opened=opened, closed=closed)
+    with underway(f"solving {model.name}"):
+        arrays = NetworkArrays(model, version=version)
+        s_nominal_va = arrays.injector_s_nominal_va
+        if applied is not None:
+            s_nominal_va = applied.s_nominal_va(arrays, time_s=time_s)
+        flow = solve_power_flow(arrays, grid, s_nominal_va=s_nominal_va)
+    about: dict[str, Any] = {"model": model.name, "version": version}
+    if applied is not None:
+        about |= {"study": applied.study.name, "time_s": time_s}
+    if isinstance(flow, NotSolved):
+        empty: dict[str, Any] = {"p_source_w": None, "q_source_var": None, "losses_w": None, "sources": [], "nodes": []}
+        failed = {"converged": False, "iterations": flow.iterations, "reason": flow.reason, **about, **empty}
+        print(json.dumps(failed) if as_json else f"not solved: {flow.reason}")
+        return ExitCode.FAILED
+    nodes: list[dict[str, Any]] = []
+    for row, node in enumerate(arrays.nodes):
+        phasor = complex(flow.v_phasor_pu[row])
+        live = bool(flow.energised[row])
+        nodes.append(
+            {
+                "bus": node.bus,
+                "phase": str(node.phase),
+                "v_v": abs(phasor) * float(arrays.v_base_v[row]),
+                "v_pu": abs(phasor),
+                "angle_rad": phase(phasor) if live else None,
+                "energised": live,
+            }
+        )
+    result = {
+        "converged": True,
+        "iterations": flow.iterations,
+        **about,
+        "p_source_w": float(flow.s_source_va.real.sum()),
+        "q_source_var": float(flow.s_source_va.imag.sum()),
+        "losses_w": float(flow.losses_w),
+        "sources": [
+            {"source": source.id, "p_w": float(s.real), "q_var": float(s.imag)}
+            for source, s in zip(model.sources, flow.s_source_va, strict=True)
+        ],
+        "nodes": nodes,
+    }
+    if plot is not None:
+        from adms.cli.voltage_profile import plot_profile
+
+        plot_profile(arrays, grid, flow, path=plot)
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        _print_flow(result, name=model.name)
+    return ExitCode.OK
+
+
+def _check_plot(plot: Path) -> None:
+    if plot.suffix.lower() not in _PLOT_FORMATS:
+        message = f"a plot is written as {', '.join(_PLOT_FORMATS)}"
+        raise InputError([Problem(element="command line", field="--plot", value=str(plot), message=message)])
+    if not plot.absolute().parent.is_dir():
+        raise InputError([Problem(element=str(plot), field="", value="", message="its folder does not exist")])
+    require(MATPLOTLIB, purpose="plotting")
+
+
+def _positions(model: NetworkModel, grid: GridState, *, opened: tuple[str, ...], closed: tuple[str, ...]) -> GridState:
+    poles: dict[str, list[ElementId]] = {}
+    for branch in model.branches:
+        if branch.switch is not None:
+            poles.setdefault(branch.id, []).append(branch.id)
+            if branch.switch.group:
+                poles.setdefault(branch.switch.group, []).append(branch.id)
+    problems: list[Problem] = []
+    for field, names, to in (("--open", opened, False), ("--close", closed, True)):
+        for name in names:
+            try:
+                for pole in poles[full_name(name, known=poles, field=field)]:
+                    grid = grid.with_switch(pole, closed=to)
+            except InputError as refused:
+                problems += refused.problems
+    if problems:
+        raise InputError(problems)
+    return grid
+
+
+def _print_flow(result: dict[str, Any], *, name: str) -> None:
+    live = [node for node in result["nodes"] if node["energised"]]
+    print(f"{name}: solved in {result['iterations']} steps, {len(live)} of {len(result['nodes'])} nodes energised")
+    print(f"sources deliver {result['p_source_w'] / 1e3:.1f} kW, {result['q_source_var'] / 1e3:.1f} kvar")
+    print(f"losses {result['losses_w'] / 1e3:.2f} kW")
+    for word, choose in (("lowest", min), ("highest", max)):
+        node = choose(live, key=lambda node: float(node["v_pu"]), default=None)
+        if node is not None:
+            print(f"{word} voltage {node['v_pu']:.4f} pu at {node['bus']}.{node['phase']}")
