@@ -17,9 +17,6 @@ from adms.powerflow.sensitivity_inputs import Inputs
 from adms.powerflow.sensitivity_outputs import BranchEnd, Outputs
 
 TOLERANCE_PU = 1e-11
-POWER_STEP = 500.0
-"""W or var either way."""
-SOURCE_STEP_PU = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +28,7 @@ class Case:
     factor: Factor
     flow: PowerFlow
     s_nominal_va: ComplexArray
+    tolerance_pu: float
 
     def probe(self, node: int) -> int:
         """Injector index of the idle DER at a node."""
@@ -68,7 +66,7 @@ def at(arrays: NetworkArrays, grid: GridState, *, s: ComplexArray, tolerance_pu:
     assert isinstance(factor, Factor)
     flow = solve_power_flow(arrays, grid, s_nominal_va=s, factor=factor, tolerance_pu=tolerance_pu, max_iterations=2000)
     assert isinstance(flow, PowerFlow), flow
-    return Case(arrays=arrays, grid=grid, factor=factor, flow=flow, s_nominal_va=s)
+    return Case(arrays=arrays, grid=grid, factor=factor, flow=flow, s_nominal_va=s, tolerance_pu=tolerance_pu)
 
 
 def read(case: Case, outputs: Outputs) -> FloatArray:
@@ -100,10 +98,20 @@ def read(case: Case, outputs: Outputs) -> FloatArray:
     )
 
 
-def differences(case: Case, inputs: Inputs, outputs: Outputs, *, fine: int = 100) -> FloatArray:
-    """[row, column] differences of exact power flows by the formula of five points: its error is of fourth order.
-    Taps and capacitor steps are cut into `fine` parts: one of them is a small step of the same network.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """How far inputs are moved either way."""
+
+    power: float = 500.0
+    """W or var."""
+    source_pu: float = 1e-4
+    fine: int = 100
+    """Taps and capacitor steps are cut into so many parts: one of them is a small step of the same network."""
+
+
+def differences(case: Case, inputs: Inputs, outputs: Outputs, *, steps: Steps | None = None) -> FloatArray:
+    """[row, column] differences of exact power flows by the formula of five points: its error is of fourth order."""
+    steps = steps or Steps()
     s = case.s_nominal_va
     columns: list[FloatArray] = []
 
@@ -119,31 +127,31 @@ def differences(case: Case, inputs: Inputs, outputs: Outputs, *, fine: int = 100
     ):
         for k in rows:
             step = np.zeros(len(s), dtype=np.complex128)
-            step[k] = POWER_STEP * unit
-            around(partial(_with_power, case, step), width=POWER_STEP)
+            step[k] = steps.power * unit
+            around(partial(_with_power, case, step), width=steps.power)
     for element in inputs.taps:
-        around(partial(_with_branch, case, element, fine), width=1.0 / fine)
+        around(partial(_with_branch, case, element, steps.fine), width=1.0 / steps.fine)
     for element in inputs.capacitors:
-        around(partial(_with_capacitor, case, element, fine), width=1.0 / fine)
+        around(partial(_with_capacitor, case, element, steps.fine), width=1.0 / steps.fine)
     for element in inputs.sources:
-        around(partial(_with_source, case, element), width=SOURCE_STEP_PU)
+        around(partial(_with_source, case, element, steps.source_pu), width=steps.source_pu)
     return np.stack(columns, axis=1)
 
 
 def _again(case: Case, model: NetworkModel, *, grid: GridState | None = None) -> Case:
     arrays = NetworkArrays(model, version=ModelVersion("differences"))
-    return at(arrays, grid or case.grid, s=case.s_nominal_va)
+    return at(arrays, grid or case.grid, s=case.s_nominal_va, tolerance_pu=case.tolerance_pu)
 
 
 def _with_power(case: Case, change: ComplexArray, step: int) -> Case:
-    return at(case.arrays, case.grid, s=case.s_nominal_va + step * change)
+    return at(case.arrays, case.grid, s=case.s_nominal_va + step * change, tolerance_pu=case.tolerance_pu)
 
 
-def _with_source(case: Case, element: ElementId, step: int) -> Case:
+def _with_source(case: Case, element: ElementId, width: float, step: int) -> Case:
     def moved(one: Source) -> Source:
         if one.id != element:
             return one
-        return replace(one, v_magnitude_pu=tuple(m + step * SOURCE_STEP_PU for m in one.v_magnitude_pu))
+        return replace(one, v_magnitude_pu=tuple(m + step * width for m in one.v_magnitude_pu))
 
     model = case.arrays.model
     return _again(case, replace(model, sources=tuple(moved(one) for one in model.sources)))
