@@ -9,6 +9,7 @@ from typing import Any
 from adms.adapters.importers.opendss_elements import CircuitReader, element_id, element_name, number
 from adms.core.ids import BusId
 from adms.grid.model import Bus
+from adms.grid.validation_joints import V_RATIO_MAX
 
 _DEAD_PU = 1e-3
 _PHASES = 3
@@ -30,9 +31,6 @@ def read_buses(dss: Any, reader: CircuitReader, deck: Path) -> Iterator[Bus]:
         if not phases:
             reader.note(f"bus.{name}", "has no node: left out")
             continue
-        if reader.v_base_v[bus_id] <= 0.0 and bus_id not in _used(reader):
-            reader.note(f"bus.{name}", "nothing stands at it and it has no voltage base: left out")
-            continue
         reader.notes.extend(f"bus.{name}: node {phase} is a neutral conductor" for phase in phases if phase > _PHASES)
         yield Bus(
             id=bus_id,
@@ -45,17 +43,6 @@ def read_buses(dss: Any, reader: CircuitReader, deck: Path) -> Iterator[Bus]:
             x_m=float(bus.x) if located else None,
             y_m=float(bus.y) if located else None,
         )
-
-
-def _used(reader: CircuitReader) -> set[BusId]:
-    """Buses of enabled elements."""
-    found: set[BusId] = set()
-    circuit = reader.circuit
-    for name in circuit.AllElementNames:
-        circuit.SetActiveElement(name)
-        if circuit.ActiveCktElement.Enabled:
-            found.update(_buses_of(circuit.ActiveCktElement))
-    return found
 
 
 def _buses_of(element: Any) -> list[BusId]:
@@ -104,6 +91,10 @@ def _read_bases(reader: CircuitReader) -> None:
     for members in _joined_by_lines(reader, base, switches_only=True):
         most = Counter(chosen_v[bus] for bus in members).most_common(1)[0][0]
         chosen_v.update(dict.fromkeys(members, most))
+    for members in joined:
+        found = [chosen_v[bus] for bus in members if chosen_v[bus] > 0.0]
+        if found and max(found) > V_RATIO_MAX * min(found):
+            chosen_v.update(dict.fromkeys(members, Counter(found).most_common(1)[0][0]))
     for bus in base:
         volts = chosen_v[bus]
         if volts != base[bus] and volts > 0.0:

@@ -58,6 +58,8 @@ class Solved:
     v_phasor_v: Mapping[NodeRef, complex]
     currents_a: Mapping[ElementId, ComplexArray]
     """[conductor] into each load, generator and the like."""
+    held: frozenset[NodeRef]
+    """Nodes that a source, branch or capacitor stands on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ class CircuitReader:
     """By the engine's node number less 1."""
     notes: list[str] = field(default_factory=list)
     opened: Opened = field(default_factory=lambda: Opened(terminals={}, conductors={}))
-    solved: Solved = field(default_factory=lambda: Solved(v_phasor_v={}, currents_a={}))
+    solved: Solved = field(default_factory=lambda: Solved(v_phasor_v={}, currents_a={}, held=frozenset()))
     v_base_v: dict[BusId, float] = field(default_factory=dict)
 
     def note(self, name: str, text: str) -> None:

@@ -107,8 +107,39 @@ def read_load(reader: CircuitReader, name: str) -> tuple[Load, ...]:
     def frozen(part: Load) -> Load:
         return replace(part, law=CONSTANT_POWER, q_law=None, v_low_pu=0.0, v_high_pu=1e3, v_floor_pu=0.0, v_cut_pu=0.0)
 
+    if any(to is not None and to not in reader.solved.held for _, to in load.pairs):
+        return _to_ground(reader, frozen(load))
     nominal = np.full(len(load.pairs), -complex(load.p_w, load.q_var) / len(load.pairs))
     return _as_solved(reader, load, parts, delta=delta, nominal=nominal, with_power=with_power, frozen=frozen)
+
+
+def _to_ground(reader: CircuitReader, load: Load) -> tuple[Load, ...]:
+    """A load whose neutral nothing else stands on: what each of its phases draws, at the engine's solution."""
+    found = [
+        replace(
+            load,
+            id=ElementId(f"{load.id}.{k + 1}"),
+            pairs=((node, None),),
+            p_w=power.real,
+            q_var=power.imag,
+            v_nominal_v=reader.v_base_v[node.bus],
+            customers=load.customers if k == 0 else 0,
+        )
+        for k, (node, power) in enumerate(drawn_at(reader, load.id).items())
+        if node in reader.solved.held
+    ]
+    reader.note(load.id, "its neutral is held by nothing: carried as the power that each phase draws at the solution")
+    return tuple(found)
+
+
+def drawn_at(reader: CircuitReader, element: ElementId) -> dict[NodeRef, complex]:
+    """Power that the active element draws at each of its nodes at the engine's solution, VA."""
+    flat = [node for terminal in reader.conductors().terminals for node in terminal]
+    drawn: dict[NodeRef, complex] = {}
+    for node, amps in zip(flat, reader.solved.currents_a[element].tolist(), strict=True):
+        if node is not None:
+            drawn[node] = drawn.get(node, 0.0) + _volts(reader, node) * amps.conjugate()
+    return drawn
 
 
 def _power_of(exponent: float) -> VoltageLaw:
@@ -202,18 +233,12 @@ def _words(name: str) -> list[str]:
 
 def read_frozen(reader: CircuitReader, name: str) -> tuple[Der, ...]:
     """Any other element that draws or injects a current: constant power at each node, as the engine has it."""
-    current = reader.solved.currents_a.get(element_id(name))
-    if current is None:
+    if element_id(name) not in reader.solved.currents_a:
         reader.note(name, "not carried over")
         return ()
-    drawn: dict[NodeRef, complex] = {}
-    flat = [node for terminal in reader.conductors().terminals for node in terminal]
-    for node, amps in zip(flat, current.tolist(), strict=True):
-        if node is not None:
-            drawn[node] = drawn.get(node, 0.0) + amps
     found = []
-    for node, amps in drawn.items():
-        injected = -_volts(reader, node) * np.conj(amps)
+    for node, power in drawn_at(reader, element_id(name)).items():
+        injected = -power
         if abs(injected) < _MIN_VA:
             continue
         found.append(

@@ -30,6 +30,9 @@ _SHUNT_CLASSES = frozenset(
         "windgen",
     ]
 )
+_HOLDING_CLASSES = frozenset(
+    ["vsource", "line", "transformer", "autotrans", "reactor", "capacitor", "gictransformer", "fault"]
+)
 
 
 def solve(dss: Any, deck: Path) -> list[str]:
@@ -80,12 +83,22 @@ def read_solution(reader: CircuitReader) -> Solved:
     circuit = reader.circuit
     volts = packed_vector(circuit.YNodeVarray).tolist()
     currents = {}
+    held: set[int] = set()
     for name in circuit.AllElementNames:
-        if name.lower().partition(".")[0] in _SHUNT_CLASSES:
+        kind = name.lower().partition(".")[0]
+        if kind in _SHUNT_CLASSES or kind in _HOLDING_CLASSES:
             circuit.SetActiveElement(name)
-            if circuit.ActiveCktElement.Enabled:
+            if not circuit.ActiveCktElement.Enabled:
+                continue
+            if kind in _HOLDING_CLASSES:
+                held.update(circuit.ActiveCktElement.NodeRef)
+            else:
                 currents[element_id(name)] = packed_vector(circuit.ActiveCktElement.Currents)
-    return Solved(v_phasor_v=dict(zip(reader.node_of_ref, volts, strict=True)), currents_a=currents)
+    return Solved(
+        v_phasor_v=dict(zip(reader.node_of_ref, volts, strict=True)),
+        currents_a=currents,
+        held=frozenset(reader.node_of_ref[int(ref) - 1] for ref in held if ref > 0),
+    )
 
 
 def close_what_is_open(dss: Any, reader: CircuitReader) -> Opened:

@@ -1,6 +1,7 @@
 """OpenDSS transformers, autotransformers and the regulator controls on them."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ from adms.core.ids import ElementId
 from adms.grid.model import Branch, BranchKind, TapChanger, TapPrimitive
 
 _EXACT = 1e-11
+_OF_RATING = 1e-6
+"""Of its rated power: the engine puts a millionth of it from each winding to ground, and taps leave that alone. Less
+than this is not worth a table."""
 _ON_A_STEP = 1e-9
 
 
@@ -124,6 +128,7 @@ def _taps_apart(
     circuit.SetActiveElement(name)
     element = circuit.ActiveCktElement
     dss.Text.Command = f"{name}.wdg={control.winding}"
+    rating_va = numbers(element.Properties("kVAs").Val)[0] * 1e3
     tap, lowest, highest = (number(element, field) for field in ("Tap", "MinTap", "MaxTap"))
     step = (highest - lowest) / max(int(number(element, "NumTaps")), 1)
     delta = str(element.Properties("Conn").Val).lower().startswith("d")
@@ -150,7 +155,11 @@ def _taps_apart(
     if terminal is not None:
         scale = _scale(conductors, terminal, tap)
         neutral = by_ratio[tap] * np.outer(scale, scale)
-    if terminal is None or not on_a_step or not _scales(conductors, terminal, neutral, primitive, ratio_of):
+    if (
+        terminal is None
+        or not on_a_step
+        or not _scales(reader, conductors, terminal, neutral, primitive, ratio_of, rating_va)
+    ):
         reader.note(name, "its taps do more than scale a winding's rows: carried as a table of primitives")
         tables = tuple(
             TapPrimitive(position=k, y_primitive_siemens=as_matrix(primitive(ratio))) for k, ratio in ratio_of.items()
@@ -196,12 +205,19 @@ def _scale(conductors: Conductors, terminal: int, ratio: float) -> ComplexArray:
 
 
 def _scales(
-    conductors: Conductors, terminal: int, neutral: ComplexArray, primitive: Any, ratio_of: dict[int, float]
+    reader: CircuitReader,
+    conductors: Conductors,
+    terminal: int,
+    neutral: ComplexArray,
+    primitive: Callable[[float], ComplexArray],
+    ratio_of: dict[int, float],
+    rating_va: float,
 ) -> bool:
     """True where the engine's primitives at both ends of the range are the neutral one with scaled rows."""
+    base = np.array([reader.v_base_v[node.bus] for nodes in conductors.kept for node in nodes])
     for ratio in (ratio_of[min(ratio_of)], ratio_of[max(ratio_of)]):
         scale = _scale(conductors, terminal, ratio)
-        found = primitive(ratio)
-        if np.abs(found * np.outer(scale, scale) - neutral).max() > _EXACT * np.abs(neutral).max():
+        off = np.abs(primitive(ratio) * np.outer(scale, scale) - neutral)
+        if (off * np.outer(base, base)).max() > _OF_RATING * rating_va and off.max() > _EXACT * np.abs(neutral).max():
             return False
     return True
