@@ -159,6 +159,21 @@ def admittance_slope_at(v: float, law: FloatArray, first: int) -> float:
 
 
 @compiled
+def admittances_at(v: float, law: FloatArray) -> tuple[float, float]:
+    """Both of `admittance_at`, sooner where the law is a polynomial and inside its limits."""
+    if (
+        law[_LOW] <= v <= law[_HIGH]
+        and v > max(law[_FLOOR], 0.0)
+        and law[3] == 0.0
+        and law[8] == 0.0
+        and law[_CUT] <= 0.0
+    ):
+        part = 1.0 / v
+        return law[0] + part * (law[1] + part * law[2]), law[5] + part * (law[6] + part * law[7])
+    return admittance_at(v, law, 0), admittance_at(v, law, 5)
+
+
+@compiled
 def _fill(v: FloatArray, law: FloatArray, first: int, factor: FloatArray, slope: FloatArray) -> None:
     for k in range(v.shape[0]):
         for c in range(v.shape[1]):

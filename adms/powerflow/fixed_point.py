@@ -9,7 +9,7 @@ from adms.block_ldu.structure import Pattern
 from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
-from adms.grid.load_law import admittance_at
+from adms.grid.load_law import admittances_at
 
 CONVERGED, NOT_A_NUMBER, GROWING, SLOW = 1, 2, 3, 4
 GROWING_STEPS = 8
@@ -45,12 +45,40 @@ def add_currents(
             if b >= 0:
                 across -= ratio[k] * v[b, c]
             size = math.sqrt(across.real * across.real + across.imag * across.imag) * scale[k]
-            g = admittance_at(size, at_k, 0)
-            h = admittance_at(size, at_k, 5)
+            g, h = admittances_at(size, at_k)
             i = squared * complex(power.real * g, -power.imag * h) * across
             current[a, c] += i
             if b >= 0:
                 current[b, c] -= ratio[k] * i
+
+
+@compiled
+def injected_power(
+    fr: IntArray,
+    to: IntArray,
+    ratio: FloatArray,
+    scale: FloatArray,
+    law: FloatArray,
+    s: ComplexArray,
+    v: ComplexArray,
+) -> ComplexArray:
+    """[injector, case] powers at `v` [place, case] from nominal ones."""
+    cases = v.shape[1]
+    found = np.zeros((len(fr), cases), dtype=np.complex128)
+    for k in range(len(fr)):
+        a, b = fr[k], to[k]
+        at_k = law[k]
+        for c in range(cases):
+            power = s[k, c]
+            if power == 0.0:
+                continue
+            across = v[a, c]
+            if b >= 0:
+                across -= ratio[k] * v[b, c]
+            squared = (across.real * across.real + across.imag * across.imag) * scale[k] * scale[k]
+            g, h = admittances_at(math.sqrt(squared), at_k)
+            found[k, c] = complex(power.real * g * squared, power.imag * h * squared)
+    return found
 
 
 @compiled

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adms.core.estimate import ComplexArray
-from adms.core.telemetry import FloatArray
+from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
-from adms.grid.load_law import at_voltage
 from adms.grid.state import GridState
 from adms.powerflow.collapse import carry, weakest_node
 from adms.powerflow.factor import Factor, NotSolved, factorise
-from adms.powerflow.fixed_point import CONVERGED, SLOW, iterate
+from adms.powerflow.fixed_point import CONVERGED, SLOW, injected_power, iterate
 from adms.powerflow.newton import NewtonOutcome, Tangent, newton, on_lower_side
 
 _V_COLLAPSED_PU = 0.2
@@ -202,41 +201,32 @@ def _solve_chunk(
         step,
         contraction,
     )
-    s_injected, s_source = _powers(factor, v=v, s=s)
+    rate = [min(float(c), 1.0) if np.isfinite(c) else None for c in contraction]
+    suspect = _near_lower_side(factor, v)
+    flows = _outcomes(factor, v=v, s=s, iterations=iterations, step_pu=step, contraction=rate)
     found: list[PowerFlow | NotSolved] = []
     for case in range(cases):
-        rate = min(float(contraction[case]), 1.0) if np.isfinite(contraction[case]) else None
-        if verdict[case] == CONVERGED and not _is_low_root(factor, s=s[:, case], v=v[:, case]):
-            found.append(
-                _outcome(
-                    factor,
-                    v=v[:, case],
-                    s_injected=s_injected[:, case],
-                    s_source=s_source[:, case],
-                    iterations=int(iterations[case]),
-                    step_pu=float(step[case]),
-                    contraction=rate,
-                )
-            )
+        at = np.ascontiguousarray(v[:, case])
+        if verdict[case] == CONVERGED and not (suspect[case] and on_lower_side(factor, s_nominal_pu=s[:, case], v=at)):
+            found.append(flows[case])
             continue
-        at = v[:, case] if verdict[case] == SLOW else None
-        found.append(
-            _rescue(
-                factor,
-                s=s[:, case],
-                v=at,
-                tolerance_pu=tolerance_pu,
-                iterations=int(iterations[case]),
-                contraction=rate,
-            )
+        rescued = _rescue(
+            factor,
+            s=s[:, case],
+            v=at if verdict[case] == SLOW else None,
+            tolerance_pu=tolerance_pu,
+            iterations=int(iterations[case]),
+            contraction=rate[case],
         )
+        found.append(rescued)
     return found
 
 
-def _is_low_root(factor: Factor, *, s: ComplexArray, v: ComplexArray) -> bool:
-    """True for a solution on the lower side of the nose curve, where a start on it stays."""
-    low = np.abs(v[factor.layout.structure.place[factor.live]]) < _SUSPECT_SHARE * np.abs(factor.v_no_load_pu)
-    return bool(low.any()) and on_lower_side(factor, s_nominal_pu=s, v=np.ascontiguousarray(v))
+def _near_lower_side(factor: Factor, v: ComplexArray) -> BoolArray:
+    """[case] True where a solution may be on the lower side of the nose curve: a start on it stays there."""
+    at = v[factor.layout.structure.place[factor.live]]
+    floor = (_SUSPECT_SHARE * np.abs(factor.v_no_load_pu)) ** 2
+    return np.asarray((at.real**2 + at.imag**2 < floor[:, None]).any(axis=0))
 
 
 def _rescue(
@@ -276,59 +266,50 @@ def _by_newton(
     contraction: float | None,
     iterations: int,
 ) -> PowerFlow:
-    s_injected, s_source = _powers(factor, v=v[:, None], s=s[:, None])
-    return _outcome(
+    return _outcomes(
         factor,
-        v=v,
-        s_injected=s_injected[:, 0],
-        s_source=s_source[:, 0],
-        iterations=iterations + outcome.iterations,
-        step_pu=outcome.step_pu,
-        contraction=contraction,
+        v=v[:, None],
+        s=np.ascontiguousarray(s[:, None]),
+        iterations=np.array([iterations + outcome.iterations]),
+        step_pu=np.array([outcome.step_pu]),
+        contraction=[contraction],
         tangent=outcome.tangent,
-    )
+    )[0]
 
 
-def _powers(factor: Factor, *, v: ComplexArray, s: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
-    """([injector, case] VA injected at `v` [place, case], [source, case] VA delivered)."""
-    layout = factor.layout
-    paired = layout.to >= 0
-    across = v[layout.fr]
-    across[paired] -= layout.ratio[paired, None] * v[layout.to[paired]]
-    with np.errstate(all="ignore"):
-        injected = at_voltage(s, np.abs(across) * layout.scale[:, None], layout.law) * S_BASE_VA
-    place = layout.structure.place
-    sources = factor.arrays.sources
-    delivered = np.zeros((len(sources), v.shape[1]), dtype=np.complex128)
-    for k, source in enumerate(sources):
-        at = v[place[source.nodes]]
-        current = source.y_pu @ (source.emf_pu[:, None] - at)
-        delivered[k] = (at * np.conj(current)).sum(axis=0) * S_BASE_VA
-    return injected, delivered
-
-
-def _outcome(
+def _outcomes(
     factor: Factor,
     *,
     v: ComplexArray,
-    s_injected: ComplexArray,
-    s_source: ComplexArray,
-    iterations: int,
-    step_pu: float,
-    contraction: float | None,
+    s: ComplexArray,
+    iterations: IntArray,
+    step_pu: FloatArray,
+    contraction: Sequence[float | None],
     tangent: Tangent | None = None,
-) -> PowerFlow:
-    v_all = np.empty_like(v)
-    v_all[factor.layout.structure.order] = v
-    return PowerFlow(
-        v_phasor_pu=v_all,
-        energised=factor.energised,
-        s_injection_va=s_injected,
-        s_source_va=s_source,
-        losses_w=float(s_source.real.sum() + s_injected.real.sum()),
-        iterations=iterations,
-        step_pu=step_pu,
-        contraction=contraction,
-        factor=factor,
-        tangent=tangent,
-    )
+) -> list[PowerFlow]:
+    """One for each column of `v` [place, case]."""
+    layout, sources = factor.layout, factor.arrays.sources
+    injected = np.ascontiguousarray(injected_power(*layout.injector_columns, s, v).T) * S_BASE_VA
+    voltage = np.empty((v.shape[1], v.shape[0]), dtype=np.complex128)
+    voltage[:, layout.structure.order] = v.T
+    delivered = np.zeros((v.shape[1], len(sources)), dtype=np.complex128)
+    for k, source in enumerate(sources):
+        at = voltage[:, source.nodes]
+        current = (source.emf_pu - at) @ source.y_pu.T
+        delivered[:, k] = (at * np.conj(current)).sum(axis=1) * S_BASE_VA
+    losses = delivered.real.sum(axis=1) + injected.real.sum(axis=1)
+    return [
+        PowerFlow(
+            v_phasor_pu=voltage[case],
+            energised=factor.energised,
+            s_injection_va=injected[case],
+            s_source_va=delivered[case],
+            losses_w=float(losses[case]),
+            iterations=int(iterations[case]),
+            step_pu=float(step_pu[case]),
+            contraction=contraction[case],
+            factor=factor,
+            tangent=tangent,
+        )
+        for case in range(v.shape[1])
+    ]
