@@ -8,7 +8,7 @@ import numpy as np
 from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId
 from adms.core.telemetry import FloatArray
-from adms.grid.arrays import S_BASE_VA, NetworkArrays
+from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
 from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.protection_zones import (
@@ -20,7 +20,14 @@ from adms.powerflow.protection_zones import (
 )
 from adms.powerflow.short_circuit import ShortCircuit
 from adms.powerflow.short_circuit_columns import solve_columns
-from adms.powerflow.short_circuit_faults import BALANCED_PHASE, Fault, FaultKind, every_fault, fault_paths
+from adms.powerflow.short_circuit_faults import (
+    BALANCED_PHASE,
+    Fault,
+    FaultKind,
+    current_base_a,
+    every_fault,
+    fault_paths,
+)
 from adms.powerflow.short_circuit_network import OpenCircuit, Prefault, fault_network
 
 
@@ -206,7 +213,7 @@ def _seen(arrays: NetworkArrays, grid: GridState, device: ProtectiveDevice, *, v
         index = arrays.branch_idx[element]
         terminals = arrays.branches[index].terminals
         nodes = arrays.branch_nodes[index]
-        current = arrays.branch_admittance_pu(index, grid) @ v_pu[nodes] * S_BASE_VA / arrays.v_base_v[nodes]
+        current = arrays.branch_admittance_pu(index, grid) @ v_pu[nodes] * current_base_a(arrays, nodes)
         count = len(terminals[0])
         sides = current[:count], -current[len(nodes) - count :]
         phases += [node.phase for node in terminals[0]]

@@ -18,9 +18,15 @@ import numpy as np
 
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
-from adms.grid.arrays import S_BASE_VA
 from adms.powerflow.factor import Factor, NotSolved
-from adms.powerflow.short_circuit_faults import Fault, FaultKind, FaultPaths, fault_paths, faults_at
+from adms.powerflow.short_circuit_faults import (
+    Fault,
+    FaultKind,
+    FaultPaths,
+    current_base_a,
+    fault_paths,
+    faults_at,
+)
 from adms.powerflow.short_circuit_network import (
     EquivalentVoltage,
     FaultNetwork,
@@ -210,8 +216,7 @@ def _outcome(
     sources = tuple(
         source.y_pu
         @ (-drop[source.nodes] if network.v_drop_only else source.emf_pu - during[source.nodes])
-        * S_BASE_VA
-        / arrays.v_base_v[source.nodes]
+        * current_base_a(arrays, source.nodes)
         for source in arrays.sources
     )
     der_pu = np.zeros(len(factor.injectors), dtype=np.complex128)
@@ -221,11 +226,11 @@ def _outcome(
         transposed = factor.incidence[:, network.machines].T
         der_pu[network.machines] = network.machine_before_pu - network.machine_y_pu * (transposed @ drop[factor.live])
     der_a = np.zeros(len(arrays.injectors), dtype=np.complex128)
-    der_a[factor.injectors] = der_pu * S_BASE_VA / arrays.v_base_v[arrays.injector_fr[factor.injectors]]
+    der_a[factor.injectors] = der_pu * current_base_a(arrays, arrays.injector_fr[factor.injectors])
     return ShortCircuit(
         fault=fault,
         phases=shape.phases,
-        current_a=np.asarray(shape.paths @ along) * S_BASE_VA / arrays.v_base_v[shape.nodes],
+        current_a=np.asarray(shape.paths @ along) * current_base_a(arrays, shape.nodes),
         v_phasor_pu=during,
         v_prefault_pu=before,
         source_current_a=sources,

@@ -102,6 +102,11 @@ def faults_at(
     )
 
 
+def current_base_a(arrays: NetworkArrays, nodes: IntArray) -> FloatArray:
+    """[node] amperes of each conductor for 1 per unit at node indices."""
+    return np.asarray(S_BASE_VA / (arrays.conductors * arrays.v_base_v)[nodes])
+
+
 @lru_cache(maxsize=8)
 def _phases_at(arrays: NetworkArrays) -> dict[BusId, tuple[int, ...]]:
     return {bus.id: bus.phases for bus in arrays.model.buses}
@@ -195,5 +200,5 @@ def _paths(arrays: NetworkArrays, fault: Fault, *, present: tuple[int, ...]) -> 
         phases=phases,
         paths=paths,
         resistance_ohm=resistance,
-        z_base_ohm=float(arrays.v_base_v[nodes[0]]) ** 2 / S_BASE_VA,
+        z_base_ohm=float(arrays.v_base_v[nodes[0]] / current_base_a(arrays, nodes[:1])[0]),
     )
