@@ -51,6 +51,16 @@ def beside(ours: Callable[[], object], theirs: Callable[[], float | object], *, 
     return Beside(ours_ms=float(np.median(taken[0])), theirs_ms=float(np.median(taken[1])))
 
 
+def milliseconds_of(run: Callable[[], object], *, rounds: int) -> float:
+    """Median of several runs."""
+    taken = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        taken.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(taken))
+
+
 def record(benchmark: BenchmarkFixture, what: str, found: Beside, *, peer: str) -> None:
     """Into the report and onto the screen."""
     benchmark.extra_info |= {"ours_ms": found.ours_ms, f"{peer}_ms": found.theirs_ms, "ratio": found.ratio}
