@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import CircuitReader, as_matrix, element_id, element_name, numbers
+from adms.adapters.importers.opendss_elements import CircuitReader, as_matrix, element_id, element_name, number, numbers
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
 from adms.grid.model import Capacitor, Source
 
 _ALIKE = 1e-12
+_SAME_HZ = 1e-3
 _DEGREES_PER_RADIAN = 57.29577951
 """The engine's own constant: with the exact one, angles would differ by 4e-10 rad."""
 
@@ -27,6 +28,9 @@ def read_source(reader: CircuitReader, name: str) -> tuple[Source, ...]:
     v_phase_v = float(sources.BasekV) * 1e3 * float(sources.pu)
     if phases > 1:
         v_phase_v /= 2.0 * math.sin(math.pi / phases)
+    if abs(number(element, "frequency") - float(reader.circuit.Solution.Frequency)) > _SAME_HZ:
+        reader.note(name, "of another frequency than the circuit is solved at: it has no voltage there")
+        v_phase_v = 0.0
     sequence = str(element.Properties("Sequence").Val).lower()
     step = {"pos": -360.0, "neg": 360.0, "zero": 0.0}.get(sequence[:3], -360.0) / phases
     nodes = tuple(node for terminal in conductors.kept for node in terminal)

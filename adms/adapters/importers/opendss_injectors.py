@@ -12,6 +12,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
 from adms.grid.load_law import at_nominal, at_voltage, law_row
 from adms.grid.model import CONSTANT_POWER, Der, DerKind, Load, NodeRef, OutsideRule, VoltageLaw
+from adms.grid.validation_range import injector_range_problems
 
 Pair = tuple[NodeRef, NodeRef | None]
 Injector = TypeVar("Injector", Load, Der)
@@ -33,6 +34,7 @@ _REACTIVE_SHARE = 0.44
 """IEEE 1547-2018, category B."""
 _AGREES = 1e-8
 _MIN_VA = 1e-3
+"""Nothing, in the numerics of a feeder."""
 _VEHICLE = ("ev", "evse", "vehicle", "charger")
 
 
@@ -277,6 +279,8 @@ def _as_solved(
 ) -> tuple[Injector, ...]:
     """The element where its law gives what the engine has at its solution; else with nominal powers that do so, and
     one element a part where these differ."""
+    if not (element.v_nominal_v > 0.0 and np.isfinite(nominal).all()) or any(injector_range_problems(element)):
+        return (element,)  # validation says what is wrong with it
     amps = reader.solved.currents_a[element.id]
     pairs = element.pairs
     across = np.array([_volts(reader, fr) - _volts(reader, to) for fr, to in pairs])
@@ -287,7 +291,7 @@ def _as_solved(
     if not delta or len(pairs) == 1:
         drawn = np.array([amps[k] for k, pair in parts if pair is not None])
         found = -across * np.conj(drawn * _sense(reader, parts))
-        if np.abs(found - expected).max() <= _AGREES * max(float(np.abs(found).max()), _MIN_VA):
+        if np.abs(found - expected).max() <= max(_AGREES * float(np.abs(found).max()), _MIN_VA):
             return (element,)
     else:
         by_node: dict[NodeRef, complex] = {}
@@ -302,7 +306,7 @@ def _as_solved(
             if node is not None:
                 measured[node] = measured.get(node, 0.0) + flowing
         off = max(abs(by_node.get(node, 0.0) - flowing) for node, flowing in measured.items())
-        if off <= _AGREES * max(float(np.abs(amps).max()), _MIN_VA / element.v_nominal_v):
+        if off <= max(_AGREES * float(np.abs(amps).max()), _MIN_VA / element.v_nominal_v):
             return (element,)
         # Currents of a delta without one that goes round: the least that agree with the engine's.
         nodes = list(measured)
@@ -315,12 +319,12 @@ def _as_solved(
         found = -across * np.conj(flow)
     new = at_nominal(found, ratio, law)
     again = at_voltage(new, ratio, law)
-    if np.abs(again - found).max() > _AGREES * max(float(np.abs(found).max()), _MIN_VA):
+    if np.abs(again - found).max() > max(_AGREES * float(np.abs(found).max()), _MIN_VA):
         element, new = frozen(element), found
         reader.note(element.id, "carried as the constant power that it has at the engine's solution")
     elif isinstance(element, Load):
         reader.note(element.id, "its power is scaled to what it draws at the engine's solution")
-    if np.abs(new - new.mean()).max() <= _AGREES * max(float(np.abs(new).max()), _MIN_VA):
+    if np.abs(new - new.mean()).max() <= max(_AGREES * float(np.abs(new).max()), _MIN_VA):
         return (with_power(element, complex(new.sum())),)
     reader.note(element.id, "its phases do not draw alike at the engine's solution: carried as one element each")
     return tuple(

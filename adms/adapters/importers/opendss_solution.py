@@ -4,8 +4,18 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from adms.adapters.importers.opendss_elements import CircuitReader, Opened, Solved, element_id, packed_vector
+import numpy as np
+
+from adms.adapters.importers.opendss_elements import (
+    CircuitReader,
+    Opened,
+    Solved,
+    element_id,
+    packed_matrix,
+    packed_vector,
+)
 from adms.core.errors import InputError, Problem
+from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId
 from adms.grid.model import NodeRef
 
@@ -93,12 +103,22 @@ def read_solution(reader: CircuitReader) -> Solved:
             if kind in _HOLDING_CLASSES:
                 held.update(circuit.ActiveCktElement.NodeRef)
             else:
-                currents[element_id(name)] = packed_vector(circuit.ActiveCktElement.Currents)
+                currents[element_id(name)] = _current_a(reader, name, circuit.ActiveCktElement, volts)
     return Solved(
         v_phasor_v=dict(zip(reader.node_of_ref, volts, strict=True)),
         currents_a=currents,
         held=frozenset(reader.node_of_ref[int(ref) - 1] for ref in held if ref > 0),
     )
+
+
+def _current_a(reader: CircuitReader, name: str, element: Any, volts: list[complex]) -> ComplexArray:
+    """[conductor] into an element. One with an open conductor is its primitive admittance to the engine's network,
+    whatever current the engine reports of it."""
+    if not any(element.IsOpen(end + 1, 0) for end in range(int(element.NumTerminals))):
+        return packed_vector(element.Currents)
+    reader.note(name, "open in the deck, altogether or in part: carried with what it still draws, and cannot be closed")
+    across = np.array([volts[int(ref) - 1] if ref > 0 else 0.0 for ref in element.NodeRef])
+    return np.asarray(packed_matrix(element.Yprim) @ across)
 
 
 def close_what_is_open(dss: Any, reader: CircuitReader) -> Opened:
