@@ -10,9 +10,21 @@ from typing import Any
 from adms.adapters.importers.pandapower_engine import engine_call
 from adms.core.errors import AdapterError, InputError, Problem
 
-_SAFE_MODULES = ("pandapower", "pandas", "numpy", "networkx", "builtins", "shapely", "geopandas", "simbench")
-"""Where the classes named in a file may come from: pandapower imports whatever a file names."""
-_SAFE_BUILTINS = frozenset({"complex", "set", "frozenset", "tuple", "int", "float", "bool", "str", ""})
+_SAFE_CLASSES = frozenset(
+    {
+        ("pandapower.auxiliary", "pandapowerNet"),
+        ("pandas", "DataFrame"), ("pandas.core.frame", "DataFrame"), ("pandas", "Series"),
+        ("pandas.core.series", "Series"), ("geopandas.geodataframe", "GeoDataFrame"), ("geopandas", "GeoDataFrame"),
+        ("networkx", "MultiGraph"), ("networkx.classes.multigraph", "MultiGraph"), ("numpy", "array"),
+        ("numpy", "bool"), ("numpy", "bool_"),
+        *(("builtins", name) for name in ("", "complex", "set", "frozenset", "tuple", "int", "float", "bool", "str")),
+        *(("numpy", f"{kind}{bits}") for kind in ("int", "float", "complex") for bits in (8, 16, 32, 64, 128)),
+    }
+)  # fmt: skip
+"""What a file may ask to be made: pandapower imports whatever module a file names and, depending on its version, calls
+what stands in it (`pandas.read_pickle` runs anything). So the list is of names, not of packages."""
+_SAFE_PARTS = ("pandapower.control.", "pandapower.timeseries.", "pandapower.protection.", "shapely.geometry.")
+"""Modules that hold classes of plain attributes."""
 
 _BUSES: Mapping[str, tuple[str, ...]] = {
     "line": ("from_bus", "to_bus"),
@@ -131,12 +143,12 @@ def _from_file(path: Path, pandapower: Any) -> Any:
 
 
 def _is_safe(module: str, name: str) -> bool:
-    package = module.partition(".")[0]
-    return package in _SAFE_MODULES and (package != "builtins" or name in _SAFE_BUILTINS)
+    return (module, name) in _SAFE_CLASSES or (module.startswith(_SAFE_PARTS) and name[:1].isupper())
 
 
 def _classes(value: Any) -> Iterable[tuple[str, str]]:
-    """(module, class) of everything that a file asks pandapower to make; tables are JSON in strings in JSON."""
+    """(module, class) of everything that a file asks pandapower to make; tables are JSON in strings in JSON. Every
+    string that may be JSON is looked into: `_module` can be written with escapes."""
     rest = [value]
     while rest:
         part = rest.pop()
@@ -146,7 +158,7 @@ def _classes(value: Any) -> Iterable[tuple[str, str]]:
             rest.extend(part.values())
         elif isinstance(part, list):
             rest.extend(part)
-        elif isinstance(part, str) and "_module" in part:
+        elif isinstance(part, str) and part.lstrip()[:1] in ("{", "[", '"'):
             try:
                 rest.append(json.loads(part))
             except (ValueError, RecursionError):
