@@ -11,7 +11,7 @@ from adms.core.errors import InputError
 from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId
 from adms.grid.arrays import S_BASE_VA, NetworkArrays
-from adms.grid.model import Branch, NetworkModel, Source
+from adms.grid.model import Branch, BranchKind, NetworkModel, Source
 from adms.grid.state import normal_state
 from adms.powerflow import Factor, NotSolved, PowerFlow, factorise, short_circuit_network, solve_power_flow
 from adms.powerflow.short_circuit import (
@@ -367,7 +367,7 @@ def test_a_floating_neutral_point_carries_no_ground_current_and_full_current_bet
     transformer = replace(
         model.branches[0],
         id=ElementId("transformer.t"),
-        kind="transformer",
+        kind=BranchKind.TRANSFORMER,
         terminals=(nodes("2"), nodes("3")),
         y_primitive_siemens=matrix(y),
     )
