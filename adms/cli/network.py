@@ -53,19 +53,16 @@ def convert(source: Path, *, overlay: Path | None, output: Path) -> tuple[Networ
         problems.append(Problem(element=str(source), field="", value="", message=message))
     if problems:
         raise InputError(problems)
+    from adms.adapters.importers.engine_process import Importer, import_apart
     from adms.adapters.model_file import save_model
 
+    if kind == ".dss":
+        require(OPENDSS, purpose="reading an OpenDSS deck")
+    else:
+        require(PANDAPOWER, purpose="reading a pandapower net")
     with underway(f"reading {source.name}"):
-        if kind == ".dss":
-            require(OPENDSS, purpose="reading an OpenDSS deck")
-            from adms.adapters.importers.opendss import import_opendss
-
-            model = import_opendss(source, overlay=overlay)
-        else:
-            require(PANDAPOWER, purpose="reading a pandapower net")
-            from adms.adapters.importers.pandapower import import_pandapower
-
-            model = import_pandapower(source, overlay=overlay)
+        importer = Importer.OPENDSS if kind == ".dss" else Importer.PANDAPOWER
+        model = import_apart(importer, source, overlay=overlay)
     with underway(f"writing {output.name}"):
         return model, save_model(model, output)
 

@@ -29,19 +29,24 @@ def range_problems(model: NetworkModel) -> Iterable[Problem]:
         for field, values in (("v_magnitude_pu", source.v_magnitude_pu), ("v_angle_rad", source.v_angle_rad)):
             for value in values:
                 yield from _within(source.id, field, value, most=_ANGLE_MAX_RAD)
-    for load in model.loads:
-        for name, law in (("law", load.law), ("q_law", load.q_law)):
-            if law is None:
-                continue
-            for share in ("z_frac", "i_frac", "p_frac", "e_frac"):
-                yield from _within(load.id, f"{name}.{share}", getattr(law, share), most=_SHARE_MAX)
-            yield from _within(load.id, f"{name}.exponent", law.exponent, most=_EXPONENT_MAX)
     for injector in itertools.chain[Load | Der](model.loads, model.ders):
-        yield from _limit(injector.id, "v_low_pu", injector.v_low_pu)
-        yield from _limit(injector.id, "v_high_pu", injector.v_high_pu)
-    for der in model.ders:
+        yield from injector_range_problems(injector)
+
+
+def injector_range_problems(injector: Load | Der) -> Iterable[Problem]:
+    """The same of one load or DER: its law cannot be evaluated where there are any."""
+    yield from _limit(injector.id, "v_low_pu", injector.v_low_pu)
+    yield from _limit(injector.id, "v_high_pu", injector.v_high_pu)
+    if isinstance(injector, Der):
         for field in ("normal_p_injection_w", "normal_q_injection_var"):
-            yield from _within(der.id, field, getattr(der, field), most=_POWER_MAX)
+            yield from _within(injector.id, field, getattr(injector, field), most=_POWER_MAX)
+        return
+    for name, law in (("law", injector.law), ("q_law", injector.q_law)):
+        if law is None:
+            continue
+        for share in ("z_frac", "i_frac", "p_frac", "e_frac"):
+            yield from _within(injector.id, f"{name}.{share}", getattr(law, share), most=_SHARE_MAX)
+        yield from _within(injector.id, f"{name}.exponent", law.exponent, most=_EXPONENT_MAX)
 
 
 def _matrices(element: Source | Branch | Capacitor) -> Iterable[tuple[str, ComplexMatrix]]:

@@ -1,0 +1,98 @@
+"""What a model that was let in leads to: solved with the currents balanced at every node, or a reason why not."""
+
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import numpy as np
+import scipy.sparse as sp
+import scipy.sparse.linalg  # noqa: F401  (makes sp.linalg available)
+
+from adms.core.errors import InputError
+from adms.core.ids import ModelVersion
+from adms.grid.arrays import S_BASE_VA, NetworkArrays
+from adms.grid.load_law import at_voltage
+from adms.grid.model import NetworkModel
+from adms.grid.state import GridState, normal_state
+from adms.grid.topology import topology_of
+from adms.powerflow import NotSolved, PowerFlow, solve_power_flow
+
+STUCK_S = 20
+_V_WRONG_PU = 1e-6
+_ROUNDING = 1e-13
+"""Of the currents that meet in a node: no solver leaves less."""
+
+
+class DefectError(Exception):
+    """What must not happen, and did."""
+
+
+def refusal(error: InputError) -> str:
+    """How an input was refused. Raises DefectError where it is not said what is wrong with it."""
+    if not error.problems or not all(problem.element and problem.message for problem in error.problems):
+        raise DefectError(f"refused, and not said why: {error.problems}")
+    words = str(error)
+    if "did not end within" in words:
+        return "refused: it does not end"
+    return "refused: it crashes the engine" if "the engine that reads it" in words else "refused"
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Warnings are errors, and what takes `STUCK_S` raises `DefectError`."""
+
+    def stuck(number: int, frame: FrameType | None) -> None:
+        raise DefectError(f"not done after {STUCK_S} s")
+
+    before = signal.signal(signal.SIGALRM, stuck)
+    signal.alarm(STUCK_S)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def consequence(model: NetworkModel) -> str:
+    """ "solved" or "not solved". Raises DefectError, or whatever the numerics raise, where it is neither."""
+    arrays = NetworkArrays(model, version=ModelVersion("mutated"))
+    grid = normal_state(model)
+    kept = topology_of(arrays, grid)
+    if not np.array_equal(kept.node_energised(), arrays.energised(grid)):
+        raise DefectError("the topology has other nodes alive than the arrays")
+    flow = solve_power_flow(arrays, grid, s_nominal_va=arrays.injector_s_nominal_va)
+    if isinstance(flow, NotSolved):
+        if not flow.reason:
+            raise DefectError("not solved, and no reason given")
+        return "not solved"
+    numbers = (flow.v_phasor_pu, flow.s_injection_va, flow.s_source_va, np.array(flow.losses_w))
+    if not all(np.isfinite(part).all() for part in numbers):
+        raise DefectError("solved with numbers that are not finite")
+    _balanced(arrays, grid, flow=flow)
+    return "solved"
+
+
+def _balanced(arrays: NetworkArrays, grid: GridState, *, flow: PowerFlow) -> None:
+    """Kirchhoff's current law at every live node, from the model's own admittances: the currents left over either move
+    no voltage, or are no more than rounding."""
+    v = flow.v_phasor_pu
+    live = np.flatnonzero(flow.energised)
+    norton, current = arrays.source_norton_pu()
+    y = (arrays.admittance_pu(grid) + norton).tocsc()
+    across = arrays.incidence.T @ v
+    s_pu = at_voltage(arrays.injector_s_nominal_va, np.abs(across) * arrays.injector_v_scale, arrays.injector_law)
+    s_pu = np.where(arrays.injector_live(flow.energised), s_pu / S_BASE_VA, 0.0)
+    np.testing.assert_allclose(flow.s_injection_va, s_pu * S_BASE_VA, rtol=1e-6, atol=1.0)
+    drawn = np.where(across != 0.0, np.conj(s_pu / np.where(across != 0.0, across, 1.0)), 0.0)
+    injected = current + arrays.incidence @ drawn
+    left = (injected - y @ v)[live]
+    meeting = (abs(y) @ abs(v) + abs(injected))[live]
+    if (np.abs(left) <= _ROUNDING * meeting).all():
+        return
+    moved = sp.linalg.spsolve(y[live][:, live], left)
+    if not (np.abs(moved) <= _V_WRONG_PU * max(1.0, float(np.abs(v).max()))).all():
+        raise DefectError(f"solved, and the currents left over move voltages by {np.abs(moved).max():.1e} pu")

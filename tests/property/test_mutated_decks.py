@@ -1,0 +1,54 @@
+"""Spoiled decks: each is imported or refused with its problems, whatever it does to the engine that reads it."""
+
+import shutil
+import traceback
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from adms.adapters.importers.engine_process import EngineProcess, Importer
+from adms.core.errors import InputError
+from tests.property.consequences import consequence, refusal, watched
+from tests.property.mutations import spoiled_deck
+
+SEED = 20_241
+FEEDERS = Path(__file__).parents[1] / "cases" / "feeders"
+DECKS = (
+    "4Bus-DY-Bal/4Bus-DY-Bal.DSS", "4Bus-YD-Bal/4Bus-YD-Bal.DSS", "4Bus-YY-Bal/4Bus-YY-Bal.DSS",
+    "4Bus-OYOD-UnBal/4bus-OYOD-UnBal.dss", "13Bus/IEEE13Nodeckt.dss",
+)  # fmt: skip
+LIMIT_S = 3.0
+
+
+def test_no_spoiled_deck_does_more_than_be_imported_or_refused(tmp_path: Path, mutations: int) -> None:
+    shutil.copytree(FEEDERS, tmp_path / "feeders")
+    counts: Counter[str] = Counter()
+    defects = []
+    with EngineProcess() as engine:
+        for number in range(3 * mutations // 10):
+            rng = np.random.default_rng([SEED, number])
+            deck = tmp_path / "feeders" / DECKS[int(rng.integers(len(DECKS)))]
+            text = spoiled_deck(deck.read_text(encoding="latin-1"), rng, name="spoiled.dss")
+            path = deck.with_name("spoiled.dss")
+            path.write_text(text, encoding="utf-8")
+            try:
+                counts[_what_follows(engine, path)] += 1
+            except Exception as error:
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                defects.append(
+                    f"{number}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+                )
+    print(f"\ndecks: {dict(counts)}, defects: {len(defects)}")
+    assert not defects, "\n".join(defects[:40])
+    assert counts["refused"] > 0
+    assert counts["solved"] > 0
+
+
+def _what_follows(engine: EngineProcess, path: Path) -> str:
+    try:
+        model = engine.read(Importer.OPENDSS, path, limit_s=LIMIT_S)
+    except InputError as refused:
+        return refusal(refused)
+    with watched():
+        return consequence(model)

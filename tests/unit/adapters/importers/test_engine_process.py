@@ -1,0 +1,73 @@
+"""Importers in a process of their own: what a deck does to the engine is said in words, and the next deck is read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adms.adapters.importers.engine_process import EngineProcess, Importer, import_apart
+from adms.adapters.importers.opendss import import_opendss
+from adms.core.errors import AdapterError, InputError
+
+pytest.importorskip("dss")
+
+FEEDERS = Path(__file__).parents[3] / "cases" / "feeders"
+GOOD = FEEDERS / "4Bus-YY-Bal" / "4Bus-YY-Bal.DSS"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EngineProcess]:
+    """One child for all, lost and started again on the way."""
+    with EngineProcess() as process:
+        yield process
+
+
+def _deck(path: Path, *lines: str) -> Path:
+    start = ("clear", "new circuit.c basekv=12.47 phases=3", "new line.l bus1=sourcebus bus2=b length=1 units=km")
+    path.write_text("\n".join([*start, *lines, "set voltagebases=[12.47]", "calcvoltagebases", "solve"]) + "\n")
+    return path
+
+
+def test_a_deck_read_apart_gives_the_same_model(engine: EngineProcess) -> None:
+    assert engine.read(Importer.OPENDSS, GOOD) == import_opendss(GOOD)
+
+
+def test_a_deck_that_crashes_the_engine_is_refused_and_the_next_one_is_read(
+    engine: EngineProcess, tmp_path: Path
+) -> None:
+    # A negative node makes the engine write outside its arrays: found among mutated decks.
+    deck = _deck(tmp_path / "crash.dss", "new load.a bus1=b.-1 phases=1 kv=7.2 kw=10 conn=delta")
+    with pytest.raises(InputError, match="crash"):
+        engine.read(Importer.OPENDSS, deck)
+    assert len(engine.read(Importer.OPENDSS, GOOD).buses) == 4
+
+
+def test_a_deck_that_does_not_end_is_refused_after_the_limit_and_the_next_one_is_read(
+    engine: EngineProcess, tmp_path: Path
+) -> None:
+    # So many conductors keep the engine busy for good: found among mutated decks.
+    deck = _deck(tmp_path / "endless.dss", "new linegeometry.g nconds=1e13 nphases=3")
+    with pytest.raises(InputError, match=r"did not end within 1 s"):
+        engine.read(Importer.OPENDSS, deck, limit_s=1.0)
+    assert len(engine.read(Importer.OPENDSS, GOOD).buses) == 4
+
+
+def test_what_the_importer_refuses_names_the_file_as_it_was_given(
+    engine: EngineProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as refused:
+        engine.read(Importer.OPENDSS, Path("nowhere.dss"))
+    assert [problem.element for problem in refused.value.problems] == ["nowhere.dss"]
+
+
+def test_what_an_importer_did_not_foresee_is_said_in_words(
+    engine: EngineProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Importer.OPENDSS, "_value_", "adms.adapters.importers.opendss:no_such_function")
+    with pytest.raises(AdapterError, match="the importer failed: AttributeError"):
+        engine.read(Importer.OPENDSS, GOOD)
+
+
+def test_one_deck_can_be_read_in_a_child_that_is_gone_afterwards() -> None:
+    assert import_apart(Importer.OPENDSS, GOOD).name == import_opendss(GOOD).name
