@@ -13,6 +13,8 @@ from adms.grid.validation_joints import V_RATIO_MAX
 
 _DEAD_PU = 1e-3
 _PHASES = 3
+_SUPPLY = ("transformer", "vsource")
+_DEVICES = ("load", "generator", "pvsystem", "storage", "capacitor")
 
 
 def read_buses(dss: Any, reader: CircuitReader, deck: Path) -> Iterator[Bus]:
@@ -75,8 +77,11 @@ def _read_bases(reader: CircuitReader) -> None:
             agreed.update(dict.fromkeys(members, most))
     rated: dict[BusId, list[float]] = {}
     if any(bus not in agreed for bus in doubtful):
-        rated = _rated_v(reader)
-    every = sorted({volts for found in rated.values() for volts in found})
+        rated = _rated_v(reader, _SUPPLY)
+        for bus, volts in _rated_v(reader, _DEVICES).items():
+            rated.setdefault(bus, volts)
+    supply = {} if not rated else _rated_v(reader, _SUPPLY)
+    every = sorted({volts for found in supply.values() for volts in found})
     for members in joined:
         if members[0] in agreed:
             continue
@@ -139,15 +144,15 @@ def _is_switch(reader: CircuitReader, name: str) -> bool:
     return bool(reader.circuit.Lines.IsSwitch) or bool(reader.circuit.ActiveCktElement.HasSwitchControl)
 
 
-def _rated_v(reader: CircuitReader) -> dict[BusId, list[float]]:
-    """Phase-to-ground voltages that transformers, sources and loads are rated at, by bus."""
+def _rated_v(reader: CircuitReader, kinds: tuple[str, ...]) -> dict[BusId, list[float]]:
+    """Phase-to-ground voltages that elements of some classes are rated at, by bus."""
     circuit = reader.circuit
     found: dict[BusId, list[float]] = {}
     for name in circuit.AllElementNames:
         kind = name.lower().partition(".")[0]
         circuit.SetActiveElement(name)
         element = circuit.ActiveCktElement
-        if not element.Enabled:
+        if kind not in kinds or not element.Enabled:
             continue
         buses, phases = _buses_of(element), int(element.NumPhases)
         if kind == "transformer":
@@ -159,7 +164,7 @@ def _rated_v(reader: CircuitReader) -> dict[BusId, list[float]]:
                 found.setdefault(bus, []).append(_to_ground_v(float(transformers.kV), to_ground=to_ground))
         elif kind == "vsource":
             found.setdefault(buses[0], []).append(_to_ground_v(number(element, "basekV"), to_ground=phases == 1))
-        elif kind in ("load", "generator", "pvsystem", "storage", "capacitor"):
+        else:
             delta = str(element.Properties("conn").Val).lower().startswith("d")
             to_ground = phases == 1 and not delta
             found.setdefault(buses[0], []).append(_to_ground_v(number(element, "kV"), to_ground=to_ground))

@@ -29,7 +29,7 @@ class Agreement:
 
 
 def agreement(
-    deck: Path, *, engine_tolerance: float = 1e-10, tolerance_pu: float = 1e-9, max_iterations: int = 200
+    deck: Path, *, engine_tolerance: float = 1e-10, tolerance_pu: float = 1e-8, max_iterations: int = 200
 ) -> Agreement:
     """Imports and solves a deck in its normal state, and compares."""
     expected = engine_solution(deck, tolerance=engine_tolerance).v_phasor_v

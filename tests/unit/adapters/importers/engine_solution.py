@@ -40,6 +40,8 @@ def engine_solution(deck: Path, *, tolerance: float = 1e-10) -> EngineSolution:
         for control in circuit.RegControls.AllNames if circuit.RegControls.Count else ():
             circuit.RegControls.Name = control
             transformer = circuit.RegControls.Transformer
+            if transformer.lower() not in circuit.Transformers.AllNames:  # on an autotransformer
+                continue
             circuit.Transformers.Name = transformer
             circuit.Transformers.Wdg = circuit.RegControls.TapWinding
             controls[f"transformer.{transformer.lower()}"] = float(circuit.Transformers.Tap)

@@ -31,6 +31,10 @@ DECKS = {
 voltages (5e-13 V at 2.4 kV) into microamperes."""
 
 
+_SMALLEST = {"4Bus-OYOD-UnBal/4bus-OYOD-UnBal.dss": 1e-11}
+"""Where the engine does not reach 1e-12."""
+
+
 def _path(project_root: Path, deck: str) -> Path:
     if deck == "ieee123":
         return project_root / "hil" / "feeders" / "ieee123" / "IEEE123Master.dss"
@@ -58,7 +62,7 @@ def _missing_current_a(model: NetworkModel, v_phasor_v: dict[str, complex]) -> t
 def test_kirchhoff_closes_at_the_engines_solution(project_root: Path, deck: str, tolerance_a: float) -> None:
     path = _path(project_root, deck)
     model = import_opendss(path)
-    missing_a, norton_a = _missing_current_a(model, engine_solution(path, tolerance=1e-12).v_phasor_v)
+    missing_a, norton_a = _missing_current_a(model, engine_solution(path, tolerance=_SMALLEST.get(deck, 1e-12)).v_phasor_v)
     # OpenDSS turns degrees into radians with 1 rad = 57.29577951 deg: its source angles are off by up to 4e-10 rad.
     assert np.all(np.abs(missing_a) <= tolerance_a + 1e-9 * np.abs(norton_a))
 
