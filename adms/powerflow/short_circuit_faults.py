@@ -177,7 +177,8 @@ def _problems(fault: Fault, present: tuple[int, ...] | None) -> list[Problem]:
         has = ", ".join(map(str, present))
         problems.append(Problem(element=element, field="phases", value=given, message=f"the bus has phases {has}"))
     if len(set(wanted)) != PHASE_COUNT[fault.kind] or len(wanted) != PHASE_COUNT[fault.kind]:
-        message = f"a {fault.kind.value} fault joins {PHASE_COUNT[fault.kind]} different phases"
+        count = PHASE_COUNT[fault.kind]
+        message = f"a {fault.kind.value} fault joins {count} {'phase' if count == 1 else 'different phases'}"
         problems.append(Problem(element=element, field="phases", value=given, message=message))
     return problems
 

@@ -1,0 +1,125 @@
+"""`adms shortcircuit` on a network that is checked by hand elsewhere (tests/unit/powerflow/test_short_circuit.py)."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adms.adapters.model_file import save_model
+from adms.cli.exits import ExitCode
+from adms.cli.shortcircuit_study import FaultStudy, run
+from adms.core.errors import InputError
+from adms.grid.model import SwitchGear, SwitchKind
+from tests.unit.powerflow.networks import V_BASE_V, four_buses
+
+Z_SOURCE, Z_SELF, Z_MUTUAL = 0.05 + 0.2j, 0.3 + 0.6j, 0.1 + 0.25j
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = four_buses()
+    gear = SwitchGear(
+        kind=SwitchKind.RECLOSER, normally_closed=True, remote=True, pickup_a=400.0, trip_delay_s=0.2, reclose_shots=2
+    )
+    branches = tuple(replace(b, switch=gear) if b.id == "line.s23" else b for b in model.branches)
+    path = tmp_path_factory.mktemp("model") / "model.json"
+    save_model(replace(model, branches=branches), path)
+    return path
+
+
+def _printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return value
+
+
+def test_the_table_has_every_fault_of_every_bus(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(FaultStudy(model=model_file, as_json=True)) == ExitCode.OK
+    table = {row["bus"]: row for row in _printed(capsys)["buses"]}
+    assert [len(table[bus]["faults"]) for bus in ("1", "2", "3", "4", "5")] == [11, 11, 11, 1, 11]
+    bolted = next(f for f in table["2"]["faults"] if f["fault"] == "3ph")
+    expected = 1.02 * V_BASE_V / abs(Z_SOURCE + Z_SELF - Z_MUTUAL)
+    assert bolted["current_a"] == pytest.approx([expected] * 3, rel=1e-9)
+    assert table["2"]["smallest_a"] <= table["2"]["largest_a"]
+
+
+def test_one_bus_shows_what_the_devices_see_and_who_must_clear(
+    model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = FaultStudy(model=model_file, bus="3", fault="lg", phases="2", r_fault_ohm=0.5, loads=True, as_json=True)
+    assert run(study) == ExitCode.OK
+    (fault,) = _printed(capsys)["faults"]
+    assert (fault["fault"], fault["phases"], fault["solved"]) == ("lg", [2], True)
+    (device,) = fault["devices"]
+    assert (device["device"], device["kind"], device["picks_up"]) == ("line.s23", "recloser", True)
+    assert device["ground_a"] == pytest.approx(fault["ground_a"], rel=0.1)  # the loads take the rest
+    assert fault["must_clear"] == [{"device": "line.s23", "fed_by": ["source.main"]}]
+    assert {(node["bus"], node["phase"]) for node in fault["nodes"]} >= {("3", "1"), ("4", "1")}
+
+
+def test_iec_60909_takes_the_largest_or_the_smallest_voltage_factor(
+    model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    currents = {}
+    for word in ("max", "min"):
+        assert run(FaultStudy(model=model_file, bus="2", fault="3ph", iec=word, as_json=True)) == ExitCode.OK
+        currents[word] = _printed(capsys)["faults"][0]["current_a"][0]
+    assert currents["max"] == pytest.approx(1.10 * V_BASE_V / abs(Z_SOURCE + Z_SELF - Z_MUTUAL), rel=1e-9)
+    assert currents["max"] / currents["min"] == pytest.approx(1.10, rel=1e-9)
+
+
+def test_a_dead_bus_is_no_crash_and_no_zero(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dead = FaultStudy(model=model_file, bus="3", opened=("s23",), as_json=True)
+    assert run(dead) == ExitCode.FAILED
+    assert _printed(capsys) == {"solved": False, "reason": "3 is not energised"}
+    assert run(FaultStudy(model=model_file, opened=("s23",))) == ExitCode.OK
+    assert "3: not energised" in capsys.readouterr().out
+
+
+def test_every_problem_of_the_command_line_is_named_at_once(model_file: Path) -> None:
+    study = FaultStudy(
+        model=model_file,
+        bus="nowhere",
+        fault="4ph",
+        phases="a",
+        r_fault_ohm=-1.0,
+        r_ground_ohm=float("nan"),
+        loads=True,
+        iec="most",
+        opened=("sx",),
+        closed=("sy",),
+    )
+    with pytest.raises(InputError) as refused:
+        run(study)
+    assert [problem.field for problem in refused.value.problems] == [
+        "--open",
+        "--close",
+        "--bus",
+        "--fault",
+        "--r-fault-ohm",
+        "--r-ground-ohm",
+        "--iec",
+        "--iec",
+        "--phases",
+    ]
+
+
+def test_phases_that_do_not_make_the_fault_are_refused(model_file: Path) -> None:
+    with pytest.raises(InputError, match="joins 1 phase "):
+        run(FaultStudy(model=model_file, bus="2", fault="lg", phases="1,2"))
+    with pytest.raises(InputError, match="the bus has phases 1"):
+        run(FaultStudy(model=model_file, bus="4", fault="lg", phases="3"))
+    with pytest.raises(InputError, match="joins 3 different phases"):
+        run(FaultStudy(model=model_file, bus="4", fault="3ph"))
+
+
+def test_bad_input_ends_with_code_two_and_without_a_traceback(model_file: Path) -> None:
+    command = [sys.executable, "-m", "adms.cli", "shortcircuit", str(model_file), "--bus", "nowhere", "--fault", "4ph"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "nowhere" in done.stderr
+    assert "4ph" in done.stderr
+    assert "Traceback" not in done.stderr
