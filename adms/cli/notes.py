@@ -8,7 +8,8 @@ _SHOWN_ELEMENTS = 4
 
 
 def grouped(notes: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """(what is said, of which elements), most frequent first. Notes that differ in a number only are of one kind."""
+    """(what is said, of which elements), most frequent first. Notes that differ in a number only are of one kind, and
+    what is said is then said of the first."""
     kinds: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for note in notes:
         element, _, text = note.partition(": ")
@@ -16,7 +17,10 @@ def grouped(notes: Sequence[str]) -> list[tuple[str, list[str]]]:
             element, text = "", note
         kind = (element.partition(".")[0], re.sub(r"\d[\d.,e+-]*", "#", text))
         kinds.setdefault(kind, []).append((element, text))
-    groups = [(rows[0][1], [element for element, _ in rows]) for rows in kinds.values()]
+    groups = [
+        (rows[0][1] if len({text for _, text in rows}) == 1 else f"such as {rows[0][1]}", [each for each, _ in rows])
+        for rows in kinds.values()
+    ]
     return sorted(groups, key=lambda group: -len(group[1]))
 
 

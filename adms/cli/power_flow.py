@@ -1,6 +1,7 @@
 """`adms powerflow`: solves a model file without a service."""
 
 import json
+import math
 from cmath import phase
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ def power_flow(
 
     if plot is not None:
         _check_plot(plot)
+    if not math.isfinite(time_s) or (study is None and time_s != 0.0):
+        message = "is a second of a study: a finite number, and it goes with --study"
+        raise InputError([Problem(element="command line", field="--at", value=str(time_s), message=message)])
     with underway(f"reading {file.name}"):
         model, version = load_model(file)
     grid, applied = normal_state(model), None

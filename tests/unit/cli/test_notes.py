@@ -5,7 +5,7 @@ from adms.cli.notes import SHOWN_KINDS, grouped, note_lines
 
 def test_notes_that_differ_in_a_number_are_of_one_kind() -> None:
     notes = ["load.a: rated 3.5 kW", "line.x: odd", "load.b: rated 12 kW"]
-    assert grouped(notes) == [("rated 3.5 kW", ["load.a", "load.b"]), ("odd", ["line.x"])]
+    assert grouped(notes) == [("such as rated 3.5 kW", ["load.a", "load.b"]), ("odd", ["line.x"])]
 
 
 def test_no_note_is_lost_in_silence() -> None:
