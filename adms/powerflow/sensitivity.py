@@ -19,8 +19,8 @@ from adms.powerflow.sensitivity_outputs import OutputGroup, Outputs, rows_of
 from adms.powerflow.sensitivity_tangent import linearise
 from adms.powerflow.solve import PowerFlow
 
-_COLUMNS = 64
-"""Columns carried at once: what bounds the memory."""
+_COLUMNS = 16
+"""Columns carried at once: what stays in the cache, and bounds the memory."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -131,6 +131,8 @@ def share_proved(proof: Proof, *, need_w: float, policy: DispatchPolicy) -> Shar
         binding = f"voltage at {proof.where(worst)}"
         if sensitivity is None:
             sensitivity = _sensitivity(proof)
+        if not np.isfinite(sensitivity).all():
+            break  # not converged: no linear rows; the way back to idle needs none
         v = np.abs(flow.v_phasor_pu)
         for node in np.flatnonzero(outside):
             side = 1.0 if v[node] > proof.v_high_pu[node] else -1.0
