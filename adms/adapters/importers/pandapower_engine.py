@@ -215,30 +215,35 @@ def over_phases(y: ComplexArray) -> ComplexArray:
 
 def tap_primitives_siemens(
     study: Any, table: str, *, first: FloatArray, last: FloatArray, sequences: Sequence[int | None]
-) -> ComplexArray:
-    """Primitives of transformers at their tap positions.
+) -> dict[int, ComplexArray]:
+    """Primitives of transformers at all their tap positions.
 
     Args:
-        study: from `study_net`; its positions are moved.
+        study: from `study_net`.
         table: "trafo" or "trafo3w".
-        first: [row] lowest position; NaN where the position stays.
+        first: [row] lowest position; NaN where there is none.
         last: [row] highest position.
         sequences: as in `primitives_siemens`.
 
     Returns:
-        [step, sequence, row, terminal, terminal] siemens; row k of step s stands at min(first + s, last).
+        By the row of a transformer with positions: [position, sequence, terminal, terminal] siemens, from the lowest.
     """
+    rows = np.flatnonzero(np.isfinite(first))
+    if not rows.size:
+        return {}
     only = copy.deepcopy(study)
     for other in ("line", "impedance", "xward", "trafo", "trafo3w"):
         if other != table:
             only[other] = only[other].iloc[:0].copy()
-    moves = np.isfinite(first)
-    stays = only[table]["tap_pos"].astype(float).to_numpy()
-    found = []
-    for step in range(int((last - first)[moves].max(initial=-1.0)) + 1):
-        only[table]["tap_pos"] = np.where(moves, np.minimum(first + step, last), stays)
-        found.append(primitives_siemens(only, sequences=sequences)[table])
-    return np.array(found)
+    count = (last - first)[rows].astype(np.int64) + 1
+    start = np.concatenate([[0], np.cumsum(count)])
+    # One transformer for each position, all in one table.
+    only[table] = only[table].iloc[np.repeat(rows, count)].reset_index(drop=True)
+    steps = np.arange(start[-1]) - np.repeat(start[:-1], count)
+    only[table]["tap_pos"] = np.repeat(first[rows], count) + steps
+    _own_characteristics(only, table)
+    y = primitives_siemens(only, sequences=sequences)[table].swapaxes(0, 1)
+    return {int(row): y[start[k] : start[k + 1]] for k, row in enumerate(rows)}
 
 
 def solve(net: Any) -> Any:

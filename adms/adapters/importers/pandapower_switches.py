@@ -1,8 +1,8 @@
 """pandapower switches as branches that can be moved.
 
 A closed switch of pandapower without an impedance of its own makes two buses one. Here every switch has a contact
-resistance: too large an admittance drowns what is beside it in rounding. The switch at the end of a line is part of
-the line's impedance: its resistance is taken out of the line's primitive, so that both together are the line to the last
+resistance: too large an admittance drowns what is beside it in rounding. The switch at the end of a line is part of the
+line's impedance: its resistance is taken out of the line's primitive, so that both together are the line to the last
 digit. Of the others so little drops that it does not show.
 """
 
@@ -103,7 +103,7 @@ def _contact_siemens(reader: NetReader, row: Mapping[str, Any] | None, bus: BusI
 
 def _taken_out(reader: NetReader, draft: BranchDraft, end: int, *, y_siemens: complex) -> complex:
     """Takes a switch in series with one end of a branch out of the branch's primitive: with Z the switch's impedance at
-    that end, Y becomes (1 - Y Z)^-1 Y. Returns the switch's admittance, larger where the branch has little impedance."""
+    that end, Y becomes (1 - Y Z)^-1 Y. Returns the switch's admittance: larger where the branch's impedance is small."""
     count = len(reader.phases)
     mine = slice(end * count, (end + 1) * count)
     y_siemens = max(y_siemens.real, np.abs(draft.y_siemens[mine, mine]).max() / _SHARE_OF_LINE) + 0j

@@ -29,7 +29,7 @@ def read_transformers(
     """Transformers of a table ("trafo" or "trafo3w") by their index."""
     frame = reader.net[table]
     first, last = _ranges(frame)
-    steps = tap_primitives_siemens(study, table, first=first, last=last, sequences=sequences)
+    taps = tap_primitives_siemens(study, table, first=first, last=last, sequences=sequences)
     found = {}
     for position, row, draft in drafts(reader, table, y=y, keep_open=table == "trafo3w"):
         if table == "trafo":
@@ -37,9 +37,8 @@ def read_transformers(
             draft.rating_va = float(row["sn_mva"]) * 1e6 * float(row["parallel"]) * (derating or 1.0)
         else:
             draft.rating_va = max(float(row[f"sn_{side}_mva"]) for side in ("hv", "mv", "lv")) * 1e6
-        if np.isfinite(first[position]):
-            count = int(last[position] - first[position]) + 1
-            at = np.array([over_phases(y_step[:, position]) for y_step in steps[:count]])
+        if position in taps:
+            at = np.array([over_phases(y_step) for y_step in taps[position]])
             _set_taps(reader, draft, row, table, first=int(first[position]), at=at)
         elif _is_tapped(row):
             reader.note(draft.id, "its taps have no whole range with the position in it: held where they are")

@@ -40,7 +40,7 @@ def test_every_kind_of_element_solves_as_in_pandapower(name: str) -> None:
     assert largest_difference_pu(model, result) < DIFFERENCE_PU
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_nets_by_chance_solve_as_in_pandapower(seed: int) -> None:
     net = random_net(seed)
     assert largest_difference_pu(import_pandapower(net), solved(net)) < DIFFERENCE_PU
@@ -204,7 +204,8 @@ def test_engineering_values_come_over() -> None:
     assert (model.buses[2].x_m, model.buses[2].zone) == (None, "")
     branch = {branch.id: branch for branch in model.branches}
     rated = branch[ElementId("line.rated")]
-    assert (rated.length_m, rated.rating_a) == (1000.0, pytest.approx(300.0))
+    assert rated.length_m == 1000.0
+    assert rated.rating_a == pytest.approx(300.0)
     assert branch[ElementId("trafo.0")].rating_va == pytest.approx(25e6)
     gear = branch[ElementId("switch.s")].switch
     assert gear is not None
@@ -213,7 +214,8 @@ def test_engineering_values_come_over() -> None:
     assert der[ElementId("sgen.roof")].kind is DerKind.PV
     assert der[ElementId("sgen.roof")].normal_p_injection_w == pytest.approx(1.2e6)
     store = der[ElementId("storage.0")]
-    assert (store.kind, store.energy_wh, store.normal_p_injection_w) == (DerKind.BATTERY, 2e6, pytest.approx(0.6e6))
+    assert (store.kind, store.energy_wh) == (DerKind.BATTERY, 2e6)
+    assert store.normal_p_injection_w == pytest.approx(0.6e6)
 
 
 def test_a_file_gives_the_same_model_as_the_net(tmp_path: Path) -> None:
