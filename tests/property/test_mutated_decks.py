@@ -10,7 +10,7 @@ import numpy as np
 from adms.adapters.importers.engine_process import EngineProcess, Importer
 from adms.core.errors import InputError
 from tests.property.consequences import consequence, refusal, watched
-from tests.property.mutations import spoiled_deck
+from tests.property.deck_mutations import spoiled_deck
 
 SEED = 20_241
 FEEDERS = Path(__file__).parents[1] / "cases" / "feeders"
