@@ -90,7 +90,9 @@ def _read_bases(reader: CircuitReader) -> None:
         if live > 1.0 and every:
             chosen = min(every, key=lambda volts: abs(math.log(volts / live)))
         else:
-            chosen = here.most_common(1)[0][0] if here else max(base[bus] for bus in members)
+            given = max(base[bus] for bus in members)
+            borne_out = any(given and max(volts, given) <= V_RATIO_MAX * min(volts, given) for volts in here)
+            chosen = here.most_common(1)[0][0] if here and not borne_out else given
         agreed.update(dict.fromkeys(members, chosen))
     chosen_v = {bus: agreed[bus] if bus in doubtful else volts for bus, volts in base.items()}
     for members in _joined_by_lines(reader, base, switches_only=True):

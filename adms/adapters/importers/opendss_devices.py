@@ -11,6 +11,7 @@ from adms.core.ids import ElementId
 from adms.grid.model import Capacitor, Source
 
 _ALIKE = 1e-12
+_ADDS_UP = 1e-9
 _SAME_HZ = 1e-3
 _DEGREES_PER_RADIAN = 57.29577951
 """The engine's own constant: with the exact one, angles would differ by 4e-10 rad."""
@@ -68,6 +69,11 @@ def read_capacitor(dss: Any, reader: CircuitReader, name: str) -> tuple[Capacito
     sizes = numbers(reader.circuit.ActiveCktElement.Properties("kvar").Val)
     of_step = [_of_state(dss, reader, name, [int(i == k) for i in range(len(states))]) for k in range(len(states))]
     size = float(np.abs(of_step[0]).max())
+    together = _of_state(dss, reader, name, states)
+    on = sum(states)
+    if on and np.abs(together - sum(of_step[k] for k, state in enumerate(states) if state)).max() > _ADDS_UP * size:
+        reader.note(name, "its steps are not the sum of each in the engine: carried as equal parts of what is on")
+        return (_capacitor(reader, element_of, together / on, steps=len(states), on=on, kvar=sum(sizes)),)
     if all(np.abs(y - of_step[0]).max() <= _ALIKE * size for y in of_step):
         return (_capacitor(reader, element_of, of_step[0], steps=len(states), on=sum(states), kvar=sum(sizes)),)
     reader.note(name, "steps that are not alike: carried as one capacitor each")
