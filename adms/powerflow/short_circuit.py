@@ -50,7 +50,9 @@ __all__ = [
 
 _TOGETHER = 32
 """Faults solved at once: their columns are dense."""
-_CONVERTER_STEPS = 100
+_CONVERTER_STEPS = 150
+_SHARE_OF_STEP = ((20, 1.0), (60, 0.5), (_CONVERTER_STEPS, 0.2))
+"""Up to which step how much of a change is taken."""
 _CONVERTER_TOLERANCE_PU = 1e-11
 
 
@@ -172,7 +174,8 @@ def _solve(
             iterations[(change > _CONVERTER_TOLERANCE_PU)] = step
             if (change <= _CONVERTER_TOLERANCE_PU).all():
                 break
-            converter = wanted if step <= _CONVERTER_STEPS // 4 else 0.5 * (wanted + converter)
+            share = next(share for until, share in _SHARE_OF_STEP if step <= until)
+            converter = share * wanted + (1.0 - share) * converter
             moved = network.solve(np.asarray(a @ (converter - normal), dtype=np.complex128))
             if isinstance(moved, NotSolved):
                 return [moved] * len(faults)

@@ -25,8 +25,10 @@ _SETTLED = 1e-13
 _ROUNDING = 1e-9
 """Of a column's largest voltage."""
 _PLAIN_STEPS = 80
-_MEMORY_PU = 0.1
-"""Below this voltage, per unit of the one before the fault, an inverter's reference leans on what it remembers."""
+_FROZEN_PU, _TRACKING_PU = 0.1, 0.5
+"""Of the voltage before the fault: an inverter's angle reference stands still below the first, follows its voltage
+above the second, and changes over in between. Without a memory a converter whose voltage is made by its own current has
+no angle to hold on to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +163,8 @@ class FaultNetwork:
         before = (transposed @ self.v_prefault_pu)[:, None]
         across = transposed @ v_pu
         size = np.abs(across)
-        reference = across + np.maximum(0.0, _MEMORY_PU - size / np.abs(before)) * before
+        tracking = np.clip((size / np.abs(before) - _FROZEN_PU) / (_TRACKING_PU - _FROZEN_PU), 0.0, 1.0)
+        reference = tracking * across / np.maximum(size, 1e-300) + (1.0 - tracking) * before / np.abs(before)
         angle = reference / np.maximum(np.abs(reference), 1e-300)
         s = np.abs(self.converter_s_pu)[:, None]
         wanted = s / np.maximum(size, 1e-300)

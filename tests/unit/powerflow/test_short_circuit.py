@@ -141,6 +141,28 @@ def test_a_balanced_network_has_three_phase_faults_and_says_why_no_others() -> N
         short_circuit(factor, _fault(FaultKind.LINE_GROUND, phases=(0,)))
 
 
+def test_a_machine_in_a_balanced_network_gives_each_of_its_three_conductors_a_third() -> None:
+    """x = 0.2 on 600 kVA of all three phases: X = 0.2 * 3 * 2400^2 / 600e3 ohm a phase, beside source and line."""
+    (pv,) = four_buses().ders
+    machine = replace(pv, pairs=((nodes("2", (0,))[0], None),), s_max_va=600e3, x_subtransient_pu=0.2)
+    model = NetworkModel(
+        name="balanced with a machine",
+        frequency_hz=50.0,
+        buses=(bus("1", phases=(0,)), bus("2", phases=(0,))),
+        sources=(source("source.main", "1", phases=(0,)),),
+        branches=(line("line.l12", ("1", "2"), phases=(0,), z_ohm=Z_SELF),),
+        capacitors=(),
+        loads=(),
+        ders=(machine,),
+    )
+    short = _solved(_factor(model), _fault(FaultKind.THREE_PHASE))
+    from_machine = E_V / (1j * 0.2 * 3.0 * V_BASE_V**2 / 600e3)
+    from_source = E_V / (Z_SOURCE + Z_SELF)
+    assert complex(short.der_current_a[0]) == pytest.approx(from_machine, rel=1e-12)
+    assert complex(short.source_current_a[0][0]) == pytest.approx(from_source, rel=1e-12)
+    assert complex(short.current_a[0]) == pytest.approx(from_machine + from_source, rel=1e-12)
+
+
 def test_every_problem_of_every_fault_is_named_at_once() -> None:
     factor = _factor(four_buses())
     faults = [
@@ -296,6 +318,21 @@ def test_an_inverter_gives_its_limit_to_a_near_fault_and_its_power_to_a_far_one(
     across = faint.v_phasor_pu[[factor.arrays.node_idx[node] for node in nodes("3")]] * V_BASE_V
     np.testing.assert_allclose(across * np.conj(faint.der_current_a[rows]), flow.s_injection_va[rows], rtol=1e-8)
     assert faint.iterations > 0
+
+
+def test_inverters_settle_in_bolted_faults_that_their_own_current_holds_up() -> None:
+    """Next to a bolted fault all voltage there is may be the inverter's own: it has no angle but the one it remembers."""
+    model = _machines_and_inverters(limit_pu=1.5)
+    strong = replace(model.ders[0], s_max_va=3e6, normal_p_injection_w=300e3)
+    factor = _factor(replace(model, ders=(strong,)))
+    flow = _flow(factor)
+    rows = factor.arrays.injector_rows[ElementId("der.pv3")]
+    for kind in FaultKind:
+        for place in ("1", "2", "3"):
+            for fault in faults_at(factor.arrays, BusId(place), kind=kind):
+                short = _solved(factor, fault, prefault=flow)
+                assert np.abs(short.der_current_a[rows]).max() <= 1.5 * 1e6 / V_BASE_V * (1.0 + 1e-9)
+                assert np.abs(_missing_current_pu(short, s_load_va=flow.s_injection_va)).max() < 1e-9
 
 
 def test_an_inverter_without_a_known_limit_goes_off_in_a_fault() -> None:
