@@ -103,7 +103,7 @@ def _contact_siemens(reader: NetReader, row: Mapping[str, Any] | None, bus: BusI
 
 def _taken_out(reader: NetReader, draft: BranchDraft, end: int, *, y_siemens: complex) -> complex:
     """Takes a switch in series with one end of a branch out of the branch's primitive: with Z the switch's impedance at
-    that end, Y becomes (1 - Y Z)^-1 Y. Returns the switch's admittance: larger where the branch's impedance is small."""
+    that end, Y becomes (1 - Y Z)^-1 Y. Returns the switch's admittance, larger at a branch of little impedance."""
     count = len(reader.phases)
     mine = slice(end * count, (end + 1) * count)
     y_siemens = max(y_siemens.real, np.abs(draft.y_siemens[mine, mine]).max() / _SHARE_OF_LINE) + 0j

@@ -67,7 +67,7 @@ def largest_difference_pu(model: NetworkModel, result: Any, *, grid: GridState |
     ids = {BusId(name) for name in ids_of(result.bus, "").values()}
     live = {node for node, fed in zip(arrays.nodes, flow.energised, strict=True) if fed and node.bus in ids}
     assert live == set(theirs)
-    return max(abs(flow.v_phasor_pu[arrays.node_idx[node]] - v) for node, v in theirs.items())
+    return max(float(abs(flow.v_phasor_pu[arrays.node_idx[node]] - v)) for node, v in theirs.items())
 
 
 def losses_w(result: Any) -> float:
