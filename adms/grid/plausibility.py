@@ -103,6 +103,9 @@ def _oddities(model: NetworkModel) -> Iterable[Problem]:
         if ratio is not None and not 1.0 / _NOMINAL_RATIO_ODD <= ratio <= _NOMINAL_RATIO_ODD:
             message = f"is {ratio:.3g} times the nominal voltage of its bus"
             yield _problem(load.id, "v_nominal_v", load.v_nominal_v, message)
+    for der in model.ders:
+        if any(fr not in reach.possible for fr, _ in der.pairs):
+            yield _problem(der.id, "pairs", "", "disconnected in part: no switch position feeds all of its phases")
     for capacitor in model.capacitors:
         if any(node not in reach.possible for node in capacitor.nodes):
             yield _problem(capacitor.id, "nodes", "", "disconnected: no switch position connects it to a source")

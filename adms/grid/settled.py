@@ -18,9 +18,10 @@ from adms.grid.validation_passive import is_active_line
 def settled(model: NetworkModel) -> NetworkModel:
     """The model that an importer hands on.
 
-    A line between different phases, with an impedance that no line has, or between different voltages is a reactor:
-    its primitive stands as it is. A dead bus takes the nominal voltage of what its lines and switches lead to. DER that
-    no switch position connects to a source and nodes on no element are left out.
+    A line between different phases, with an impedance that no line has, or between different voltages is a reactor: its
+    primitive stands as it is. Ratings that cannot be are corrected or left out. A dead bus takes the nominal voltage of
+    what its lines and switches lead to. DER that no switch position connects to a source, branches without admittance
+    and nodes on no element are left out.
     """
     notes: list[str] = []
     branches = [fitted for branch in model.branches if (fitted := _fitted(branch, notes)) is not None]
@@ -35,7 +36,7 @@ def settled(model: NetworkModel) -> NetworkModel:
         branches.append(branch)
     model = replace(model, branches=tuple(branches))
     possible = supply(model).possible
-    apart = [der.id for der in model.ders if any(fr not in possible for fr, _ in der.pairs)]
+    apart = [der.id for der in model.ders if not any(fr in possible for fr, _ in der.pairs)]
     notes.extend(f"{der}: left out, no switch position connects it to a source" for der in apart)
     model = replace(model, ders=tuple(der for der in model.ders if der.id not in apart))
     buses = _without_dangling(model, notes)
@@ -43,12 +44,14 @@ def settled(model: NetworkModel) -> NetworkModel:
 
 
 def _fitted(branch: Branch, notes: list[str]) -> Branch | None:
-    if not_believed(branch):
-        notes.append(f"{branch.id}: its rating of {branch.rating_a:.3g} A is not carried over, no line has it")
-        branch = replace(branch, rating_a=None, rating_emergency_a=None)
+    y = branch.y_primitive_siemens
+    if not any(x for part in (y.re, y.im) for line in part for x in line):
+        notes.append(f"{branch.id}: left out, it has no admittance")
+        return None
+    branch = _rated(branch, notes)
     if branch.kind is BranchKind.SWITCH and branch.switch is not None:
         ends = {frozenset(node.phase for node in terminal) for terminal in branch.terminals}
-        if len(ends) == 1 or len(branch.terminals) != 2:
+        if len(ends) == 1 and len(branch.terminals) == 2:
             return branch
         if not branch.switch.normally_closed:
             notes.append(f"{branch.id}: left out, an open switch between different phases")
@@ -63,6 +66,17 @@ def _fitted(branch: Branch, notes: list[str]) -> Branch | None:
     if is_active_line(branch):
         notes.append(f"{branch.id}: its impedance is not that of a line, carried over as a reactor")
         return replace(branch, kind=BranchKind.REACTOR)
+    return branch
+
+
+def _rated(branch: Branch, notes: list[str]) -> Branch:
+    if not_believed(branch):
+        notes.append(f"{branch.id}: its rating of {branch.rating_a:.3g} A is not carried over, no line has it")
+        return replace(branch, rating_a=None, rating_emergency_a=None)
+    normal, emergency = branch.rating_a, branch.rating_emergency_a
+    if normal is not None and emergency is not None and 0.0 < emergency < normal:
+        notes.append(f"{branch.id}: its emergency rating of {emergency:g} A is below the normal one, which is taken")
+        return replace(branch, rating_emergency_a=normal)
     return branch
 
 

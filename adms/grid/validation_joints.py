@@ -129,9 +129,10 @@ def _supply_problems(model: NetworkModel) -> Iterable[Problem]:
     reach = supply(model)
     known = {NodeRef(bus.id, phase) for bus in model.buses for phase in bus.phases}
     for der in model.ders:
-        apart = [fr for fr, _ in der.pairs if fr in known and fr not in reach.possible]
-        if apart and model.sources:
-            yield _problem(der.id, "pairs", _words(apart), "disconnected: no switch position connects it to a source")
+        known_at = [fr for fr, _ in der.pairs if fr in known]
+        if known_at and model.sources and not any(fr in reach.possible for fr in known_at):
+            message = "disconnected: no switch position connects it to a source"
+            yield _problem(der.id, "pairs", _words(known_at), message)
 
 
 def _words(nodes: Iterable[NodeRef]) -> str:

@@ -94,6 +94,22 @@ def test_a_rating_that_no_line_has_is_not_carried_over() -> None:
     assert _notes_of(done, "line.bc")
 
 
+def test_an_emergency_rating_below_the_normal_one_is_the_normal_one() -> None:
+    model = two_feeders()
+    rated = replace(model.branches[1], rating_a=400.0, rating_emergency_a=300.0)
+    done = settled(replace(model, branches=(model.branches[0], rated, *model.branches[2:])))
+    assert (done.branches[1].rating_a, done.branches[1].rating_emergency_a) == (400.0, 400.0)
+    assert _notes_of(done, "line.bc")
+
+
+def test_a_branch_without_an_admittance_is_left_out() -> None:
+    model = two_feeders()
+    nothing = replace(line("line.n", "b", "c"), y_primitive_siemens=two_ends(0.0, count=3))
+    done = settled(replace(model, branches=(*model.branches, nothing)))
+    assert done.branches == model.branches
+    assert _notes_of(done, "line.n")
+
+
 def test_a_slip_of_units_stays_and_is_refused() -> None:
     model = two_feeders()
     long = replace(model.branches[1], length_m=4e6)
