@@ -48,8 +48,8 @@ class Ours:
         self.grid = normal_state(self.arrays.model)
         self.factor = self._factor(self.grid)
         self.s: ComplexArray = self.arrays.injector_s_nominal_va
-        self.v: ComplexArray | None = None
-        self.v = self.loads(1.0).v_phasor_pu
+        self.before: PowerFlow | None = None
+        self.loads(1.0)
 
     def _factor(self, grid: GridState) -> Factor:
         made = factorise(self.arrays, grid)
@@ -63,11 +63,11 @@ class Ours:
             self.grid,
             s_nominal_va=level * self.s,
             factor=self.factor,
-            v_start_pu=self.v,
+            start=self.before,
             tolerance_pu=TOLERANCE_PU,
         )
         assert isinstance(flow, PowerFlow)
-        self.v = flow.v_phasor_pu
+        self.before = flow
         return flow
 
     def switched(self, grid: GridState) -> PowerFlow:
@@ -77,11 +77,11 @@ class Ours:
             grid,
             s_nominal_va=self.s,
             factor=self._factor(grid),
-            v_start_pu=self.v,
+            start=self.before,
             tolerance_pu=TOLERANCE_PU,
         )
         assert isinstance(flow, PowerFlow)
-        self.v = flow.v_phasor_pu
+        self.before = flow
         return flow
 
 

@@ -38,13 +38,13 @@ def test_a_solve_grows_about_as_the_network(benchmark: BenchmarkFixture, project
         assert isinstance(factor, Factor)
         start = solve_power_flow(arrays, grid, s_nominal_va=s, factor=factor, tolerance_pu=TOLERANCE_PU)
         assert isinstance(start, PowerFlow)
-        v = [start.v_phasor_pu]
+        before = [start]
         levels = [1.0]
 
         def after_a_change(
             arrays: NetworkArrays = arrays,
             factor: Factor = factor,
-            v: list[np.ndarray] = v,
+            before: list[PowerFlow] = before,
             levels: list[float] = levels,
         ) -> PowerFlow:
             levels[0] = 2.01 - levels[0]
@@ -53,11 +53,11 @@ def test_a_solve_grows_about_as_the_network(benchmark: BenchmarkFixture, project
                 factor.grid,
                 s_nominal_va=levels[0] * arrays.injector_s_nominal_va,
                 factor=factor,
-                v_start_pu=v[0],
+                start=before[0],
                 tolerance_pu=TOLERANCE_PU,
             )
             assert isinstance(flow, PowerFlow)
-            v[0] = flow.v_phasor_pu
+            before[0] = flow
             return flow
 
         def anew(arrays: NetworkArrays = arrays, factor: Factor = factor) -> None:
