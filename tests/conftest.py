@@ -13,7 +13,7 @@ def project_root() -> Path:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--mutations`: how many spoiled inputs `tests/property/test_mutated_*.py` try together."""
-    parser.addoption("--mutations", type=int, default=300, help="Spoiled model files and decks to try.")
+    parser.addoption("--mutations", type=int, default=200, help="Spoiled model files and decks to try.")
 
 
 @pytest.fixture(scope="session")
