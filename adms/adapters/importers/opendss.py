@@ -9,7 +9,7 @@ from typing import Any
 
 from adms.adapters.importers.opendss_buses import read_buses
 from adms.adapters.importers.opendss_deck import DeckText
-from adms.adapters.importers.opendss_devices import read_capacitor, read_source
+from adms.adapters.importers.opendss_devices import capacitor_controls, read_capacitor, read_source
 from adms.adapters.importers.opendss_elements import CircuitReader, element_id
 from adms.adapters.importers.opendss_injectors import read_der, read_frozen, read_load
 from adms.adapters.importers.opendss_lines import read_line, read_other_branch
@@ -25,11 +25,40 @@ from adms.grid.settled import settled
 from adms.grid.validation import check
 
 _METERING = frozenset(("monitor", "energymeter", "sensor", "fmonitor"))
-_READ_ELSEWHERE = frozenset(("regcontrol", "fuse", "recloser", "relay", "swtcontrol"))
+_READ_ELSEWHERE = frozenset(("regcontrol", "capcontrol", "fuse", "recloser", "relay", "swtcontrol"))
 _DER_CLASSES = frozenset(("generator", "pvsystem", "storage"))
 _FROZEN_CLASSES = frozenset(
     ("isource", "vccs", "indmach012", "upfc", "vsconverter", "gicsource", "gicline", "generic5", "windgen")
 )
+_BUILDING = frozenset(
+    [
+        "",
+        "new",
+        "edit",
+        "more",
+        "m",
+        "~",
+        "select",
+        "set",
+        "enable",
+        "disable",
+        "open",
+        "close",
+        "batchedit",
+        "clear",
+        "setkvbase",
+        "reduce",
+        "makeposseq",
+        "rephase",
+        "remove",
+        "allocateloads",
+        "var",
+        "reconductor",
+        "setloadandgenkv",
+        "interpolate",
+    ]
+)
+"""Commands that make the network: where one fails, the deck is refused. Solving and reporting may fail."""
 _BRANCH_CLASSES = frozenset(("reactor", "gictransformer", "fault"))
 
 
@@ -88,7 +117,7 @@ def _compiled(deck: Path) -> Iterator[tuple[Any, list[str]]]:
                 try:
                     context.Text.Command = command.text
                 except DSSException as error:
-                    if command.verb == "solve":  # as it stands after our own solves is what counts
+                    if command.verb not in _BUILDING:  # the network is as it was
                         text.notes.append(f"{command.where}: {' '.join(str(error).split())}")
                     else:
                         text.problems.append(_problem(command.where, str(error)))
@@ -115,6 +144,7 @@ def _read(dss: Any, deck: Path, *, notes: list[str]) -> NetworkModel:
     buses = list(read_buses(dss, reader, deck))
     controls = tap_controls(reader)
     protection = read_protection(reader)
+    switching = capacitor_controls(reader)
     sources: list[Source] = []
     branches: list[Branch] = []
     capacitors: list[Capacitor] = []
@@ -136,7 +166,7 @@ def _read(dss: Any, deck: Path, *, notes: list[str]) -> NetworkModel:
         elif kind in _BRANCH_CLASSES:
             branches.extend(read_other_branch(reader, name))
         elif kind == "capacitor":
-            shunt = read_capacitor(dss, reader, name)
+            shunt = read_capacitor(dss, reader, name, control=switching.get(element_id(name)))
             capacitors.extend(shunt)
             if not shunt:
                 circuit.SetActiveElement(name)

@@ -1,6 +1,7 @@
 """OpenDSS voltage sources and shunt capacitors."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,46 @@ def read_source(reader: CircuitReader, name: str) -> tuple[Source, ...]:
     )
 
 
-def read_capacitor(dss: Any, reader: CircuitReader, name: str) -> tuple[Capacitor, ...]:
+@dataclass(frozen=True, kw_only=True)
+class StepControl:
+    """A voltage control of a capacitor."""
+
+    v_on_v: float
+    v_off_v: float
+    delay_s: float
+
+
+def capacitor_controls(reader: CircuitReader) -> dict[ElementId, StepControl]:
+    """By capacitor id, of controls by the voltage at the capacitor's own bus. The others go into the notes."""
+    circuit = reader.circuit
+    found: dict[ElementId, StepControl] = {}
+    for name in circuit.AllElementNames:
+        if not name.lower().startswith("capcontrol."):
+            continue
+        circuit.SetActiveElement(name)
+        element = circuit.ActiveCktElement
+        if not element.Enabled:
+            reader.note(name, "disabled in the deck")
+            continue
+        capacitor = element_id(f"capacitor.{element.Properties('Capacitor').Val}")
+        kind = str(element.Properties("Type").Val).lower()
+        ratio, on, off = (number(element, field) for field in ("PTRatio", "ONSetting", "OFFSetting"))
+        delay = number(element, "Delay")
+        seen, terminal = str(element.Properties("Element").Val), int(number(element, "Terminal"))
+        override = str(element.Properties("VoltOverride").Val).lower().startswith(("y", "t"))
+        circuit.SetActiveElement(seen)
+        seen_at = str(circuit.ActiveCktElement.BusNames[terminal - 1]).partition(".")[0].lower()
+        circuit.SetActiveElement(capacitor)
+        own = str(circuit.ActiveCktElement.BusNames[0]).partition(".")[0].lower()
+        if not kind.startswith("v") or seen_at != own or not on < off or capacitor in found:
+            text = f"switches {capacitor} by {kind} at {seen}, on {on:g} off {off:g}: not carried over"
+            reader.note(name, text + (", nor its voltage override" if override else ""))
+        else:
+            found[capacitor] = StepControl(v_on_v=on * ratio, v_off_v=off * ratio, delay_s=delay)
+    return found
+
+
+def read_capacitor(dss: Any, reader: CircuitReader, name: str, *, control: StepControl | None) -> tuple[Capacitor, ...]:
     """A shunt capacitor with all its steps switched on; one for each step where they are not alike; none for a series
     capacitor or one that is open in part."""
     conductors = reader.conductors()
@@ -73,13 +113,21 @@ def read_capacitor(dss: Any, reader: CircuitReader, name: str) -> tuple[Capacito
     on = sum(states)
     if on and np.abs(together - sum(of_step[k] for k, state in enumerate(states) if state)).max() > _ADDS_UP * size:
         reader.note(name, "its steps are not the sum of each in the engine: carried as equal parts of what is on")
-        return (_capacitor(reader, element_of, together / on, steps=len(states), on=on, kvar=sum(sizes)),)
+        return (
+            _capacitor(reader, element_of, together / on, steps=len(states), on=on, kvar=sum(sizes), control=control),
+        )
     if all(np.abs(y - of_step[0]).max() <= _ALIKE * size for y in of_step):
-        return (_capacitor(reader, element_of, of_step[0], steps=len(states), on=sum(states), kvar=sum(sizes)),)
+        return (
+            _capacitor(
+                reader, element_of, of_step[0], steps=len(states), on=sum(states), kvar=sum(sizes), control=control
+            ),
+        )
     reader.note(name, "steps that are not alike: carried as one capacitor each")
     kvar = sizes if len(sizes) == len(of_step) else [sum(sizes) / len(of_step)] * len(of_step)
     return tuple(
-        _capacitor(reader, ElementId(f"{element_of}.step{k + 1}"), y, steps=1, on=states[k], kvar=kvar[k])
+        _capacitor(
+            reader, ElementId(f"{element_of}.step{k + 1}"), y, steps=1, on=states[k], kvar=kvar[k], control=control
+        )
         for k, y in enumerate(of_step)
     )
 
@@ -109,14 +157,26 @@ def _merged(reader: CircuitReader) -> ComplexArray:
 
 
 def _capacitor(
-    reader: CircuitReader, element: ElementId, y: ComplexArray, *, steps: int, on: int, kvar: float
+    reader: CircuitReader,
+    element: ElementId,
+    y: ComplexArray,
+    *,
+    steps: int,
+    on: int,
+    kvar: float,
+    control: StepControl | None,
 ) -> Capacitor:
     conductors = reader.conductors()
+    nodes = tuple(dict.fromkeys(node for terminal in conductors.kept for node in terminal))
+    base = reader.v_base_v[nodes[0].bus]
     return Capacitor(
         id=element,
-        nodes=tuple(dict.fromkeys(node for terminal in conductors.kept for node in terminal)),
+        nodes=nodes,
         y_step_siemens=as_matrix(y),
         steps=steps,
         normal_steps=on,
         rating_var=kvar * 1e3,
+        v_on_pu=control.v_on_v / base if control is not None and base > 0.0 else None,
+        v_off_pu=control.v_off_v / base if control is not None and base > 0.0 else None,
+        delay_s=control.delay_s if control is not None and base > 0.0 else None,
     )

@@ -182,3 +182,24 @@ def test_a_deck_that_names_itself_is_refused(tmp_path: Path) -> None:
 def test_what_the_engine_refuses_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"deck\.dss:4"):
         imported(tmp_path, HEAD + "new line.q bus1=a bus2=b linecode=nowhere\n")
+
+
+def test_a_capacitor_control_by_its_own_voltage_is_carried_and_another_is_noted(tmp_path: Path) -> None:
+    text = HEAD + LOADS + "new capacitor.k bus1=a kv=12.47 kvar=300\nnew capacitor.q bus1=a kv=12.47 kvar=300\n"
+    text += (
+        "new capcontrol.k capacitor=k element=line.l0 terminal=2 type=voltage ptratio=60 onsetting=118 offsetting=125\n"
+    )
+    text += "new capcontrol.q capacitor=q element=line.l0 terminal=2 type=kvar onsetting=150 offsetting=-225\n" + TAIL
+    model = imported(tmp_path, text)
+    capacitors = {capacitor.id: capacitor for capacitor in model.capacitors}
+    base = 12470 / 3**0.5
+    assert capacitors[ElementId("capacitor.k")].v_on_pu == pytest.approx(118 * 60 / base, rel=1e-6)
+    assert capacitors[ElementId("capacitor.k")].v_off_pu == pytest.approx(125 * 60 / base, rel=1e-6)
+    assert capacitors[ElementId("capacitor.q")].v_on_pu is None
+    assert any(note.startswith("capcontrol.q: switches capacitor.q by kvar") for note in model.notes)
+
+
+def test_a_report_that_fails_does_not_refuse_the_deck(tmp_path: Path) -> None:
+    model = imported(tmp_path, HEAD + LOADS + TAIL + "buscoords nowhere.csv\nrelcalc\n")
+    assert len(model.loads) == 3
+    assert any(note.startswith("deck.dss:") and "buscoords" not in note.split()[0] for note in model.notes)
