@@ -9,7 +9,6 @@ functions: what runs is always what the sources say. This module is the one plac
 """
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -67,10 +66,6 @@ def _folder() -> str | None:
             folder.mkdir(parents=True)
         except OSError:
             continue
-        if place is beside:
-            for older in place.glob(_PREFIX + "*"):
-                if older != folder:
-                    shutil.rmtree(older, ignore_errors=True)
         return str(folder)
     return None
 

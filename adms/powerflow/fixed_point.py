@@ -10,14 +10,17 @@ from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.load_law import admittances_at
+from adms.powerflow.mismatch import subtract_flow, subtract_flow_carefully
 
 CONVERGED, NOT_A_NUMBER, GROWING, SLOW = 1, 2, 3, 4
 GROWING_STEPS = 8
 """Steps in a row that grow before a case is given up."""
 _STEPS_TO_JUDGE = 5
 """Steps after which the contraction is known well enough."""
-_ROUNDING_PU = 1e-10
+ROUNDING_PU = 1e-7
 """Steps below this that no longer shrink are rounding."""
+_NO_STEP_PU = 1e-13
+"""Smaller steps say nothing."""
 
 
 @compiled
@@ -116,28 +119,26 @@ def iterate(
 
     Steps are V <- M^-1 (J + I(V)) until one is below the tolerance. From then on V <- V + M^-1 (J + I(V) - Y V) with
     `row`, `col`, `entry_value` of Y: the same in exact arithmetic, but free of the factor's rounding, so the last step
-    is the exact mismatch brought to voltages. A case is finished after such a step below the tolerance, and its
-    result does not depend on the other columns. It is left as slow where, at the present contraction, the tolerance is
-    more than `patience` steps away.
+    is the exact mismatch brought to voltages. A case is finished after such a step below the tolerance, and its result
+    does not depend on the other columns. Where steps stop shrinking above the tolerance, because rounding makes up for
+    what they correct, they go on with sums that do not round, and end where those no longer shrink either. A case is
+    left as slow where, at its present contraction, the tolerance is more than `patience` steps away.
     """
     n, cases = v.shape
     x = np.empty((n, cases), dtype=np.complex128)
     growing = np.zeros(cases, dtype=np.int64)
     older = np.full(cases, np.inf)
     exact = np.zeros(cases, dtype=np.bool_)
+    careful = np.zeros(cases, dtype=np.bool_)
     for iteration in range(1, max_iterations + 1):
         for r in range(n):
             for c in range(cases):
                 x[r, c] = norton[r]
         add_currents(fr, to, ratio, scale, law, s, v, x)
         if exact.any():
-            for k in range(len(row)):
-                part = entry_value[k]
-                if part != 0.0:
-                    a, b = row[k], col[k]
-                    for c in range(cases):
-                        if exact[c]:
-                            x[a, c] -= part * v[b, c]
+            subtract_flow(row, col, entry_value, v, exact & ~careful, x)
+        if careful.any():
+            subtract_flow_carefully(row, col, entry_value, v, careful, x)
         _solve(pattern, values, x)
         largest = np.zeros(cases)
         for r in range(n):
@@ -158,21 +159,25 @@ def iterate(
                 continue
             moved = math.sqrt(largest[c])
             growing[c] = growing[c] + 1 if moved >= step[c] else 0
-            if older[c] < np.inf and moved > _ROUNDING_PU:
+            if older[c] < np.inf and moved > _NO_STEP_PU:
                 contraction[c] = math.sqrt(moved / older[c])
             older[c] = step[c]
             step[c] = moved
             iterations[c] = iteration
             if not moved < np.inf:
                 verdict[c] = NOT_A_NUMBER
-            elif exact[c] and (moved < tolerance or (growing[c] > 0 and moved < _ROUNDING_PU)):
+            elif exact[c] and (moved < tolerance or (careful[c] and growing[c] > 0 and moved < ROUNDING_PU)):
                 verdict[c] = CONVERGED
+            elif exact[c] and not careful[c] and growing[c] > 0 and moved < ROUNDING_PU:
+                careful[c] = True
+                growing[c] = 0
+                left = True
             elif growing[c] >= GROWING_STEPS:
                 verdict[c] = GROWING
             elif iteration >= _STEPS_TO_JUDGE and moved * contraction[c] ** patience > tolerance:
                 verdict[c] = SLOW
             else:
-                exact[c] = exact[c] or moved < tolerance or moved < _ROUNDING_PU
+                exact[c] = exact[c] or moved < tolerance or moved < _NO_STEP_PU
                 left = True
         if not left:
             return

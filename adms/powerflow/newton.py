@@ -22,9 +22,11 @@ from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.load_law import admittance_at, admittance_slope_at
 from adms.powerflow.factor import Factor
-from adms.powerflow.fixed_point import add_currents
+from adms.powerflow.fixed_point import ROUNDING_PU, add_currents
 from adms.powerflow.layout import layout_of
+from adms.powerflow.mismatch import subtract_flow, subtract_flow_carefully
 
+_ONE_CASE = np.ones(1, dtype=np.bool_)
 _KEEP_BELOW = 0.25
 _SHORTEST = 1e-3
 """Part of a step below which it is given up."""
@@ -93,6 +95,8 @@ class _Problem:
         self._factor = factor
         self._s = np.ascontiguousarray(s_nominal_pu[:, None])
         self._real = _real_layout(factor.arrays)
+        self.careful = False
+        """Whether sums must not round."""
         self._dead = ~factor.energised[factor.layout.structure.order]
 
     def tangent(self, v: ComplexArray) -> Tangent | None:
@@ -111,8 +115,9 @@ class _Problem:
         """[place] the step from `v` on a Jacobian."""
         layout, order = self._factor.layout, self._real.structure.order
         missing = layout.norton_pu.copy()
-        _subtract_flow(layout.row, layout.col, self._factor.entry_value, v, missing)
         add_currents(*layout.injector_columns, self._s, v[:, None], missing[:, None])
+        subtract = subtract_flow_carefully if self.careful else subtract_flow
+        subtract(layout.row, layout.col, self._factor.entry_value, v[:, None], _ONE_CASE, missing[:, None])
         dv = missing.view(np.float64)[order]
         substitute(self._real.structure.pattern, tangent.values, dv)
         moved = np.empty_like(dv)
@@ -154,8 +159,7 @@ def newton(
             return NewtonOutcome(reason="a voltage is not a number", iterations=iteration, step_pu=step, tangent=None)
         if step < tolerance_pu:
             v += dv
-            reason = "it ends on the lower side of the nose curve" if tangent.negative else ""
-            return NewtonOutcome(reason=reason, iterations=iteration, step_pu=step, tangent=tangent)
+            return NewtonOutcome(reason=_side(tangent), iterations=iteration, step_pu=step, tangent=tangent)
         share = min(1.0, _MAX_STEP_PU / step)
         trial = v + share * dv
         ahead = problem.direction(tangent, trial)
@@ -167,6 +171,11 @@ def newton(
             after = _length(ahead)
         if after <= _KEEP_BELOW * step:
             v[:], dv, step, fresh = trial, ahead, after, False
+            continue
+        if step < ROUNDING_PU:
+            if problem.careful:  # neither shorter steps nor another Jacobian help: this is what numbers can hold
+                return NewtonOutcome(reason=_side(tangent), iterations=iteration, step_pu=step, tangent=tangent)
+            problem.careful = fresh = True
             continue
         if fresh:
             if share <= _SHORTEST:
@@ -183,15 +192,12 @@ def on_lower_side(factor: Factor, *, s_nominal_pu: ComplexArray, v: ComplexArray
     return tangent is None or tangent.negative
 
 
+def _side(tangent: Tangent) -> str:
+    return "it ends on the lower side of the nose curve" if tangent.negative else ""
+
+
 def _length(dv: ComplexArray) -> float:
     return float(np.abs(dv).max(initial=0.0))
-
-
-@compiled
-def _subtract_flow(row: IntArray, col: IntArray, entry_value: ComplexArray, v: ComplexArray, out: ComplexArray) -> None:
-    """out -= Y v."""
-    for k in range(len(row)):
-        out[row[k]] -= entry_value[k] * v[col[k]]
 
 
 @compiled
