@@ -49,14 +49,11 @@ from adms.grid.settled import settled
 from adms.grid.validation import check
 
 _CONTROLLED = ("gen", "xward", "tcsc", "dcline", "svc", "ssc", "vsc")
-_CARRIED = frozenset(
-    {
-        "bus", "line", "trafo", "trafo3w", "impedance", "switch", "ext_grid", "load", "sgen", "storage", "motor",
-        "shunt", "ward", "asymmetric_load", "asymmetric_sgen", "trafo_characteristic_table",
-        "shunt_characteristic_table",
-        *_CONTROLLED,
-    }
+_ELEMENTS = (
+    "line", "trafo", "trafo3w", "impedance", "ext_grid", "load", "sgen", "storage", "motor", "shunt", "ward",
+    "asymmetric_load", "asymmetric_sgen", *_CONTROLLED,
 )  # fmt: skip
+_CARRIED = frozenset({*_ELEMENTS, "bus", "switch", "trafo_characteristic_table", "shunt_characteristic_table"})
 _ASYMMETRIC = ("asymmetric_load", "asymmetric_sgen")
 _ZERO_SEQUENCE = {
     "line": ("r0_ohm_per_km", "x0_ohm_per_km", "c0_nf_per_km"),
@@ -116,10 +113,11 @@ def _read(net: Any, *, name: str, three_phase: bool | None) -> NetworkModel:
 
 def _carried(reader: NetReader, *, name: str) -> NetworkModel:
     net = reader.net
+    reader.drop_what_is_out_of_service(_ELEMENTS)
     sequences = BALANCED if reader.balanced else SEQUENCES
     study = study_net(net)
     y = primitives_siemens(study, sequences=sequences)
-    controlled = any(table in net and bool(net[table].in_service.any()) for table in _CONTROLLED)
+    controlled = any(table in net and len(net[table]) for table in _CONTROLLED)
     solved = solve(net) if controlled else None
     s_total_va = max(_S_SMALLEST_VA, sum(_powers_va(net)))
     reader.read_buses()
@@ -165,17 +163,17 @@ def _carried(reader: NetReader, *, name: str) -> NetworkModel:
 def _powers_va(net: Any) -> Iterator[float]:
     """Of everything that draws or injects."""
     for table in ("load", "sgen", "storage", "gen"):
-        for row in net[table][net[table].in_service.astype(bool)].to_dict("records"):
+        for row in net[table].to_dict("records"):
             yield 1e6 * abs(complex(row["p_mw"], number(row.get("q_mvar")) or 0.0)) * abs(float(row["scaling"]))
     for table in _ASYMMETRIC:
-        for row in net[table][net[table].in_service.astype(bool)].to_dict("records"):
+        for row in net[table].to_dict("records"):
             yield 1e6 * sum(map(abs, phase_mva(row)))
-    for row in net.motor[net.motor.in_service.astype(bool)].to_dict("records"):
+    for row in net.motor.to_dict("records"):
         yield 1e6 * abs(motor_mva(row))
     for table in ("ward", "xward"):
-        for row in net[table][net[table].in_service.astype(bool)].to_dict("records"):
+        for row in net[table].to_dict("records"):
             yield 1e6 * (abs(complex(row["ps_mw"], row["qs_mvar"])) + abs(complex(row["pz_mw"], row["qz_mvar"])))
-    for row in net.shunt[net.shunt.in_service.astype(bool)].to_dict("records"):
+    for row in net.shunt.to_dict("records"):
         yield 1e6 * abs(complex(row["p_mw"], row["q_mvar"]))
 
 

@@ -3,10 +3,13 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from adms.adapters.importers.pandapower_net import switched_element
 from adms.core.ids import BusId, ElementId
 from adms.grid.model import Bus, NodeRef
 
@@ -81,18 +84,37 @@ class NetReader:
         return ElementId(self._ids[table][index])
 
     def rows(self, table: str, *, buses: Sequence[str] = ("bus",)) -> Iterator[tuple[int, ElementId, dict[str, Any]]]:
-        """(position, id, row) of what is in service at buses in service; the others are noted."""
+        """(position, id, row) of what stands at a bus in service; the others are noted."""
         frame = self.net.get(table)
         if frame is None:
             return
         for position, (index, row) in enumerate(zip(frame.index, frame.to_dict("records"), strict=True)):
             element = self.element_id(table, index)
-            if not row["in_service"]:
-                self.note(element, "out of service, left out")
-            elif not any(row[bus] in self.bus_id for bus in buses):
+            if not any(row[bus] in self.bus_id for bus in buses):
                 self.note(element, "left out with its bus, which is out of service")
             else:
                 yield position, element, {**row, "index": index}
+
+    def drop_what_is_out_of_service(self, tables: Iterable[str]) -> None:
+        """Takes it out of the net, with the switches that stand at it; pandapower would look at its numbers."""
+        for table in tables:
+            frame = self.net.get(table)
+            if frame is None or not len(frame):
+                continue
+            kept = frame.in_service.astype(bool)
+            for index in frame.index[~kept]:
+                self.note(self.element_id(table, index), "out of service, left out")
+            self.net[table] = frame[kept].copy()
+        frame = self.net.switch
+        stands = [
+            (place := switched_element(et)) is None or element in self.net[place[0]].index
+            for et, element in zip(frame.et, frame.element, strict=True)
+        ]
+        for index, kept in zip(frame.index, stands, strict=True):
+            name = self.element_id("switch", index)
+            if not kept:
+                self.note(name, "left out with what it stands at, which is out of service")
+        self.net["switch"] = frame.loc[np.array(stands, dtype=np.bool_)].copy()
 
     def nodes(self, bus: BusId) -> tuple[NodeRef, ...]:
         """Nodes of a bus."""

@@ -3,7 +3,7 @@
 import copy
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,16 @@ _BUSES: Mapping[str, tuple[str, ...]] = {
         ("bus",),
     ),
 }  # fmt: skip
+_OF_WINDINGS = (("sn", "mva"), ("vn", "kv"), ("vk", "percent"), ("vkr", "percent"))
 _NUMBERS: Mapping[str, tuple[str, ...]] = {
     "line": ("length_km", "r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "g_us_per_km", "parallel"),
     "trafo": (
         "sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent", "pfe_kw", "i0_percent", "shift_degree",
-        "parallel",
+        "parallel", "df",
     ),
-    "trafo3w": tuple(
-        f"{name}_{side}_{unit}" for name, unit in (("sn", "mva"), ("vn", "kv"), ("vk", "percent"), ("vkr", "percent"))
-        for side in ("hv", "mv", "lv")
+    "trafo3w": (
+        *(f"{name}_{side}_{unit}" for name, unit in _OF_WINDINGS for side in ("hv", "mv", "lv")),
+        "pfe_kw", "i0_percent", "shift_mv_degree", "shift_lv_degree",
     ),
     "impedance": ("rft_pu", "xft_pu", "rtf_pu", "xtf_pu", "sn_mva"),
     "ext_grid": ("vm_pu", "va_degree"),
@@ -67,7 +68,18 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
     "asymmetric_sgen": ("p_a_mw", "q_a_mvar", "p_b_mw", "q_b_mvar", "p_c_mw", "q_c_mvar", "scaling"),
 }  # fmt: skip
 _POSITIVE = frozenset(
-    {"parallel", "sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vm_pu", "length_km", "cos_phi", "efficiency_percent"}
+    {
+        "parallel",
+        "df",
+        "sn_mva",
+        "vn_hv_kv",
+        "vn_lv_kv",
+        "vk_percent",
+        "vm_pu",
+        "length_km",
+        "cos_phi",
+        "efficiency_percent",
+    }
     | {f"{name}_{side}_{unit}" for name, unit in (("sn", "mva"), ("vn", "kv")) for side in ("hv", "mv", "lv")}
 )
 _SWITCHED: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -166,6 +178,19 @@ def _classes(value: Any) -> Iterable[tuple[str, str]]:
 
 
 def _problems(net: Any) -> Iterable[Problem]:
+    shapeless = [table for table in ("bus", "switch", *_BUSES) if table in net and not hasattr(net[table], "columns")]
+    if shapeless:
+        yield from (Problem(element=table, field="", value="", message="is no table") for table in shapeless)
+        return
+    absent = [
+        Problem(element=table, field=name, value="", message="this column is missing")
+        for table, names in (("bus", ("vn_kv", "in_service")), ("switch", ("bus", "element", "et", "closed", "z_ohm")))
+        for name in names
+        if table not in net or name not in net[table]
+    ]
+    if absent:
+        yield from absent
+        return
     for table, column in (("net", "f_hz"), ("net", "sn_mva")):
         if not _number(net.get(column)) or net[column] <= 0.0:
             yield Problem(element=table, field=column, value=str(net.get(column)), message="must be a positive number")
@@ -197,7 +222,7 @@ def _table_problems(frame: Any, table: str, *, bus_columns: tuple[str, ...], kno
         return
     for index, row in zip(frame.index, frame.to_dict("records"), strict=True):
         for name in bus_columns:
-            if name in row and row[name] not in known:
+            if name in row and not _is_among(row[name], known):
                 yield Problem(element=f"{table}.{index}", field=name, value=str(row[name]), message="unknown bus")
         if not row["in_service"]:
             continue
@@ -233,22 +258,35 @@ def _row_problems(row: Mapping[str, Any], element: str, table: str) -> Iterable[
 
 
 def _switch_problems(net: Any, known: set[Any]) -> Iterable[Problem]:
+    ends = {
+        table: dict(zip(net[table].index, zip(*(net[table][column] for column in columns), strict=True), strict=True))
+        for table, columns in _SWITCHED.values()
+        if all(column in net[table] for column in columns)
+    }
     frame = net.switch
     for index, row in zip(frame.index, frame.to_dict("records"), strict=True):
         element = f"switch.{index}"
-        if row["bus"] not in known:
+        if not _is_among(row["bus"], known):
             yield Problem(element=element, field="bus", value=str(row["bus"]), message="unknown bus")
         place = switched_element(row["et"])
         if place is None and row["et"] != "b":
             yield Problem(element=element, field="et", value=str(row["et"]), message="must be b, l, t or t3")
-        elif place is None and row["element"] not in known:
+        elif place is None and not _is_among(row["element"], known):
             yield Problem(element=element, field="element", value=str(row["element"]), message="unknown bus")
-        elif place is not None:
-            table, columns = place
-            if row["element"] not in net[table].index:
-                yield Problem(element=element, field="element", value=str(row["element"]), message=f"no such {table}")
-            elif row["bus"] not in {net[table].at[row["element"], column] for column in columns}:
-                yield Problem(element=element, field="bus", value=str(row["bus"]), message=f"is no end of this {table}")
+        elif place is not None and place[0] in ends:
+            at = ends[place[0]].get(row["element"]) if isinstance(row["element"], Hashable) else None
+            if at is None:
+                yield Problem(
+                    element=element, field="element", value=str(row["element"]), message=f"no such {place[0]}"
+                )
+            elif row["bus"] not in at:
+                yield Problem(
+                    element=element, field="bus", value=str(row["bus"]), message=f"is no end of this {place[0]}"
+                )
+
+
+def _is_among(value: Any, known: set[Any]) -> bool:
+    return isinstance(value, Hashable) and value in known
 
 
 def _number(value: Any) -> bool:

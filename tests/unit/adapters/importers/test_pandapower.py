@@ -274,8 +274,8 @@ travel_s = 1.0
     [
         ("{", "not readable as JSON"),
         ("[]", "not a pandapower net"),
-        ('{"bus": 3}', "not"),
-        (json.dumps({"_module": "pandapower.auxiliary", "_class": "pandapowerNet", "_object": {"bus": 1}}), "net"),
+        ('{"bus": 3}', "bus: is no table"),
+        (json.dumps({"_module": "pandapower.auxiliary", "_class": "pandapowerNet", "_object": {"bus": 1}}), "bus: is no table"),
         (json.dumps({"bus": {"_module": "os", "_class": "system", "_object": "x"}}), "no class of a net"),
         (json.dumps({"bus": json.dumps({"_module": "subprocess", "_class": "Popen"})}), "no class of a net"),
     ],
