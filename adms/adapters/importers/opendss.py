@@ -13,16 +13,17 @@ from adms.adapters.importers.opendss_devices import capacitor_controls, read_cap
 from adms.adapters.importers.opendss_elements import CircuitReader, element_id
 from adms.adapters.importers.opendss_injectors import read_der, read_frozen, read_load
 from adms.adapters.importers.opendss_lines import read_line, read_other_branch
+from adms.adapters.importers.opendss_neutrals import with_neutrals_joined
 from adms.adapters.importers.opendss_protection import read_protection
 from adms.adapters.importers.opendss_solution import close_what_is_open, node_names, read_solution, solve
-from adms.adapters.importers.opendss_tidy import tidied
 from adms.adapters.importers.opendss_transformers import read_transformer, tap_controls
 from adms.adapters.importers.overlay import apply_overlay
 from adms.adapters.importers.overlay_schema import read_overlay
 from adms.core.errors import AdapterError, InputError, Problem
-from adms.grid.model import Branch, Bus, Capacitor, Der, Load, NetworkModel, Source
+from adms.grid.model import Branch, Capacitor, Der, Load, NetworkModel, Source
 from adms.grid.settled import settled
 from adms.grid.validation import check
+from adms.grid.validation_joints import used_nodes
 
 _METERING = frozenset(("monitor", "energymeter", "sensor", "fmonitor"))
 _READ_ELSEWHERE = frozenset(("regcontrol", "capcontrol", "fuse", "recloser", "relay", "swtcontrol"))
@@ -190,13 +191,13 @@ def _read(dss: Any, deck: Path, *, notes: list[str]) -> NetworkModel:
         ders=tuple(ders),
         notes=tuple(reader.notes),
     )
-    model = tidied(model)
-    _check_bases(model.buses)
-    return model
+    _check_bases(model)
+    return with_neutrals_joined(model)
 
 
-def _check_bases(buses: tuple[Bus, ...]) -> None:
-    """Raises InputError that names every bus whose voltage base nothing in the deck tells."""
+def _check_bases(model: NetworkModel) -> None:
+    """Raises InputError that names every bus in use whose voltage base nothing in the deck tells."""
+    used = {node.bus for node in used_nodes(model)}
     problems = [
         Problem(
             element=bus.id,
@@ -204,8 +205,8 @@ def _check_bases(buses: tuple[Bus, ...]) -> None:
             value="0",
             message="no voltage base: the deck needs Set VoltageBases and CalcVoltageBases",
         )
-        for bus in buses
-        if bus.v_base_v <= 0.0
+        for bus in model.buses
+        if bus.v_base_v <= 0.0 and bus.id in used
     ]
     if problems:
         raise InputError(problems)

@@ -194,6 +194,8 @@ def read_der(reader: CircuitReader, name: str) -> tuple[Der, ...]:
     if not pairs:
         reader.note(name, "both its ends are grounded: left out")
         return ()
+    if any(to is not None and to not in reader.solved.held for _, to in pairs):
+        return read_frozen(reader, name)
     s_max_va = max(s_max_va, p_max_w, 1.0)
     limited = not (kind == "generator" and model == 3) and model != 2
     der = Der(

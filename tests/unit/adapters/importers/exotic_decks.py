@@ -438,4 +438,106 @@ DECKS = {
         open transformer.t 1 3
         {tail}
     """,
+    "line to itself neutral": """
+        {head}
+        {loads}
+        new line.j bus1=a.1.2.3 bus2=a.4.5.6 r1=1 x1=1 r0=1 x0=1 c1=0 c0=0
+        new load.j bus1=a.4 phases=1 kv=7.2 kw=10
+        new load.k bus1=a.5 phases=1 kv=7.2 kw=10
+        new load.l bus1=a.6.5 phases=1 conn=delta kv=12.47 kw=10
+        {tail}
+    """,
+    "6 phase": """
+        {head}
+        {loads}
+        new line.j bus1=a.1.2.3.1.2.3 bus2=b.1.2.3.4.5.6 phases=6 switch=no r1=.1 x1=.2 r0=.3 x0=.6 c1=0
+        ~ c0=0 length=1
+        new load.j bus1=b.4 phases=1 kv=7.2 kw=10
+        {tail}
+    """,
+    "line grounded end": """
+        {head}
+        {loads}
+        new line.j bus1=a.1.2.3 bus2=b.1.2.0 length=.1 r1=50 x1=50 r0=50 x0=50 c1=0 c0=0
+        new load.j bus1=b.1 phases=1 kv=7.2 kw=10
+        {tail}
+    """,
+    "center delta high leg": """
+        {head}
+        {loads}
+        new transformer.t1 phases=1 windings=3 buses=(a.1.2 s.1.0 s.0.2) conns=(delta wye wye)
+        ~ kvs=(12.47 .12 .12) kvas=(50 50 50)
+        new transformer.t2 phases=1 windings=2 buses=(a.2.3 s.2.3) conns=(delta delta) kvs=(12.47 .24)
+        ~ kvas=(50 50)
+        new load.s1 bus1=s.1 phases=1 kv=.12 kw=5
+        new load.s3 bus1=s.1.2.3 conn=delta kv=.24 kw=20
+        {tail}
+    """,
+    "regulator between phases": """
+        {head}
+        new transformer.r1 phases=1 windings=2 buses=(a.1.2 b.1.2) conns=(delta delta) kvs=(12.47 12.47)
+        ~ kvas=(2000 2000) xhl=.01
+        new transformer.r2 phases=1 windings=2 buses=(a.3.2 b.3.2) conns=(delta delta) kvs=(12.47 12.47)
+        ~ kvas=(2000 2000) xhl=.01
+        new line.j bus1=a.2 bus2=b.2 phases=1 r1=1e-4 x1=1e-4 r0=1e-4 x0=1e-4 c1=0 c0=0
+        new regcontrol.r1 transformer=r1 winding=2 vreg=123 ptratio=103
+        new regcontrol.r2 transformer=r2 winding=2 vreg=124 ptratio=103
+        new load.b bus1=b kv=12.47 conn=delta kw=900 kvar=300
+        {tail}
+    """,
+    "autotrans 3": """
+        {head}
+        {loads}
+        new autotrans.t windings=3 buses=(a b e) conns=(series wye delta) kvs=(12.47 4.16 .48) kvas=(900 900 100)
+        ~ xhx=7 xht=9 xxt=9
+        new load.b bus1=b kv=4.16 kw=300 kvar=100
+        new load.e bus1=e kv=.48 conn=delta kw=10
+        {tail}
+    """,
+    "geometry": """
+        {head}
+        {loads}
+        new wiredata.w gmrac=.2 gmrunits=in rac=.3 runits=mi normamps=300 radunits=in diam=.7
+        new linegeometry.g nconds=4 nphases=3 reduce=y cond=1 wire=w x=-4 h=28 units=ft cond=2 wire=w
+        ~ x=-1.5 h=28 units=ft cond=3 wire=w x=3 h=28 units=ft cond=4 wire=w x=0 h=24 units=ft
+        new line.g bus1=a bus2=b geometry=g length=3000 units=ft
+        new load.b bus1=b kv=12.47 kw=900
+        {tail}
+    """,
+    "generator wye neutral": """
+        {head}
+        {loads}
+        new generator.g bus1=a.1.2.3.4 kv=12.47 kw=300 kvar=50
+        new reactor.g bus1=a.4 phases=1 r=10 x=1
+        new load.q bus1=a.1.4 phases=1 kv=7.2 kw=50
+        {tail}
+    """,
+    "loop": """
+        {head}
+        {loads}
+        new line.x bus1=a bus2=b length=1 units=km
+        new line.y bus1=b bus2=c length=1 units=km
+        new line.z bus1=c bus2=a length=1 units=km
+        new load.c bus1=c.1 phases=1 kv=7.2 kw=500 kvar=300
+        {tail}
+    """,
+    "spaces and case": """
+        {head}
+        {loads}
+        New Line.My-Line_1.A bus1=A.1.2.3 bus2=Bus.One.1.2.3
+        New Load.B Bus1=A kV=12.47 kW=10
+        {tail}
+    """,
+    "newton": """
+        {head}
+        {loads}
+        set algorithm=newton
+        {tail}
+    """,
+    "isolated load bus": """
+        {head}
+        {loads}
+        new load.q bus1=zz kv=12.47 kw=10
+        {tail}
+    """,
 }
