@@ -102,15 +102,20 @@ def _contact_siemens(reader: NetReader, row: Mapping[str, Any] | None, bus: BusI
 
 
 def _taken_out(reader: NetReader, draft: BranchDraft, end: int, *, y_siemens: complex) -> complex:
-    """Takes a switch in series with one end of a branch out of the branch's primitive: with Z the switch's impedance at
-    that end, Y becomes (1 - Y Z)^-1 Y. Returns the switch's admittance, larger at a branch of little impedance."""
+    """Takes a switch in series with one end of a line out of the line's primitive: with Z the switch's impedance at
+    that end, Y becomes (1 - Y Z)^-1 Y. The switch has the line's ratio of R and X, so that a line without resistance
+    stays passive. Returns the switch's admittance, larger at a line of little impedance."""
     count = len(reader.phases)
     mine = slice(end * count, (end + 1) * count)
-    y_siemens = max(y_siemens.real, np.abs(draft.y_siemens[mine, mine]).max() / _SHARE_OF_LINE) + 0j
+    far = (1 - end) * count
+    row = -draft.y_siemens[end * count]
+    of_line = complex(row[far] - (row[far + 1] if count > 1 else 0.0))
+    size = max(abs(y_siemens), float(np.abs(draft.y_siemens[mine, mine]).max()) / _SHARE_OF_LINE)
+    y_switch = size * of_line / abs(of_line)
     z = np.zeros_like(draft.y_siemens)
-    z[mine, mine] = np.eye(count) / y_siemens
+    z[mine, mine] = np.eye(count) / y_switch
     draft.y_siemens = np.asarray(np.linalg.solve(np.eye(len(z)) - draft.y_siemens @ z, draft.y_siemens))
-    return y_siemens
+    return y_switch
 
 
 def _bus_ratings(reader: NetReader, branches: Iterable[BranchDraft], *, s_total_va: float) -> dict[BusId, float]:
