@@ -40,7 +40,6 @@ _BUILDING = frozenset(
         "m",
         "~",
         "select",
-        "set",
         "enable",
         "disable",
         "open",
@@ -59,7 +58,7 @@ _BUILDING = frozenset(
         "interpolate",
     ]
 )
-"""Commands that make the network: where one fails, the deck is refused. Solving and reporting may fail."""
+"""Commands that make the network: where one fails, the deck is refused. Solving, options and reports may fail."""
 _BRANCH_CLASSES = frozenset(("reactor", "gictransformer", "fault"))
 
 

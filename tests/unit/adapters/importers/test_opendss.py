@@ -62,7 +62,9 @@ def _missing_current_a(model: NetworkModel, v_phasor_v: dict[str, complex]) -> t
 def test_kirchhoff_closes_at_the_engines_solution(project_root: Path, deck: str, tolerance_a: float) -> None:
     path = _path(project_root, deck)
     model = import_opendss(path)
-    missing_a, norton_a = _missing_current_a(model, engine_solution(path, tolerance=_SMALLEST.get(deck, 1e-12)).v_phasor_v)
+    missing_a, norton_a = _missing_current_a(
+        model, engine_solution(path, tolerance=_SMALLEST.get(deck, 1e-12)).v_phasor_v
+    )
     # OpenDSS turns degrees into radians with 1 rad = 57.29577951 deg: its source angles are off by up to 4e-10 rad.
     assert np.all(np.abs(missing_a) <= tolerance_a + 1e-9 * np.abs(norton_a))
 

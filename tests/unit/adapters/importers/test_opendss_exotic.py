@@ -1,6 +1,5 @@
 """What feeders rarely have, in decks of a few lines, each against the engine; and what a deck may not do."""
 
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,14 @@ from adms.core.errors import InputError
 from adms.core.ids import BusId, ElementId
 from adms.grid.model import DerKind, NetworkModel, SwitchKind
 from tests.unit.adapters.importers.against_engine import Agreement, agreement
-from tests.unit.adapters.importers.exotic_decks import DECKS, HEAD, LOADS, TAIL, of_load_model
+from tests.unit.adapters.importers.exotic_decks import DECKS, FOLDER, HEAD, LOADS, TAIL, of_load_model
 
 LIMIT_PU = 1e-6
-_LEFT_OUT = {"load neutral impedance": {"a.4"}}
+_LEFT_OUT = {"load_neutral_impedance": {"a.4"}}
 """A node that only a load's neutral stands on: the notes say so."""
-_ADDED = {"open at one end": {f"a~line.x.{phase}" for phase in (1, 2, 3)}}
+_ADDED = {"open_at_one_end": {f"a~line.x.{phase}" for phase in (1, 2, 3)}}
 """The open end of a line that is charged from the other one."""
-_STEP_PU = {"tiny impedances": 1e-6}
+_STEP_PU = {"tiny_impedances": 1e-6}
 """1e-9 ohm: rounding of the currents through it moves voltages by 1e-7 pu."""
 
 
@@ -28,12 +27,6 @@ def compared(folder: Path, text: str, *, tolerance_pu: float = 1e-8) -> Agreemen
     return agreement(deck, tolerance_pu=tolerance_pu)
 
 
-def written(name: str) -> str:
-    """The text of a deck of `DECKS`."""
-    text = textwrap.dedent(DECKS[name])
-    return text.replace("{head}\n", HEAD).replace("{loads}\n", LOADS).replace("{tail}\n", TAIL)
-
-
 @pytest.mark.parametrize("model", range(1, 9))
 def test_a_load_model_is_exact_inside_and_outside_its_limits(tmp_path: Path, model: int) -> None:
     found = compared(tmp_path, of_load_model(model))
@@ -42,8 +35,8 @@ def test_a_load_model_is_exact_inside_and_outside_its_limits(tmp_path: Path, mod
 
 
 @pytest.mark.parametrize("name", DECKS)
-def test_an_exotic_deck_is_the_engines(tmp_path: Path, name: str) -> None:
-    found = compared(tmp_path, written(name), tolerance_pu=_STEP_PU.get(name, 1e-8))
+def test_an_exotic_deck_is_the_engines(name: str) -> None:
+    found = agreement(FOLDER / f"{name}.dss", tolerance_pu=_STEP_PU.get(name, 1e-8))
     assert found.missing == _LEFT_OUT.get(name, set())
     assert found.added == _ADDED.get(name, set())
     assert found.difference_pu < LIMIT_PU, found.worst
@@ -56,8 +49,8 @@ def imported(folder: Path, text: str) -> NetworkModel:
     return import_opendss(deck)
 
 
-def test_der_carry_what_they_inject_and_what_they_are(tmp_path: Path) -> None:
-    model = imported(tmp_path, written("PV, storage, generators"))
+def test_der_carry_what_they_inject_and_what_they_are() -> None:
+    model = import_opendss(FOLDER / "pv_storage_generators.dss")
     ders = {der.id: der for der in model.ders}
     # 0.8 of 500 kW, 0.94 of it at 40 degrees (between 1 at 25 and 0.8 at 75): 376 kW into an inverter of 600 kVA, whose
     # efficiency there is between 0.93 at 0.4 and 0.97 at 1.
@@ -74,8 +67,8 @@ def test_der_carry_what_they_inject_and_what_they_are(tmp_path: Path) -> None:
     assert any(note.startswith("pvsystem.p1: injects") for note in model.notes)
 
 
-def test_lines_and_what_protects_them_carry_their_engineering_figures(tmp_path: Path) -> None:
-    model = imported(tmp_path, written("protection"))
+def test_lines_and_what_protects_them_carry_their_engineering_figures() -> None:
+    model = import_opendss(FOLDER / "protection.dss")
     branches = {branch.id: branch for branch in model.branches}
     recloser, fuse = branches[ElementId("line.y")], branches[ElementId("line.z")]
     assert recloser.length_m == pytest.approx(1609.344)
@@ -97,8 +90,8 @@ def test_lines_and_what_protects_them_carry_their_engineering_figures(tmp_path: 
     assert any(note.startswith("fuse.f: rated 65 A") for note in model.notes)
 
 
-def test_a_line_open_at_one_end_can_be_closed_to_what_it_is(tmp_path: Path) -> None:
-    model = imported(tmp_path, written("open at one end"))
+def test_a_line_open_at_one_end_can_be_closed_to_what_it_is() -> None:
+    model = import_opendss(FOLDER / "open_at_one_end.dss")
     line, isolator = (next(b for b in model.branches if b.id == name) for name in ("line.x", "line.x.open"))
     assert isolator.switch is not None
     assert not isolator.switch.normally_closed
@@ -116,22 +109,22 @@ def test_taps_that_move_a_grounded_neutral_are_a_table(tmp_path: Path) -> None:
     assert found.difference_pu < LIMIT_PU
 
 
-def test_buses_without_a_base_get_the_nearest_rated_one(tmp_path: Path) -> None:
-    model = imported(tmp_path, written("no bases"))
+def test_buses_without_a_base_get_the_nearest_rated_one() -> None:
+    model = import_opendss(FOLDER / "no_bases.dss")
     base = {bus.id: bus.v_base_v for bus in model.buses}
     assert base[BusId("a")] == pytest.approx(12470 / 3**0.5)
     assert base[BusId("e")] == pytest.approx(480 / 3**0.5)
     assert any(note.startswith("bus.e: voltage base 277.128 V to ground, in the deck none") for note in model.notes)
 
 
-def test_a_dead_section_has_the_base_of_what_it_is_switched_to(tmp_path: Path) -> None:
-    base = {bus.id: bus.v_base_v for bus in imported(tmp_path, written("dead section")).buses}
+def test_a_dead_section_has_the_base_of_what_it_is_switched_to() -> None:
+    base = {bus.id: bus.v_base_v for bus in import_opendss(FOLDER / "dead_section.dss").buses}
     assert base[BusId("b")] == base[BusId("c")] == pytest.approx(12470 / 3**0.5)
     assert base[BusId("e")] == pytest.approx(480 / 3**0.5)
 
 
-def test_whatever_is_left_out_is_named(tmp_path: Path) -> None:
-    notes = "\n".join(imported(tmp_path, written("disabled")).notes)
+def test_whatever_is_left_out_is_named() -> None:
+    notes = "\n".join(import_opendss(FOLDER / "disabled.dss").notes)
     for name in ("line.z: disabled", "load.off: disabled", "line.w: disabled"):
         assert name in notes
 
