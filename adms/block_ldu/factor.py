@@ -53,9 +53,9 @@ class BlockFactor(Generic[Number]):
         x = np.ascontiguousarray(b[order])
         pattern = self.structure.pattern
         if x.ndim == 1:
-            substitute(pattern, self.values, x)
+            substitute(pattern, self.values, x, 0)
         else:
-            substitute_columns(pattern, self.values, x)
+            substitute_columns(pattern, self.values, x, 0)
         back = np.empty_like(x)
         back[order] = x
         return back
@@ -191,10 +191,11 @@ def eliminate(pattern: Pattern, values: AnyArray[Number]) -> tuple[int, bool]:
 
 
 @compiled
-def substitute(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number]) -> None:
-    """Solves in place; `x` [n] in the order of elimination."""
+def substitute(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number], first: int) -> None:
+    """Solves in place; `x` [n] in the order of elimination. Blocks before `first` are passed over: right where the
+    right-hand side is zero there, and leaves them unsolved."""
     blocks = len(pattern.diagonal)
-    for j in range(blocks):
+    for j in range(first, blocks):
         s = pattern.start[j]
         n = pattern.start[j + 1] - s
         for a in range(pattern.column[j], pattern.column[j + 1]):
@@ -208,8 +209,7 @@ def substitute(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number]) 
                     at += 1
                 x[r] = total
     work = np.empty(64, dtype=values.dtype)
-    for back in range(blocks):
-        j = blocks - 1 - back
+    for j in range(blocks - 1, first - 1, -1):
         s = pattern.start[j]
         n = pattern.start[j + 1] - s
         if n > len(work):
@@ -238,11 +238,11 @@ def substitute(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number]) 
 
 
 @compiled
-def substitute_columns(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number]) -> None:
-    """Solves in place; `x` [n, case] in the order of elimination."""
+def substitute_columns(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number], first: int) -> None:
+    """The same with `x` [n, case]."""
     blocks = len(pattern.diagonal)
     cases = x.shape[1]
-    for j in range(blocks):
+    for j in range(first, blocks):
         s = pattern.start[j]
         n = pattern.start[j + 1] - s
         for a in range(pattern.column[j], pattern.column[j + 1]):
@@ -258,8 +258,7 @@ def substitute_columns(pattern: Pattern, values: AnyArray[Number], x: AnyArray[N
     for j in range(blocks):
         widest = max(widest, pattern.start[j + 1] - pattern.start[j])
     work = np.empty((widest, cases), dtype=values.dtype)
-    for back in range(blocks):
-        j = blocks - 1 - back
+    for j in range(blocks - 1, first - 1, -1):
         s = pattern.start[j]
         n = pattern.start[j + 1] - s
         at = pattern.diagonal[j]
@@ -287,3 +286,24 @@ def substitute_columns(pattern: Pattern, values: AnyArray[Number], x: AnyArray[N
         for r in range(n):
             for k in range(cases):
                 x[s + r, k] = work[r, k]
+
+
+@compiled
+def complete(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number]) -> None:
+    """Solves the leading blocks, whose right-hand side is zero, from the others; `x` [n, case]."""
+    cases = x.shape[1]
+    for j in range(pattern.lead - 1, -1, -1):
+        s = pattern.start[j]
+        n = pattern.start[j + 1] - s
+        for r in range(s, s + n):
+            for k in range(cases):
+                x[r, k] = 0.0
+        for a in range(pattern.column[j], pattern.column[j + 1]):
+            i = pattern.row[a]
+            at = pattern.upper[a]
+            for r in range(s, s + n):
+                for t in range(pattern.start[i], pattern.start[i + 1]):
+                    part = values[at]
+                    at += 1
+                    for k in range(cases):
+                        x[r, k] -= part * x[t, k]

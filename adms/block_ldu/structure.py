@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from adms.core.compiled import compiled
 from adms.core.telemetry import IntArray
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 class Pattern(NamedTuple):
@@ -36,6 +39,8 @@ class Pattern(NamedTuple):
     """[lower block] where its values start."""
     upper: IntArray
     """[lower block] where the values of its mirror image start."""
+    lead: int
+    """Number of idle blocks, which come first."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,20 +60,26 @@ class BlockStructure:
     """Number of the factor's values."""
 
 
-def structure_of(block: IntArray, *, row: IntArray, col: IntArray) -> BlockStructure:
+def structure_of(block: IntArray, *, row: IntArray, col: IntArray, idle: BoolArray | None = None) -> BlockStructure:
     """The structure for entries at (row, col).
+
+    Blocks with at most two neighbours that are `idle` are eliminated before all others, which makes no fill: a
+    right-hand side that is zero there, and a solution that is not wanted there, need not pass through them.
 
     Args:
         block: [n] number of the block that each unknown belongs to, 0 .. blocks-1, each at least once.
         row: [entry] row of each given entry.
         col: [entry] column. The pattern is taken as symmetric: the mirror image of an entry need not be given.
+        idle: [block] True where a block may come first.
     """
     block_row, block_col = block[row], block[col]
     blocks = int(block.max(initial=-1)) + 1
     ones = np.ones(len(row))
     graph = sp.csr_matrix((ones, (block_row, block_col)), shape=(blocks, blocks))
     graph = sp.csr_matrix(graph + graph.T)
-    block_order = _minimum_degree(graph)
+    lead, graph_left = _idle_first(graph, np.zeros(blocks, dtype=np.bool_) if idle is None else idle)
+    rest = np.setdiff1d(np.arange(blocks), lead)
+    block_order = np.concatenate([lead, rest[_minimum_degree(sp.csr_matrix(graph_left[rest][:, rest]))]])
     block_place = np.empty_like(block_order)
     block_place[block_order] = np.arange(blocks)
     order = np.argsort(block_place[block], kind="stable").astype(np.int64)
@@ -89,6 +100,7 @@ def structure_of(block: IntArray, *, row: IntArray, col: IntArray) -> BlockStruc
         diagonal=offset[:blocks].copy(),
         lower=offset[blocks : blocks + len(rows)].copy(),
         upper=offset[blocks + len(rows) : -1].copy(),
+        lead=len(lead),
     )
     at_row, at_col = place[row], place[col]
     unknown = np.arange(len(order), dtype=np.int64)
@@ -101,6 +113,32 @@ def structure_of(block: IntArray, *, row: IntArray, col: IntArray) -> BlockStruc
         diagonal=_entries(pattern, of_place, place[unknown], place[unknown]),
         size=int(offset[-1]),
     )
+
+
+def _idle_first(graph: sp.csr_matrix, idle: BoolArray) -> tuple[IntArray, sp.csr_matrix]:
+    """(idle blocks that have at most two neighbours when their turn comes, what is left of the graph without them)."""
+    if not idle.any():
+        return np.zeros(0, dtype=np.int64), graph
+    start, column = graph.indptr.tolist(), graph.indices.tolist()
+    near = [set(column[start[b] : start[b + 1]]) - {b} for b in range(len(start) - 1)]
+    waiting = [int(b) for b in np.flatnonzero(idle) if len(near[b]) <= 2]
+    order: list[int] = []
+    gone = np.zeros(len(near), dtype=np.bool_)
+    while waiting:
+        b = waiting.pop()
+        if gone[b] or len(near[b]) > 2:
+            continue
+        gone[b] = True
+        order.append(b)
+        ends = near[b]
+        for end in ends:
+            near[end].discard(b)
+            near[end] |= ends - {end}
+            if idle[end] and len(near[end]) <= 2:
+                waiting.append(end)
+    rows = [b for b in range(len(near)) if not gone[b] for _ in near[b]]
+    cols = [end for b in range(len(near)) if not gone[b] for end in near[b]]
+    return np.array(order, dtype=np.int64), sp.csr_matrix((np.ones(len(rows)), (rows, cols)), shape=graph.shape)
 
 
 def _minimum_degree(graph: sp.csr_matrix) -> IntArray:

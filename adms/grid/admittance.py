@@ -8,10 +8,11 @@ import numpy as np
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
 from adms.core.telemetry import FloatArray, IntArray
-from adms.grid.model import Branch, Capacitor, ComplexMatrix
+from adms.grid.model import Branch, BranchKind, Capacitor, ComplexMatrix
 from adms.grid.state import GridState
 
 S_BASE_VA = 1e6
+_SERIES = (BranchKind.LINE, BranchKind.SWITCH)
 _NO_INDEX = np.zeros(0, dtype=np.int64)
 
 
@@ -60,7 +61,7 @@ class AdmittanceEntries:
         nodes: tuple[IntArray, ...],
         base_v: FloatArray,
     ) -> None:
-        """`nodes` of every branch's concatenated terminals, then of every capacitor; `base_v` [node]: see `per_unit`."""
+        """`nodes` of each branch's concatenated terminals, then of each capacitor; `base_v` [node] as in `per_unit`."""
         matrices = [*(b.y_primitive_siemens for b in branches), *(c.y_step_siemens for c in capacitors)]
         y_pu = [per_unit(y, base_v[at]) for y, at in zip(matrices, nodes, strict=True)]
         start = np.concatenate([[0], np.cumsum([y.size for y in y_pu])]).astype(np.int64).tolist()
@@ -69,6 +70,9 @@ class AdmittanceEntries:
         self.col: IntArray = np.concatenate([_NO_INDEX, *(np.tile(at, len(at)) for at in nodes)])
         self._neutral: ComplexArray = np.concatenate([np.zeros(0, dtype=np.complex128), *(y.ravel() for y in y_pu)])
         self._place = place
+        self.near, self.far = self._mates(branches, start)
+        """Entries (a, near end) and (a, far end) of the same conductor of a line or switch: the current into it follows
+        from the difference of the two voltages, and what the entries add up to."""
         self._width = [len(at) for at in nodes]
         self._switches = [(b.id, place[i]) for i, b in enumerate(branches) if b.switch is not None]
         self._capacitors = [(c.id, place[len(branches) + i]) for i, c in enumerate(capacitors)]
@@ -78,6 +82,20 @@ class AdmittanceEntries:
         for i, branch in enumerate(branches):
             if branch.taps is not None:
                 self._add_taps(branch, i, base_v=base_v[nodes[i]])
+
+    @staticmethod
+    def _mates(branches: tuple[Branch, ...], start: list[int]) -> tuple[IntArray, IntArray]:
+        near: list[IntArray] = []
+        far: list[IntArray] = []
+        for index, branch in enumerate(branches):
+            if branch.kind not in _SERIES or len(branch.terminals) != 2:
+                continue
+            width = len(branch.terminals[0])
+            if len(branch.terminals[1]) == width:
+                row, conductor = np.divmod(np.arange(2 * width * width), width)
+                near.append(start[index] + row * 2 * width + conductor)
+                far.append(near[-1] + width)
+        return np.concatenate([_NO_INDEX, *near]), np.concatenate([_NO_INDEX, *far])
 
     def _add_taps(self, branch: Branch, index: int, *, base_v: FloatArray) -> None:
         taps = branch.taps

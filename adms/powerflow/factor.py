@@ -37,12 +37,19 @@ class Factor:
     layout: Layout
     entry_value: ComplexArray
     """[entry of the layout] per unit; 0 where a switch is open or a node is dead."""
+    flow_value: ComplexArray
+    """[entry] the same for currents from voltage differences: a line's near entry holds what its two add up to."""
     blocks: BlockFactor[np.complex128]
     """Over all nodes; a dead node has a row and column of its own."""
     v_no_load_pu: ComplexArray
     """[live] voltages with every injector at zero."""
     injectors: IntArray
     """Injector indices whose every node is energised."""
+
+    @property
+    def flow_columns(self) -> tuple[IntArray, IntArray, IntArray, ComplexArray]:
+        """What compiled code asks for currents: row, column, `Layout.against`, value."""
+        return self.layout.row, self.layout.col, self.layout.against, self.flow_value
 
     @cached_property
     def incidence(self) -> sp.csr_matrix:
@@ -94,6 +101,8 @@ def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
     _assemble(
         structure.entry, structure.diagonal[structure.order], layout.row, layout.col, live_place, entry_value, values
     )
+    flow_value = entry_value.copy()
+    flow_value[arrays.entries.near] += entry_value[arrays.entries.far]
     made = factorise_blocks(structure, values=values)
     if isinstance(made, Singular):
         node = arrays.nodes[made.unknown]
@@ -110,6 +119,7 @@ def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
         live=live,
         layout=layout,
         entry_value=entry_value,
+        flow_value=flow_value,
         blocks=made,
         v_no_load_pu=no_load,
         injectors=np.flatnonzero(arrays.injector_live(energised)),

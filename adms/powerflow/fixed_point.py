@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from adms.block_ldu.factor import substitute, substitute_columns
+from adms.block_ldu.factor import complete, substitute, substitute_columns
 from adms.block_ldu.structure import Pattern
 from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
@@ -85,11 +85,11 @@ def injected_power(
 
 
 @compiled
-def _solve(pattern: Pattern, values: ComplexArray, x: ComplexArray) -> None:
+def _solve(pattern: Pattern, values: ComplexArray, x: ComplexArray, first: int) -> None:
     if x.shape[1] == 1:
-        substitute(pattern, values, x.reshape(x.shape[0]))
+        substitute(pattern, values, x.reshape(x.shape[0]), first)
     else:
-        substitute_columns(pattern, values, x)
+        substitute_columns(pattern, values, x, first)
 
 
 @compiled
@@ -99,6 +99,8 @@ def iterate(
     norton: ComplexArray,
     row: IntArray,
     col: IntArray,
+    against: IntArray,
+    flow_value: ComplexArray,
     entry_value: ComplexArray,
     fr: IntArray,
     to: IntArray,
@@ -117,43 +119,50 @@ def iterate(
 ) -> None:
     """Iterates `v` [place, case] in place until every case has its verdict.
 
-    Steps are V <- M^-1 (J + I(V)) until one is below the tolerance. From then on V <- V + M^-1 (J + I(V) - Y V) with
-    `row`, `col`, `entry_value` of Y: the same in exact arithmetic, but free of the factor's rounding, so the last step
-    is the exact mismatch brought to voltages. A case is finished after such a step below the tolerance, and its result
-    does not depend on the other columns. Where steps stop shrinking above the tolerance, because rounding makes up for
-    what they correct, they go on with sums that do not round, and end where those no longer shrink either. A case is
-    left as slow where, at its present contraction, the tolerance is more than `patience` steps away.
+    Steps are V <- M^-1 (J + I(V)) until one is below the tolerance. From then on V <- V + M^-1 (J + I(V) - Y V): the
+    same in exact arithmetic, but free of the factor's rounding, so the last step is the exact mismatch brought to
+    voltages. A case is finished after such a step below the tolerance, and its result does not depend on the other
+    columns. Where steps stop shrinking above the tolerance, because rounding makes up for what they correct, they go on
+    with sums that do not round, and end where those no longer shrink either. A case is left as slow where, at its
+    present contraction, the tolerance is more than `patience` steps away.
     """
     n, cases = v.shape
+    led = pattern.start[pattern.lead]
     x = np.empty((n, cases), dtype=np.complex128)
     growing = np.zeros(cases, dtype=np.int64)
     older = np.full(cases, np.inf)
     exact = np.zeros(cases, dtype=np.bool_)
     careful = np.zeros(cases, dtype=np.bool_)
+    first = 0
     for iteration in range(1, max_iterations + 1):
+        # Nothing is injected at the leading nodes, and while steps are plain nothing needs their voltages.
+        first = 0 if exact.any() else pattern.lead
+        begin = pattern.start[first]
         for r in range(n):
             for c in range(cases):
                 x[r, c] = norton[r]
         add_currents(fr, to, ratio, scale, law, s, v, x)
         if exact.any():
-            subtract_flow(row, col, entry_value, v, exact & ~careful, x)
+            subtract_flow(row, col, against, flow_value, v, exact & ~careful, x)
         if careful.any():
             subtract_flow_carefully(row, col, entry_value, v, careful, x)
-        _solve(pattern, values, x)
+        _solve(pattern, values, x, first)
         largest = np.zeros(cases)
-        for r in range(n):
+        for r in range(begin, n):
             for c in range(cases):
                 if not exact[c]:
                     x[r, c] -= v[r, c]
+                    if r < led:
+                        continue
                 d = x[r, c]
                 size = d.real * d.real + d.imag * d.imag
                 if not size <= largest[c]:
                     largest[c] = size if size == size else np.inf
-        for r in range(n):
+        for r in range(begin, n):
             for c in range(cases):
                 if verdict[c] == 0:
                     v[r, c] += x[r, c]
-        left = False
+        left, begins = False, False
         for c in range(cases):
             if verdict[c] != 0:
                 continue
@@ -177,10 +186,15 @@ def iterate(
             elif iteration >= _STEPS_TO_JUDGE and moved * contraction[c] ** patience > tolerance:
                 verdict[c] = SLOW
             else:
-                exact[c] = exact[c] or moved < tolerance or moved < _NO_STEP_PU
+                begins = begins or (not exact[c] and moved < tolerance)
+                exact[c] = exact[c] or moved < tolerance
                 left = True
+        if first > 0 and (begins or not left):
+            complete(pattern, values, v)
         if not left:
             return
+    if first > 0:
+        complete(pattern, values, v)
     for c in range(cases):
         if verdict[c] == 0:
             verdict[c] = SLOW

@@ -22,6 +22,8 @@ class Layout:
     row: IntArray
     """[entry] place of every entry that the matrix can have: branches and capacitors, then sources."""
     col: IntArray
+    against: IntArray
+    """[entry] place whose voltage is subtracted in the current of a line's far entry; -1 where none is."""
     source_value: ComplexArray
     """Values of the entries that belong to sources: the last ones."""
     norton_pu: ComplexArray
@@ -52,16 +54,23 @@ def layout_of(arrays: NetworkArrays) -> Layout:
     col = np.concatenate([arrays.entries.col, source.col.astype(np.int64)])
     bus: dict[str, int] = {}
     block = np.array([bus.setdefault(node.bus, len(bus)) for node in arrays.nodes], dtype=np.int64)
-    structure = structure_of(block, row=row, col=col)
     grounded = arrays.injector_to == GROUND
+    idle = np.ones(len(bus), dtype=np.bool_)
+    idle[block[arrays.injector_fr]] = False
+    idle[block[arrays.injector_to[~grounded]]] = False
+    idle[block[source.row]] = False
+    structure = structure_of(block, row=row, col=col, idle=idle)
     to = np.where(grounded, 0, arrays.injector_to)
     base = arrays.v_base_v
     place = structure.place
+    against = np.full(len(row), -1, dtype=np.int64)
+    against[arrays.entries.far] = place[col[arrays.entries.near]]
     return Layout(
         structure=structure,
         block_of_node=block,
         row=place[row],
         col=place[col],
+        against=against,
         source_value=np.asarray(source.data, dtype=np.complex128),
         norton_pu=np.ascontiguousarray(norton[structure.order]),
         fr=place[arrays.injector_fr],

@@ -1,5 +1,8 @@
 """What is missing in the currents: J + I(V) - Y V, plainly and with sums that do not round.
 
+Plainly, currents of lines and switches follow from the differences of voltages between their ends, so that a switch of
+micro-ohms does not drown everything else in its rounding.
+
 A node that hangs on a weak admittance (a floating delta winding and its stray capacitance, 1e-9 of its own admittance)
 turns rounding of the currents into voltage: 1e-16 of them is 1e-7 pu there. Sums with error-free products and additions
 (T. J. Dekker, Numer. Math. 18, 1971; T. Ogita, S. M. Rump, S. Oishi, SIAM J. Sci. Comput. 26(6), 2005, algorithm 5.3)
@@ -19,17 +22,23 @@ _SPLIT = 134217729.0
 
 @compiled
 def subtract_flow(
-    row: IntArray, col: IntArray, y: ComplexArray, v: ComplexArray, wanted: BoolArray, x: ComplexArray
+    row: IntArray,
+    col: IntArray,
+    against: IntArray,
+    y: ComplexArray,
+    v: ComplexArray,
+    wanted: BoolArray,
+    x: ComplexArray,
 ) -> None:
-    """x -= Y v, [place, case], of the wanted cases."""
+    """x -= y (v[col] - v[against]) for every entry, [place, case], of the wanted cases; `against` -1 is ground."""
     cases = v.shape[1]
     for k in range(len(row)):
         part = y[k]
         if part != 0.0:
-            a, b = row[k], col[k]
+            a, b, r = row[k], col[k], against[k]
             for c in range(cases):
                 if wanted[c]:
-                    x[a, c] -= part * v[b, c]
+                    x[a, c] -= part * (v[b, c] - v[r, c]) if r >= 0 else part * v[b, c]
 
 
 @compiled
@@ -58,7 +67,7 @@ def _add_product(total: float, low: float, a: float, b: float) -> tuple[float, f
 def subtract_flow_carefully(
     row: IntArray, col: IntArray, y: ComplexArray, v: ComplexArray, wanted: BoolArray, x: ComplexArray
 ) -> None:
-    """The same without rounding but of the result."""
+    """x -= Y v without rounding but of the result."""
     n, cases = v.shape
     for c in range(cases):
         if not wanted[c]:

@@ -116,10 +116,14 @@ class _Problem:
         layout, order = self._factor.layout, self._real.structure.order
         missing = layout.norton_pu.copy()
         add_currents(*layout.injector_columns, self._s, v[:, None], missing[:, None])
-        subtract = subtract_flow_carefully if self.careful else subtract_flow
-        subtract(layout.row, layout.col, self._factor.entry_value, v[:, None], _ONE_CASE, missing[:, None])
+        if self.careful:
+            subtract_flow_carefully(
+                layout.row, layout.col, self._factor.entry_value, v[:, None], _ONE_CASE, missing[:, None]
+            )
+        else:
+            subtract_flow(*self._factor.flow_columns, v[:, None], _ONE_CASE, missing[:, None])
         dv = missing.view(np.float64)[order]
-        substitute(self._real.structure.pattern, tangent.values, dv)
+        substitute(self._real.structure.pattern, tangent.values, dv, 0)
         moved = np.empty_like(dv)
         moved[order] = dv
         return moved.view(np.complex128)
