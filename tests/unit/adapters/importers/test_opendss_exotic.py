@@ -14,7 +14,11 @@ from tests.unit.adapters.importers.exotic_decks import DECKS, FOLDER, HEAD, LOAD
 LIMIT_PU = 1e-6
 _LEFT_OUT = {"load_neutral_impedance": {"a.4"}}
 """A node that only a load's neutral stands on: the notes say so."""
-_ADDED = {"open_at_one_end": {f"a~line.x.{phase}" for phase in (1, 2, 3)}}
+_ADDED = {
+    "open_at_one_end": {f"a~line.x.{phase}" for phase in (1, 2, 3)},
+    "open_one_phase_line": {"a~line.x.2"},
+    "swtcontrol_open": {f"b~line.x.{phase}" for phase in (1, 2, 3)},
+}
 """The open end of a line that is charged from the other one."""
 _STEP_PU = {"tiny_impedances": 1e-6}
 """1e-9 ohm: rounding of the currents through it moves voltages by 1e-7 pu."""
