@@ -97,16 +97,9 @@ def iterate(
     pattern: Pattern,
     values: ComplexArray,
     norton: ComplexArray,
-    row: IntArray,
-    col: IntArray,
-    against: IntArray,
-    flow_value: ComplexArray,
+    flow: tuple[IntArray, IntArray, IntArray, ComplexArray],
     entry_value: ComplexArray,
-    fr: IntArray,
-    to: IntArray,
-    ratio: FloatArray,
-    scale: FloatArray,
-    law: FloatArray,
+    injectors: tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray],
     s: ComplexArray,
     v: ComplexArray,
     tolerance: float,
@@ -126,6 +119,8 @@ def iterate(
     with sums that do not round, and end where those no longer shrink either. A case is left as slow where, at its
     present contraction, the tolerance is more than `patience` steps away.
     """
+    row, col, against, flow_value = flow
+    fr, to, ratio, scale, law = injectors
     n, cases = v.shape
     led = pattern.start[pattern.lead]
     x = np.empty((n, cases), dtype=np.complex128)

@@ -117,9 +117,8 @@ class _Problem:
         missing = layout.norton_pu.copy()
         add_currents(*layout.injector_columns, self._s, v[:, None], missing[:, None])
         if self.careful:
-            subtract_flow_carefully(
-                layout.row, layout.col, self._factor.entry_value, v[:, None], _ONE_CASE, missing[:, None]
-            )
+            entries = layout.row, layout.col, self._factor.entry_value
+            subtract_flow_carefully(*entries, v[:, None], _ONE_CASE, missing[:, None])
         else:
             subtract_flow(*self._factor.flow_columns, v[:, None], _ONE_CASE, missing[:, None])
         dv = missing.view(np.float64)[order]
