@@ -135,7 +135,8 @@ def _from_file(path: Path, pandapower: Any) -> Any:
         content = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise refused(f"not readable as JSON: {error}") from error
-    if not isinstance(content, dict) or "bus" not in content.get("_object", content):
+    tables = content.get("_object", content) if isinstance(content, dict) else None
+    if not isinstance(tables, dict) or "bus" not in tables:
         raise refused("not a pandapower net: it has no table of buses")
     foreign = sorted({name for name in _classes(content) if not _is_safe(*name)})
     if foreign:
