@@ -1,21 +1,14 @@
 """OpenDSS loads, generating devices and whatever else draws or injects a current."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import numpy as np
 
+from adms.adapters.importers.opendss_as_solved import MIN_VA, Pair, as_solved, drawn_at, volts_at
 from adms.adapters.importers.opendss_elements import CircuitReader, element_id, element_name, number
-from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
-from adms.grid.load_law import at_nominal, at_voltage, law_row
 from adms.grid.model import CONSTANT_POWER, Der, DerKind, Load, NodeRef, OutsideRule, VoltageLaw
-from adms.grid.validation_range import injector_range_problems
-
-Pair = tuple[NodeRef, NodeRef | None]
-Injector = TypeVar("Injector", Load, Der)
 
 _CONSTANT_Z = VoltageLaw(z_frac=1.0)
 _LAWS = {
@@ -32,9 +25,6 @@ _VARIABLE = 0
 _ADMITTANCE = 2
 _REACTIVE_SHARE = 0.44
 """IEEE 1547-2018, category B."""
-_AGREES = 1e-8
-_MIN_VA = 1e-3
-"""Nothing, in the numerics of a feeder."""
 _VEHICLE = ("ev", "evse", "vehicle", "charger")
 
 
@@ -112,7 +102,7 @@ def read_load(reader: CircuitReader, name: str) -> tuple[Load, ...]:
     if any(to is not None and to not in reader.solved.held for _, to in load.pairs):
         return _to_ground(reader, frozen(load))
     nominal = np.full(len(load.pairs), -complex(load.p_w, load.q_var) / len(load.pairs))
-    return _as_solved(reader, load, parts, delta=delta, nominal=nominal, with_power=with_power, frozen=frozen)
+    return as_solved(reader, load, parts, delta=delta, nominal=nominal, with_power=with_power, frozen=frozen)
 
 
 def _to_ground(reader: CircuitReader, load: Load) -> tuple[Load, ...]:
@@ -132,16 +122,6 @@ def _to_ground(reader: CircuitReader, load: Load) -> tuple[Load, ...]:
     ]
     reader.note(load.id, "its neutral is held by nothing: carried as the power that each phase draws at the solution")
     return tuple(found)
-
-
-def drawn_at(reader: CircuitReader, element: ElementId) -> dict[NodeRef, complex]:
-    """Power that the active element draws at each of its nodes at the engine's solution, VA."""
-    flat = [node for terminal in reader.conductors().terminals for node in terminal]
-    drawn: dict[NodeRef, complex] = {}
-    for node, amps in zip(flat, reader.solved.currents_a[element].tolist(), strict=True):
-        if node is not None:
-            drawn[node] = drawn.get(node, 0.0) + _volts(reader, node) * amps.conjugate()
-    return drawn
 
 
 def _power_of(exponent: float) -> VoltageLaw:
@@ -217,7 +197,8 @@ def read_der(reader: CircuitReader, name: str) -> tuple[Der, ...]:
         reader.note(name, f"its model {model} is carried as constant power")
     current = reader.solved.currents_a[der.id]
     total = -sum(
-        volts * np.conj(amps) for volts, amps in zip((_volts(reader, node) for node in terminal), current, strict=False)
+        volts * np.conj(amps)
+        for volts, amps in zip((volts_at(reader, node) for node in terminal), current, strict=False)
     )
     nominal = np.full(len(pairs), total / len(pairs))
 
@@ -228,7 +209,7 @@ def read_der(reader: CircuitReader, name: str) -> tuple[Der, ...]:
         return replace(part, v_low_pu=0.0, v_high_pu=None)
 
     der = with_power(der, complex(total))
-    return _as_solved(reader, der, parts, delta=delta, nominal=nominal, with_power=with_power, frozen=frozen)
+    return as_solved(reader, der, parts, delta=delta, nominal=nominal, with_power=with_power, frozen=frozen)
 
 
 def _words(name: str) -> list[str]:
@@ -243,7 +224,7 @@ def read_frozen(reader: CircuitReader, name: str) -> tuple[Der, ...]:
     found = []
     for node, power in drawn_at(reader, element_id(name)).items():
         injected = -power
-        if abs(injected) < _MIN_VA:
+        if abs(injected) < MIN_VA:
             continue
         found.append(
             Der(
@@ -263,99 +244,3 @@ def read_frozen(reader: CircuitReader, name: str) -> tuple[Der, ...]:
         )
     reader.note(name, "carried as the constant power that it has at each node at the engine's solution")
     return tuple(found)
-
-
-def _volts(reader: CircuitReader, node: NodeRef | None) -> complex:
-    return 0.0 if node is None else reader.solved.v_phasor_v.get(node, 0.0)
-
-
-def _as_solved(
-    reader: CircuitReader,
-    element: Injector,
-    parts: list[tuple[int, Pair | None]],
-    *,
-    delta: bool,
-    nominal: ComplexArray,
-    with_power: Callable[[Injector, complex], Injector],
-    frozen: Callable[[Injector], Injector],
-) -> tuple[Injector, ...]:
-    """The element where its law gives what the engine has at its solution; else with nominal powers that do so, and
-    one element a part where these differ."""
-    if not (element.v_nominal_v > 0.0 and np.isfinite(nominal).all()) or any(injector_range_problems(element)):
-        return (element,)  # validation says what is wrong with it
-    amps = reader.solved.currents_a[element.id]
-    pairs = element.pairs
-    across = np.array([_volts(reader, fr) - _volts(reader, to) for fr, to in pairs])
-    ratio = np.abs(across) / element.v_nominal_v
-    law = np.tile(np.array(law_row(element)), (len(pairs), 1))
-    expected = at_voltage(nominal, ratio, law)
-    # The engine's current flows into a conductor; one whose phase end is grounded has its pair the other way round.
-    if not delta or len(pairs) == 1:
-        drawn = np.array([amps[k] for k, pair in parts if pair is not None])
-        found = -across * np.conj(drawn * _sense(reader, parts))
-        if np.abs(found - expected).max() <= max(_AGREES * float(np.abs(found).max()), _MIN_VA):
-            return (element,)
-    else:
-        by_node: dict[NodeRef, complex] = {}
-        safe = np.where(across == 0.0, 1.0, across)
-        for (fr, to), flowing in zip(pairs, np.conj(-expected / safe), strict=True):
-            by_node[fr] = by_node.get(fr, 0.0) + flowing
-            if to is not None:
-                by_node[to] = by_node.get(to, 0.0) - flowing
-        measured: dict[NodeRef, complex] = {}
-        terminal = reader.conductors().terminals[0]
-        for node, flowing in zip(terminal, amps, strict=False):
-            if node is not None:
-                measured[node] = measured.get(node, 0.0) + flowing
-        off = max(abs(by_node.get(node, 0.0) - flowing) for node, flowing in measured.items())
-        if off <= max(_AGREES * float(np.abs(amps).max()), _MIN_VA / element.v_nominal_v):
-            return (element,)
-        # Currents of a delta without one that goes round: the least that agree with the engine's.
-        nodes = list(measured)
-        incidence = np.zeros((len(nodes), len(pairs)))
-        for column, (fr, to) in enumerate(pairs):
-            incidence[nodes.index(fr), column] += 1.0
-            if to is not None:
-                incidence[nodes.index(to), column] -= 1.0
-        flow = np.linalg.lstsq(incidence.astype(np.complex128), np.array(list(measured.values())), rcond=None)[0]
-        found = -across * np.conj(flow)
-    new = at_nominal(found, ratio, law)
-    again = at_voltage(new, ratio, law)
-    if np.abs(again - found).max() > max(_AGREES * float(np.abs(found).max()), _MIN_VA):
-        element, new = frozen(element), found
-        reader.note(element.id, "carried as the constant power that it has at the engine's solution")
-    elif isinstance(element, Load):
-        reader.note(element.id, "its power is scaled to what it draws at the engine's solution")
-    if np.abs(new - new.mean()).max() <= max(_AGREES * float(np.abs(new).max()), _MIN_VA):
-        return (with_power(element, complex(new.sum())),)
-    reader.note(element.id, "its phases do not draw alike at the engine's solution: carried as one element each")
-    return tuple(
-        _part(element, k, pair, complex(s), with_power) for k, (pair, s) in enumerate(zip(pairs, new, strict=True))
-    )
-
-
-def _part(
-    element: Injector, k: int, pair: Pair, s_w: complex, with_power: Callable[[Injector, complex], Injector]
-) -> Injector:
-    part: Any = replace(element, id=ElementId(f"{element.id}.{k + 1}"), pairs=(pair,))
-    count = len(element.pairs)
-    if isinstance(part, Der):
-        part = replace(
-            part,
-            s_max_va=part.s_max_va / count,
-            p_max_w=part.p_max_w / count,
-            p_min_w=part.p_min_w / count,
-            q_max_var=part.q_max_var / count,
-            energy_wh=None if part.energy_wh is None else part.energy_wh / count,
-            default_p_injection_w=None if part.default_p_injection_w is None else part.default_p_injection_w / count,
-        )
-    elif k > 0:
-        part = replace(part, customers=0)
-    made: Injector = with_power(part, s_w)
-    return made
-
-
-def _sense(reader: CircuitReader, parts: list[tuple[int, Pair | None]]) -> ComplexArray:
-    """-1 for a part whose first conductor is grounded."""
-    terminal = reader.conductors().terminals[0]
-    return np.array([1.0 if terminal[k] is not None else -1.0 for k, pair in parts if pair is not None])
