@@ -191,9 +191,28 @@ def eliminate(pattern: Pattern, values: AnyArray[Number]) -> tuple[int, bool]:
 
 
 @compiled
+def _substitute_ones(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number], first: int) -> None:
+    """`substitute` where every block has one unknown, so that entries stand one after the other."""
+    blocks = len(pattern.diagonal)
+    lower, upper = blocks, blocks + len(pattern.row)
+    for j in range(first, blocks):
+        part = x[j]
+        for a in range(pattern.column[j], pattern.column[j + 1]):
+            x[pattern.row[a]] -= values[lower + a] * part
+    for j in range(blocks - 1, first - 1, -1):
+        total = values[j] * x[j]
+        for a in range(pattern.column[j], pattern.column[j + 1]):
+            total -= values[upper + a] * x[pattern.row[a]]
+        x[j] = total
+
+
+@compiled
 def substitute(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number], first: int) -> None:
     """Solves in place; `x` [n] in the order of elimination. Blocks before `first` are passed over: right where the
     right-hand side is zero there, and leaves them unsolved."""
+    if len(x) == len(pattern.diagonal):
+        _substitute_ones(pattern, values, x, first)
+        return
     blocks = len(pattern.diagonal)
     for j in range(first, blocks):
         s = pattern.start[j]

@@ -182,6 +182,22 @@ def _fill(v: FloatArray, law: FloatArray, first: int, factor: FloatArray, slope:
             slope[k, c] = 2.0 * v[k, c] * y + v[k, c] ** 2 * admittance_slope_at(v[k, c], law[k], first)
 
 
+def constant_power_range(law: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Voltages, per unit of nominal, between which both powers are constant.
+
+    Args:
+        law: [injector, LAW_COLUMNS].
+
+    Returns:
+        ([injector] lowest, [injector] highest); lowest above highest where there are none.
+    """
+    shares = law[:, [0, 1, 2, 3, 5, 6, 7, 8]]
+    constant = (shares == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]).all(axis=1) & (law[:, _CUT] <= 0.0)
+    tiny = np.finfo(np.float64).tiny ** 0.25
+    lowest = np.maximum(law[:, _LOW], np.maximum(np.nextafter(law[:, _FLOOR], np.inf), tiny))
+    return np.where(constant, lowest, 1.0), np.where(constant, law[:, _HIGH], 0.0)
+
+
 def voltage_factors(v_pu: FloatArray, law: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Powers at a voltage over nominal powers.
 

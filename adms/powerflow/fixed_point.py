@@ -30,6 +30,8 @@ def add_currents(
     ratio: FloatArray,
     scale: FloatArray,
     law: FloatArray,
+    lowest: FloatArray,
+    highest: FloatArray,
     s: ComplexArray,
     v: ComplexArray,
     current: ComplexArray,
@@ -47,9 +49,13 @@ def add_currents(
             across = v[a, c]
             if b >= 0:
                 across -= ratio[k] * v[b, c]
-            size = math.sqrt(across.real * across.real + across.imag * across.imag) * scale[k]
-            g, h = admittances_at(size, at_k)
-            i = squared * complex(power.real * g, -power.imag * h) * across
+            size = across.real * across.real + across.imag * across.imag
+            if lowest[k] <= size <= highest[k]:
+                part = 1.0 / size
+                i = complex(power.real * part, -power.imag * part) * across
+            else:
+                g, h = admittances_at(math.sqrt(squared * size), at_k)
+                i = squared * complex(power.real * g, -power.imag * h) * across
             current[a, c] += i
             if b >= 0:
                 current[b, c] -= ratio[k] * i
@@ -62,6 +68,8 @@ def injected_power(
     ratio: FloatArray,
     scale: FloatArray,
     law: FloatArray,
+    lowest: FloatArray,
+    highest: FloatArray,
     s: ComplexArray,
     v: ComplexArray,
 ) -> ComplexArray:
@@ -99,7 +107,7 @@ def iterate(
     norton: ComplexArray,
     flow: tuple[IntArray, IntArray, IntArray, ComplexArray],
     entry_value: ComplexArray,
-    injectors: tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray],
+    injectors: tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
     s: ComplexArray,
     v: ComplexArray,
     tolerance: float,
@@ -112,15 +120,15 @@ def iterate(
 ) -> None:
     """Iterates `v` [place, case] in place until every case has its verdict.
 
-    Steps are V <- M^-1 (J + I(V)) until one is below the tolerance. From then on V <- V + M^-1 (J + I(V) - Y V): the
-    same in exact arithmetic, but free of the factor's rounding, so the last step is the exact mismatch brought to
-    voltages. A case is finished after such a step below the tolerance, and its result does not depend on the other
-    columns. Where steps stop shrinking above the tolerance, because rounding makes up for what they correct, they go on
-    with sums that do not round, and end where those no longer shrink either. A case is left as slow where, at its
-    present contraction, the tolerance is more than `patience` steps away.
+    Steps are V <- M^-1 (J + I(V)) until what their contraction leaves to do is below the tolerance. From then on they
+    are V <- V + M^-1 (J + I(V) - Y V): the same in exact arithmetic, but free of the factor's rounding, so the last step
+    is the exact mismatch brought to voltages. A case is finished after such a step below the tolerance, and its result
+    does not depend on the other columns. Where steps stop shrinking above the tolerance, because rounding makes up for
+    what they correct, they go on with sums that do not round, and end where those no longer shrink either. A case is
+    left as slow where, at its present contraction, the tolerance is more than `patience` steps away.
     """
     row, col, against, flow_value = flow
-    fr, to, ratio, scale, law = injectors
+    fr, to, ratio, scale, law, lowest, highest = injectors
     n, cases = v.shape
     led = pattern.start[pattern.lead]
     x = np.empty((n, cases), dtype=np.complex128)
@@ -133,10 +141,10 @@ def iterate(
         # Nothing is injected at the leading nodes, and while steps are plain nothing needs their voltages.
         first = 0 if exact.any() else pattern.lead
         begin = pattern.start[first]
-        for r in range(n):
+        for r in range(begin, n):
             for c in range(cases):
                 x[r, c] = norton[r]
-        add_currents(fr, to, ratio, scale, law, s, v, x)
+        add_currents(fr, to, ratio, scale, law, lowest, highest, s, v, x)
         if exact.any():
             subtract_flow(row, col, against, flow_value, v, exact & ~careful, x)
         if careful.any():
@@ -163,7 +171,7 @@ def iterate(
                 continue
             moved = math.sqrt(largest[c])
             growing[c] = growing[c] + 1 if moved >= step[c] else 0
-            if older[c] < np.inf and moved > _NO_STEP_PU:
+            if older[c] < np.inf and moved > _NO_STEP_PU and not exact[c]:
                 contraction[c] = math.sqrt(moved / older[c])
             older[c] = step[c]
             step[c] = moved
@@ -181,8 +189,9 @@ def iterate(
             elif iteration >= _STEPS_TO_JUDGE and moved * contraction[c] ** patience > tolerance:
                 verdict[c] = SLOW
             else:
-                begins = begins or (not exact[c] and moved < tolerance)
-                exact[c] = exact[c] or moved < tolerance
+                rate = contraction[c]
+                if not exact[c] and (moved < tolerance or moved * rate < tolerance * (1.0 - rate)):
+                    exact[c] = begins = True
                 left = True
         if first > 0 and (begins or not left):
             complete(pattern, values, v)

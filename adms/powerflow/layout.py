@@ -9,6 +9,7 @@ from adms.block_ldu import BlockStructure, structure_of
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import GROUND, NetworkArrays
+from adms.grid.load_law import constant_power_range
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,10 +40,15 @@ class Layout:
     law: FloatArray
     """[injector, LAW_COLUMNS]"""
 
+    lowest: FloatArray
+    """[injector] from this square of the voltage across it, per unit of its `fr` node,"""
+    highest: FloatArray
+    """up to this one its powers are constant; an empty range where they never are."""
+
     @property
-    def injector_columns(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray]:
+    def injector_columns(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
         """What compiled code asks of the injectors."""
-        return self.fr, self.to, self.ratio, self.scale, self.law
+        return self.fr, self.to, self.ratio, self.scale, self.law, self.lowest, self.highest
 
 
 @lru_cache(maxsize=8)
@@ -65,6 +71,7 @@ def layout_of(arrays: NetworkArrays) -> Layout:
     place = structure.place
     against = np.full(len(row), -1, dtype=np.int64)
     against[arrays.entries.far] = place[col[arrays.entries.near]]
+    lowest, highest = constant_power_range(arrays.injector_law)
     return Layout(
         structure=structure,
         block_of_node=block,
@@ -78,4 +85,6 @@ def layout_of(arrays: NetworkArrays) -> Layout:
         ratio=np.where(grounded, 0.0, base[to] / base[arrays.injector_fr]),
         scale=np.ascontiguousarray(arrays.injector_v_scale),
         law=np.ascontiguousarray(arrays.injector_law),
+        lowest=(lowest / arrays.injector_v_scale) ** 2,
+        highest=(highest / arrays.injector_v_scale) ** 2,
     )

@@ -215,6 +215,8 @@ def _jacobian(
     ratio: FloatArray,
     scale: FloatArray,
     law: FloatArray,
+    lowest: FloatArray,
+    highest: FloatArray,
     s: ComplexArray,
     v: ComplexArray,
     values: FloatArray,
