@@ -45,9 +45,7 @@ def carry(
         aim: share at which to stop.
         first_step: first share tried; the aim itself if None.
     """
-    idle = np.zeros(factor.arrays.node_count, dtype=np.complex128)
-    idle[factor.live] = factor.v_no_load_pu
-    good = np.ascontiguousarray(idle[factor.layout.structure.order])
+    good = factor.v_no_load_placed_pu
     share, step, iterations, reason = 0.0, aim if first_step is None else first_step, 0, ""
     solved: NewtonOutcome | None = None
     while share < aim and step >= _LAST_STEP:

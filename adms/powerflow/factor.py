@@ -57,6 +57,13 @@ class Factor:
         return self.arrays.incidence[self.live][:, self.injectors].tocsr()
 
     @cached_property
+    def v_no_load_placed_pu(self) -> ComplexArray:
+        """[place] `v_no_load_pu` in the order of elimination; 0 where dead."""
+        v = np.zeros(self.arrays.node_count, dtype=np.complex128)
+        v[self.live] = self.v_no_load_pu
+        return v[self.layout.structure.order]
+
+    @cached_property
     def source_current_pu(self) -> ComplexArray:
         """[live] Norton currents of the sources."""
         return self.arrays.source_norton_pu()[1][self.live]

@@ -86,9 +86,13 @@ def injected_power(
             across = v[a, c]
             if b >= 0:
                 across -= ratio[k] * v[b, c]
-            squared = (across.real * across.real + across.imag * across.imag) * scale[k] * scale[k]
-            g, h = admittances_at(math.sqrt(squared), at_k)
-            found[k, c] = complex(power.real * g * squared, power.imag * h * squared)
+            size = across.real * across.real + across.imag * across.imag
+            if lowest[k] <= size <= highest[k]:
+                found[k, c] = power
+            else:
+                squared = size * scale[k] * scale[k]
+                g, h = admittances_at(math.sqrt(squared), at_k)
+                found[k, c] = complex(power.real * g * squared, power.imag * h * squared)
     return found
 
 
@@ -121,7 +125,7 @@ def iterate(
     """Iterates `v` [place, case] in place until every case has its verdict.
 
     Steps are V <- M^-1 (J + I(V)) until what their contraction leaves to do is below the tolerance. From then on they
-    are V <- V + M^-1 (J + I(V) - Y V): the same in exact arithmetic, but free of the factor's rounding, so the last step
+    are V <- V + M^-1 (J + I(V) - Y V): the same in exact arithmetic, but free of the factor's rounding, so that the last
     is the exact mismatch brought to voltages. A case is finished after such a step below the tolerance, and its result
     does not depend on the other columns. Where steps stop shrinking above the tolerance, because rounding makes up for
     what they correct, they go on with sums that do not round, and end where those no longer shrink either. A case is

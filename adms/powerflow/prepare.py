@@ -24,7 +24,4 @@ def prepare(arrays: NetworkArrays) -> None:
     s[factor.injectors] = arrays.injector_s_nominal_va[factor.injectors] / S_BASE_VA
     for cases in (1, 2):
         solve_cases(arrays, factor.grid, s_nominal_va=np.repeat(s[:, None], cases, axis=1) * S_BASE_VA, factor=factor)
-    v = np.zeros(arrays.node_count, dtype=np.complex128)
-    v[factor.live] = factor.v_no_load_pu
-    at = np.ascontiguousarray(v[factor.layout.structure.order])
-    newton(factor, s_nominal_pu=s, v=at, tolerance_pu=_TOLERANCE_PU)
+    newton(factor, s_nominal_pu=s, v=factor.v_no_load_placed_pu.copy(), tolerance_pu=_TOLERANCE_PU)

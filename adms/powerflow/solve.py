@@ -26,8 +26,8 @@ from adms.powerflow.newton import NewtonOutcome, Tangent, newton, on_lower_side
 _V_COLLAPSED_PU = 0.2
 _CHUNK_ENTRIES = 1 << 15
 """Voltages of the cases that are iterated together: they should stay in the processor's cache."""
-_SUSPECT_SHARE = 0.75
-"""Of the no-load voltage: below it a solution is looked at more closely."""
+_OPERATING_RANGE = (0.75, 1.3)
+"""Of the no-load voltage: outside it a solution must be the one that no load leads to."""
 _PATIENCE = 10
 """Steps of the fixed point that take about as long as a Jacobian."""
 
@@ -166,12 +166,13 @@ def _prepared(
 
 def _start(factor: Factor, v_start_pu: ComplexArray | None, *, cases: int) -> ComplexArray:
     """[place, case] voltages to start from."""
-    v = np.zeros((factor.arrays.node_count, cases), dtype=np.complex128)
-    v[factor.live] = factor.v_no_load_pu[:, None]
-    if v_start_pu is not None:
-        usable = np.isfinite(v_start_pu) & (np.abs(v_start_pu) > _V_COLLAPSED_PU) & factor.energised[:, None]
-        v = np.where(usable, v_start_pu, v)
-    return v[factor.layout.structure.order]
+    order = factor.layout.structure.order
+    idle = np.repeat(factor.v_no_load_placed_pu[:, None], cases, axis=1)
+    if v_start_pu is None:
+        return idle
+    given = v_start_pu[order]
+    usable = np.isfinite(given) & (np.abs(given) > _V_COLLAPSED_PU) & factor.energised[order, None]
+    return np.where(usable, given, idle)
 
 
 def _solve_chunk(
@@ -201,31 +202,35 @@ def _solve_chunk(
         contraction,
     )
     rate = [min(float(c), 1.0) if np.isfinite(c) else None for c in contraction]
-    suspect = _near_lower_side(factor, v)
+    far = _far_from_no_load(factor, v)
     flows = _outcomes(factor, v=v, s=s, iterations=iterations, step_pu=step, contraction=rate)
     found: list[PowerFlow | NotSolved] = []
     for case in range(cases):
-        at = np.ascontiguousarray(v[:, case])
-        if verdict[case] == CONVERGED and not (suspect[case] and on_lower_side(factor, s_nominal_pu=s[:, case], v=at)):
+        if verdict[case] == CONVERGED and not far[case]:
             found.append(flows[case])
             continue
+        at, mine = np.ascontiguousarray(v[:, case]), s[:, case]
+        converged = verdict[case] == CONVERGED and not on_lower_side(factor, s_nominal_pu=mine, v=at)
         rescued = _rescue(
             factor,
-            s=s[:, case],
+            s=mine,
             v=at if verdict[case] == SLOW else None,
             tolerance_pu=tolerance_pu,
             iterations=int(iterations[case]),
             contraction=rate[case],
         )
-        found.append(rescued)
+        found.append(flows[case] if converged and isinstance(rescued, NotSolved) else rescued)
     return found
 
 
-def _near_lower_side(factor: Factor, v: ComplexArray) -> BoolArray:
-    """[case] True where a solution may be on the lower side of the nose curve: a start on it stays there."""
-    at = v[factor.layout.structure.place[factor.live]]
-    floor = (_SUSPECT_SHARE * np.abs(factor.v_no_load_pu)) ** 2
-    return np.asarray((at.real**2 + at.imag**2 < floor[:, None]).any(axis=0))
+def _far_from_no_load(factor: Factor, v: ComplexArray) -> BoolArray:
+    """[case] True where a solution may not be the operating point: on the lower side of the nose curve, where a start
+    on it stays, or far above, where injections of constant power find currents small enough to fit any network."""
+    idle = factor.v_no_load_placed_pu
+    square = (idle.real**2 + idle.imag**2)[:, None]
+    at = v.real**2 + v.imag**2
+    low, high = _OPERATING_RANGE
+    return np.asarray(((at < low**2 * square) | (at > high**2 * square)).any(axis=0))
 
 
 def _rescue(
