@@ -125,7 +125,7 @@ def iterate(
     """Iterates `v` [place, case] in place until every case has its verdict.
 
     Steps are V <- M^-1 (J + I(V)) until what their contraction leaves to do is below the tolerance. From then on they
-    are V <- V + M^-1 (J + I(V) - Y V): the same in exact arithmetic, but free of the factor's rounding, so that the last
+    are V <- V + M^-1 (J + I(V) - Y V): the same in exact arithmetic, but free of the factor's rounding, so the last one
     is the exact mismatch brought to voltages. A case is finished after such a step below the tolerance, and its result
     does not depend on the other columns. Where steps stop shrinking above the tolerance, because rounding makes up for
     what they correct, they go on with sums that do not round, and end where those no longer shrink either. A case is
@@ -196,6 +196,7 @@ def iterate(
                 rate = contraction[c]
                 if not exact[c] and (moved < tolerance or moved * rate < tolerance * (1.0 - rate)):
                     exact[c] = begins = True
+                    step[c] = np.inf  # the first exact step corrects what plain ones did not see
                 left = True
         if first > 0 and (begins or not left):
             complete(pattern, values, v)

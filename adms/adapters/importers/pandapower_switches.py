@@ -22,7 +22,7 @@ from adms.grid.model import Branch, BranchKind, SwitchGear, SwitchKind
 
 _DROP_PU = 1e-8
 """Across a closed switch at its rated power."""
-_DROP_IN_LINE_PU = 1e-6
+_DROP_IN_LINE_PU = 1e-7
 _SHARE_OF_LINE = 0.01
 """The most of a line's impedance that the switch at its end has."""
 _RX_RATIO = 2.0
