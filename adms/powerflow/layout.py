@@ -46,6 +46,12 @@ class Layout:
     """up to this one its powers are constant; an empty range where they never are."""
 
     @property
+    def begin(self) -> int:
+        """Place of the first node after the idle ones that lead."""
+        pattern = self.structure.pattern
+        return int(pattern.start[pattern.lead])
+
+    @property
     def injector_columns(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
         """What compiled code asks of the injectors."""
         return self.fr, self.to, self.ratio, self.scale, self.law, self.lowest, self.highest

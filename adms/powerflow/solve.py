@@ -94,9 +94,11 @@ def solve_power_flow(
     if isinstance(made, NotSolved):
         return made
     factor, s = made
-    if start is not None:
-        v_start_pu = start.v_phasor_pu
-    v = _start(factor, None if v_start_pu is None else v_start_pu[:, None], cases=1)
+    if start is not None and start.factor is factor:
+        v = start.v_phasor_pu[factor.layout.structure.order][:, None]
+    else:
+        given = v_start_pu if start is None else start.v_phasor_pu
+        v = _start(factor, None if given is None else given[:, None], cases=1)
     if start is not None and start.tangent is not None and start.factor is factor:
         near = v[:, 0].copy()
         outcome = newton(
@@ -154,8 +156,9 @@ def _prepared(
         if isinstance(made, NotSolved):
             return made
         factor = made
-    s = np.zeros(s_nominal_va.shape, dtype=np.complex128)
-    s[factor.injectors] = s_nominal_va[factor.injectors] / S_BASE_VA
+    s = s_nominal_va / S_BASE_VA
+    if len(factor.injectors) < len(s):
+        s[~arrays.injector_live(factor.energised)] = 0.0
     missing = ~np.isfinite(s)
     if missing.any():
         bad = sorted({arrays.injectors[int(k)].element for k in np.flatnonzero(missing.any(axis=1))})
@@ -226,11 +229,12 @@ def _solve_chunk(
 def _far_from_no_load(factor: Factor, v: ComplexArray) -> BoolArray:
     """[case] True where a solution may not be the operating point: on the lower side of the nose curve, where a start
     on it stays, or far above, where injections of constant power find currents small enough to fit any network."""
-    idle = factor.v_no_load_placed_pu
+    begin = factor.layout.begin
+    idle, at = factor.v_no_load_placed_pu[begin:], v[begin:]
     square = (idle.real**2 + idle.imag**2)[:, None]
-    at = v.real**2 + v.imag**2
+    size = at.real**2 + at.imag**2
     low, high = _OPERATING_RANGE
-    return np.asarray(((at < low**2 * square) | (at > high**2 * square)).any(axis=0))
+    return np.asarray(((size < low**2 * square) | (size > high**2 * square)).any(axis=0))
 
 
 def _rescue(
