@@ -21,6 +21,14 @@ def dense(matrix: ComplexMatrix) -> ComplexArray:
     return np.array(matrix.re, dtype=np.float64) + 1j * np.array(matrix.im, dtype=np.float64)
 
 
+def as_matrix(y: ComplexArray) -> ComplexMatrix:
+    """The matrix as the model writes it."""
+    return ComplexMatrix(
+        re=tuple(map(tuple, y.real.tolist())),
+        im=tuple(map(tuple, y.imag.tolist())),
+    )
+
+
 def per_unit(y: ComplexMatrix, base_v: FloatArray) -> ComplexArray:
     """An admittance in siemens per unit of `S_BASE_VA`, [n, n]. `base_v` [n] is the voltage base of each of its nodes,
     times the root of the conductors that the node stands for."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import CircuitReader, as_matrix, element_id, element_name, number, numbers
+from adms.adapters.importers.opendss_elements import CircuitReader, element_id, element_name, number, numbers
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.model import Capacitor, Source
 
 _ALIKE = 1e-12

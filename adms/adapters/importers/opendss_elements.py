@@ -10,7 +10,7 @@ import numpy as np
 from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId
 from adms.core.telemetry import FloatArray
-from adms.grid.model import ComplexMatrix, NodeRef
+from adms.grid.model import NodeRef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +121,6 @@ def packed_vector(packed: Any) -> ComplexArray:
     """A vector as the engine hands it over."""
     flat = np.asarray(packed, dtype=np.float64)
     return np.asarray(flat[0::2] + 1j * flat[1::2])
-
-
-def as_matrix(y: ComplexArray) -> ComplexMatrix:
-    """The matrix as the model writes it."""
-    return ComplexMatrix(
-        re=tuple(map(tuple, y.real.tolist())),
-        im=tuple(map(tuple, y.imag.tolist())),
-    )
 
 
 def element_id(name: str) -> ElementId:

@@ -8,13 +8,13 @@ import numpy as np
 from adms.adapters.importers.opendss_elements import (
     CircuitReader,
     Conductors,
-    as_matrix,
     element_id,
     element_name,
     number,
     positive,
 )
 from adms.core.ids import BusId, ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.model import Branch, BranchKind, Bus, NodeRef, SwitchGear, SwitchKind
 
 _METRES = {1: 1609.344, 2: 304.8, 3: 1000.0, 4: 1.0, 5: 0.3048, 6: 0.0254, 7: 0.01, 8: 0.001}

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import as_matrix
 from adms.core.ids import ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.joints import LAST_PHASE
 from adms.grid.model import Branch, BranchKind, NetworkModel, NodeRef
 from adms.grid.validation_joints import supply

@@ -7,18 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import (
-    CircuitReader,
-    Conductors,
-    as_matrix,
-    element_id,
-    number,
-    numbers,
-    positive,
-)
+from adms.adapters.importers.opendss_elements import CircuitReader, Conductors, element_id, number, numbers, positive
 from adms.adapters.importers.opendss_lines import read_reliability
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.model import Branch, BranchKind, TapChanger, TapPrimitive
 
 _EXACT = 1e-11

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import as_matrix
 from adms.adapters.importers.overlay_draft import Draft
 from adms.adapters.importers.overlay_schema import (
     OverlayCapacitor,
@@ -15,6 +14,7 @@ from adms.adapters.importers.overlay_schema import (
     OverlaySource,
     OverlayTapChanger,
 )
+from adms.grid.admittance import as_matrix
 from adms.grid.model import Der, Source
 from adms.grid.pairs import device_pairs
 

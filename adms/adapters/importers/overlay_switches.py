@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import as_matrix
 from adms.adapters.importers.overlay_draft import Draft
 from adms.adapters.importers.overlay_schema import OverlaySwitch
 from adms.core.ids import BusId, ElementId
-from adms.grid.admittance import dense
+from adms.grid.admittance import as_matrix, dense
 from adms.grid.model import Branch, BranchKind, NodeRef, SwitchGear
 
 CONTACT_OHM = 1e-6

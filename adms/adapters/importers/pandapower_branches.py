@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import as_matrix
 from adms.adapters.importers.pandapower_engine import over_phases
 from adms.adapters.importers.pandapower_names import NetReader, number
 from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.model import Branch, BranchKind, TapChanger
 
 _UNLIMITED_A = 1e6

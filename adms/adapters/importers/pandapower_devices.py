@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import as_matrix
 from adms.adapters.importers.pandapower_branches import BranchDraft
 from adms.adapters.importers.pandapower_engine import over_phases
 from adms.adapters.importers.pandapower_loads import PHASE_LETTERS, SQRT_3, Pairs, is_delta, pairs_at, phase_mva
 from adms.adapters.importers.pandapower_names import NetReader, number, text
 from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.model import BranchKind, Der, DerKind, NodeRef, Source
 
 _REACTIVE_SHARE = 0.44

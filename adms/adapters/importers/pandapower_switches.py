@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import as_matrix
 from adms.adapters.importers.pandapower_branches import SIDES, BranchDraft, series_siemens
 from adms.adapters.importers.pandapower_engine import over_phases
 from adms.adapters.importers.pandapower_names import NetReader, number, text
 from adms.adapters.importers.pandapower_net import switched_element
 from adms.core.ids import BusId, ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.model import Branch, BranchKind, SwitchGear, SwitchKind
 
 _DROP_PU = 1e-8

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from adms.adapters.importers.opendss_elements import as_matrix
 from adms.adapters.importers.pandapower_branches import SIDES, BranchDraft, drafts
 from adms.adapters.importers.pandapower_engine import over_phases, tap_primitives_siemens
 from adms.adapters.importers.pandapower_names import NetReader, number, text
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
+from adms.grid.admittance import as_matrix
 from adms.grid.model import TapChanger, TapPrimitive
 
 _POSITIONS_MAX = 200
