@@ -8,12 +8,10 @@ from typing import Any
 
 from adms.cli.exits import ExitCode
 from adms.cli.extras import MATPLOTLIB, require
-from adms.cli.names import full_name
+from adms.cli.names import moved
 from adms.cli.progress import underway
 from adms.core.errors import InputError, Problem
-from adms.core.ids import ElementId
-from adms.grid.model import NetworkModel
-from adms.grid.state import GridState, normal_state
+from adms.grid.state import normal_state
 
 _PLOT_FORMATS = (".png", ".svg", ".pdf")
 
@@ -47,7 +45,9 @@ def power_flow(
 
         applied = apply_study(model, read_study(study))
         model, grid = applied.model, applied.grid
-    grid = _positions(model, grid, opened=opened, closed=closed)
+    grid, problems = moved(model, grid, opened=opened, closed=closed)
+    if problems:
+        raise InputError(problems)
     with underway(f"solving {model.name}"):
         arrays = NetworkArrays(model, version=version)
         s_nominal_va = arrays.injector_s_nominal_va
@@ -107,26 +107,6 @@ def _check_plot(plot: Path) -> None:
     if not plot.absolute().parent.is_dir():
         raise InputError([Problem(element=str(plot), field="", value="", message="its folder does not exist")])
     require(MATPLOTLIB, purpose="plotting")
-
-
-def _positions(model: NetworkModel, grid: GridState, *, opened: tuple[str, ...], closed: tuple[str, ...]) -> GridState:
-    poles: dict[str, list[ElementId]] = {}
-    for branch in model.branches:
-        if branch.switch is not None:
-            poles.setdefault(branch.id, []).append(branch.id)
-            if branch.switch.group:
-                poles.setdefault(branch.switch.group, []).append(branch.id)
-    problems: list[Problem] = []
-    for field, names, to in (("--open", opened, False), ("--close", closed, True)):
-        for name in names:
-            try:
-                for pole in poles[full_name(name, known=poles, field=field)]:
-                    grid = grid.with_switch(pole, closed=to)
-            except InputError as refused:
-                problems += refused.problems
-    if problems:
-        raise InputError(problems)
-    return grid
 
 
 def _print_flow(result: dict[str, Any], *, name: str) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from adms.adapters.model_file import load_model
 from adms.cli.exits import ExitCode
-from adms.cli.names import full_name
+from adms.cli.names import moved
 from adms.core.errors import InputError, Problem
-from adms.core.ids import BusId, ElementId
+from adms.core.ids import BusId
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import NetworkModel
 from adms.grid.state import GridState, normal_state
@@ -70,13 +70,8 @@ def _checked(study: FaultStudy, model: NetworkModel) -> tuple[GridState, list[Fa
     def refuse(field: str, value: object, message: str) -> None:
         problems.append(Problem(element="command line", field=field, value=str(value), message=message))
 
-    grid = normal_state(model)
-    for field, names, to in (("--open", study.opened, False), ("--close", study.closed, True)):
-        for name in names:
-            try:
-                grid = grid.with_switch(ElementId(full_name(name, known=grid.closed, field=field)), closed=to)
-            except InputError as refused:
-                problems += refused.problems
+    grid, unknown = moved(model, normal_state(model), opened=study.opened, closed=study.closed)
+    problems += unknown
     if study.bus and study.bus not in {bus.id for bus in model.buses}:
         refuse("--bus", study.bus, "no such bus")
     if study.fault and study.fault not in KINDS:

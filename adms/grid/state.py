@@ -42,3 +42,14 @@ def normal_state(model: NetworkModel) -> GridState:
         tap_position={b.id: b.taps.normal_position for b in model.branches if b.taps is not None},
         capacitor_steps={c.id: c.normal_steps for c in model.capacitors},
     )
+
+
+def switch_poles(model: NetworkModel) -> dict[str, tuple[ElementId, ...]]:
+    """Everything that can be said to be opened or closed, and the branches that then move: each switch by its id, and
+    a device whose poles are branches of their own by its group too."""
+    poles: dict[str, list[ElementId]] = {}
+    for branch in model.branches:
+        if branch.switch is not None:
+            for name in dict.fromkeys((branch.id, branch.switch.group or branch.id)):
+                poles.setdefault(name, []).append(branch.id)
+    return {name: tuple(branches) for name, branches in poles.items()}

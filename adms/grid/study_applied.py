@@ -13,7 +13,7 @@ from adms.core.near import NotFound, find_name
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Bus, Der, Load, NetworkModel, NodeRef
 from adms.grid.pairs import device_pairs
-from adms.grid.state import GridState, normal_state
+from adms.grid.state import GridState, normal_state, switch_poles
 from adms.grid.study import PHASES_OF_FAULT, Chosen, Fault, Forecast, NewDer, PlacedFault, Quantity, Study
 from adms.grid.validation import check
 
@@ -107,16 +107,12 @@ class _Application:
 
     def positions(self, study: Study) -> GridState:
         grid = normal_state(self.model)
-        poles: dict[str, list[ElementId]] = {}
-        for branch in self.model.branches:
-            if branch.switch is not None:
-                poles.setdefault(branch.switch.group or branch.id, []).append(branch.id)
+        poles = switch_poles(self.model)
         moved: dict[ElementId, bool] = {}
         for field, names, to in (("open", study.opened, False), ("close", study.closed, True)):
             for wanted in names:
-                known = dict.fromkeys((*grid.closed, *poles))
-                found = self.name(wanted, known=known, what="switch", field=field)
-                for pole in poles.get(found, [ElementId(found)]) if found else ():
+                found = self.name(wanted, known=poles, what="switch", field=field)
+                for pole in poles[found] if found else ():
                     if moved.setdefault(pole, to) != to:
                         self.add(pole, field, wanted, "is to be opened and closed")
                     grid = grid.with_switch(pole, closed=to)

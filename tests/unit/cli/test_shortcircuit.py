@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from adms.adapters.model_file import save_model
 from adms.cli.exits import ExitCode
 from adms.cli.shortcircuit_study import FaultStudy, run
 from adms.core.errors import InputError
+from adms.core.ids import ElementId
+from adms.grid.admittance import as_matrix, dense
 from adms.grid.model import SwitchGear, SwitchKind
 from tests.unit.powerflow.networks import V_BASE_V, four_buses
 
@@ -29,6 +32,27 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.json"
     save_model(replace(model, branches=branches), path)
     return path
+
+
+def test_a_device_of_several_poles_is_opened_by_its_group(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = four_buses()
+    gear = SwitchGear(kind=SwitchKind.RECLOSER, normally_closed=True, remote=True, group="rec")
+    (switch,) = (b for b in model.branches if b.id == "line.s23")
+    y = dense(switch.y_primitive_siemens)
+    poles = [
+        replace(
+            switch,
+            id=ElementId(f"rec_{k + 1}"),
+            terminals=tuple((terminal[k],) for terminal in switch.terminals),
+            y_primitive_siemens=as_matrix(y[np.ix_([k, k + 3], [k, k + 3])]),
+            switch=gear,
+        )
+        for k in range(3)
+    ]
+    path = tmp_path / "model.json"
+    save_model(replace(model, branches=(*(b for b in model.branches if b.id != "line.s23"), *poles)), path)
+    assert run(FaultStudy(model=path, opened=("rec",), as_json=True)) == ExitCode.OK
+    assert [row["bus"] for row in _printed(capsys)["buses"] if not row["energised"]] == ["3"]
 
 
 def _printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
