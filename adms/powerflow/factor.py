@@ -14,6 +14,7 @@ from adms.core.telemetry import IntArray
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
 from adms.powerflow.layout import Layout, layout_of
+from adms.powerflow.mismatch import FlowColumns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Factor:
     """Injector indices whose every node is energised."""
 
     @property
-    def flow_columns(self) -> tuple[IntArray, IntArray, IntArray, ComplexArray]:
+    def flow_columns(self) -> FlowColumns:
         """What compiled code asks for currents: row, column, `Layout.against`, value."""
         return self.layout.row, self.layout.col, self.layout.against, self.flow_value
 

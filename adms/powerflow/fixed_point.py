@@ -9,8 +9,12 @@ from adms.block_ldu.structure import Pattern
 from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
+from adms.grid.arrays import BoolArray
 from adms.grid.load_law import admittances_at
-from adms.powerflow.mismatch import subtract_flow, subtract_flow_carefully
+from adms.powerflow.mismatch import FlowColumns, subtract_flow, subtract_flow_carefully
+
+InjectorColumns = tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
+"""fr, to, ratio, scale, law, lowest, highest: see `Layout`."""
 
 CONVERGED, NOT_A_NUMBER, GROWING, SLOW = 1, 2, 3, 4
 GROWING_STEPS = 8
@@ -24,61 +28,72 @@ _NO_STEP_PU = 1e-13
 
 
 @compiled
-def add_currents(
-    fr: IntArray,
-    to: IntArray,
-    ratio: FloatArray,
-    scale: FloatArray,
-    law: FloatArray,
-    lowest: FloatArray,
-    highest: FloatArray,
-    s: ComplexArray,
-    v: ComplexArray,
-    current: ComplexArray,
-) -> None:
+def _current(power: complex, across: complex, size: float, k: int, scale: FloatArray, law: FloatArray) -> complex:
+    """What injector `k` injects at a voltage of square `size` that is outside its range of constant power."""
+    squared = scale[k] * scale[k]
+    g, h = admittances_at(math.sqrt(squared * size), law[k])
+    return squared * complex(power.real * g, -power.imag * h) * across
+
+
+@compiled
+def _add_currents_of_one(injectors: InjectorColumns, s: ComplexArray, v: ComplexArray, current: ComplexArray) -> None:
+    fr, to, ratio, scale, law, lowest, highest = injectors
+    for k in range(len(fr)):
+        power = s[k]
+        if power == 0.0:
+            continue
+        a, b = fr[k], to[k]
+        across = v[a]
+        if b >= 0:
+            across -= ratio[k] * v[b]
+        size = across.real * across.real + across.imag * across.imag
+        if lowest[k] <= size <= highest[k]:
+            part = 1.0 / size
+            i = complex(power.real * part, -power.imag * part) * across
+        else:
+            i = _current(power, across, size, k, scale, law)
+        current[a] += i
+        if b >= 0:
+            current[b] -= ratio[k] * i
+
+
+@compiled
+def add_currents(injectors: InjectorColumns, s: ComplexArray, v: ComplexArray, current: ComplexArray) -> None:
     """Adds what the injectors inject at `v` to `current`, both [place, case]; `s` [injector, case] nominal powers."""
     cases = v.shape[1]
+    if cases == 1:
+        _add_currents_of_one(injectors, s.reshape(len(s)), v.reshape(len(v)), current.reshape(len(v)))
+        return
+    fr, to, ratio, scale, law, lowest, highest = injectors
     for k in range(len(fr)):
         a, b = fr[k], to[k]
-        at_k = law[k]
-        squared = scale[k] * scale[k]
+        share, low, high = ratio[k], lowest[k], highest[k]
         for c in range(cases):
             power = s[k, c]
             if power == 0.0:
                 continue
             across = v[a, c]
             if b >= 0:
-                across -= ratio[k] * v[b, c]
+                across -= share * v[b, c]
             size = across.real * across.real + across.imag * across.imag
-            if lowest[k] <= size <= highest[k]:
+            if low <= size <= high:
                 part = 1.0 / size
                 i = complex(power.real * part, -power.imag * part) * across
             else:
-                g, h = admittances_at(math.sqrt(squared * size), at_k)
-                i = squared * complex(power.real * g, -power.imag * h) * across
+                i = _current(power, across, size, k, scale, law)
             current[a, c] += i
             if b >= 0:
-                current[b, c] -= ratio[k] * i
+                current[b, c] -= share * i
 
 
 @compiled
-def injected_power(
-    fr: IntArray,
-    to: IntArray,
-    ratio: FloatArray,
-    scale: FloatArray,
-    law: FloatArray,
-    lowest: FloatArray,
-    highest: FloatArray,
-    s: ComplexArray,
-    v: ComplexArray,
-) -> ComplexArray:
+def injected_power(injectors: InjectorColumns, s: ComplexArray, v: ComplexArray) -> ComplexArray:
     """[injector, case] powers at `v` [place, case] from nominal ones."""
+    fr, to, ratio, scale, law, lowest, highest = injectors
     cases = v.shape[1]
     found = np.zeros((len(fr), cases), dtype=np.complex128)
     for k in range(len(fr)):
         a, b = fr[k], to[k]
-        at_k = law[k]
         for c in range(cases):
             power = s[k, c]
             if power == 0.0:
@@ -91,9 +106,61 @@ def injected_power(
                 found[k, c] = power
             else:
                 squared = size * scale[k] * scale[k]
-                g, h = admittances_at(math.sqrt(squared), at_k)
+                g, h = admittances_at(math.sqrt(squared), law[k])
                 found[k, c] = complex(power.real * g * squared, power.imag * h * squared)
     return found
+
+
+@compiled
+def _start_from(norton: ComplexArray, begin: int, x: ComplexArray) -> None:
+    """Source currents into every column."""
+    n, cases = x.shape
+    if cases == 1:
+        x.reshape(n)[begin:] = norton[begin:]
+        return
+    for r in range(begin, n):
+        for c in range(cases):
+            x[r, c] = norton[r]
+
+
+@compiled
+def _advance(
+    begin: int, led: int, exact: BoolArray, verdict: IntArray, x: ComplexArray, v: ComplexArray, square: FloatArray
+) -> None:
+    """Makes steps of `x`, adds them to `v` where a case goes on, and finds the square of the largest into `square`: of
+    plain steps, which do not know the voltages of the leading nodes, from `led` on."""
+    n, cases = v.shape
+    square[:] = 0.0
+    if cases == 1:
+        one, at = x.reshape(n), v.reshape(n)
+        largest = 0.0
+        if exact[0]:
+            for r in range(begin, n):
+                d = one[r]
+                at[r] += d
+                size = d.real * d.real + d.imag * d.imag
+                if not size <= largest:
+                    largest = size if size == size else np.inf
+        else:
+            for r in range(begin, n):
+                d = one[r] - at[r]
+                at[r] = one[r]
+                size = d.real * d.real + d.imag * d.imag
+                if r >= led and not size <= largest:
+                    largest = size if size == size else np.inf
+        square[0] = largest
+        return
+    for r in range(begin, n):
+        for c in range(cases):
+            if not exact[c]:
+                x[r, c] -= v[r, c]
+            d = x[r, c]
+            size = d.real * d.real + d.imag * d.imag
+            if not size <= square[c] and (r >= led or exact[c]):
+                square[c] = size if size == size else np.inf
+        for c in range(cases):
+            if verdict[c] == 0:
+                v[r, c] += x[r, c]
 
 
 @compiled
@@ -109,9 +176,9 @@ def iterate(
     pattern: Pattern,
     values: ComplexArray,
     norton: ComplexArray,
-    flow: tuple[IntArray, IntArray, IntArray, ComplexArray],
+    flow: FlowColumns,
     entry_value: ComplexArray,
-    injectors: tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    injectors: InjectorColumns,
     s: ComplexArray,
     v: ComplexArray,
     tolerance: float,
@@ -131,11 +198,10 @@ def iterate(
     what they correct, they go on with sums that do not round, and end where those no longer shrink either. A case is
     left as slow where, at its present contraction, the tolerance is more than `patience` steps away.
     """
-    row, col, against, flow_value = flow
-    fr, to, ratio, scale, law, lowest, highest = injectors
     n, cases = v.shape
     led = pattern.start[pattern.lead]
     x = np.empty((n, cases), dtype=np.complex128)
+    square = np.zeros(cases)
     growing = np.zeros(cases, dtype=np.int64)
     older = np.full(cases, np.inf)
     exact = np.zeros(cases, dtype=np.bool_)
@@ -145,35 +211,19 @@ def iterate(
         # Nothing is injected at the leading nodes, and while steps are plain nothing needs their voltages.
         first = 0 if exact.any() else pattern.lead
         begin = pattern.start[first]
-        for r in range(begin, n):
-            for c in range(cases):
-                x[r, c] = norton[r]
-        add_currents(fr, to, ratio, scale, law, lowest, highest, s, v, x)
+        _start_from(norton, begin, x)
+        add_currents(injectors, s, v, x)
         if exact.any():
-            subtract_flow(row, col, against, flow_value, v, exact & ~careful, x)
+            subtract_flow(flow, v, exact & ~careful, x)
         if careful.any():
-            subtract_flow_carefully(row, col, entry_value, v, careful, x)
+            subtract_flow_carefully(flow, entry_value, v, careful, x)
         _solve(pattern, values, x, first)
-        largest = np.zeros(cases)
-        for r in range(begin, n):
-            for c in range(cases):
-                if not exact[c]:
-                    x[r, c] -= v[r, c]
-                    if r < led:
-                        continue
-                d = x[r, c]
-                size = d.real * d.real + d.imag * d.imag
-                if not size <= largest[c]:
-                    largest[c] = size if size == size else np.inf
-        for r in range(begin, n):
-            for c in range(cases):
-                if verdict[c] == 0:
-                    v[r, c] += x[r, c]
+        _advance(begin, led, exact, verdict, x, v, square)
         left, begins = False, False
         for c in range(cases):
             if verdict[c] != 0:
                 continue
-            moved = math.sqrt(largest[c])
+            moved = math.sqrt(square[c])
             growing[c] = growing[c] + 1 if moved >= step[c] else 0
             if older[c] < np.inf and moved > _NO_STEP_PU and not exact[c]:
                 contraction[c] = math.sqrt(moved / older[c])

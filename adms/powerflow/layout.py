@@ -10,6 +10,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import GROUND, NetworkArrays
 from adms.grid.load_law import constant_power_range
+from adms.powerflow.fixed_point import InjectorColumns
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +53,7 @@ class Layout:
         return int(pattern.start[pattern.lead])
 
     @property
-    def injector_columns(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    def injector_columns(self) -> InjectorColumns:
         """What compiled code asks of the injectors."""
         return self.fr, self.to, self.ratio, self.scale, self.law, self.lowest, self.highest
 

@@ -16,22 +16,32 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import IntArray
 from adms.grid.arrays import BoolArray
 
+FlowColumns = tuple[IntArray, IntArray, IntArray, ComplexArray]
+"""row, col, against, value: see `Factor.flow_columns`."""
+
 _SPLIT = 134217729.0
 """2^27 + 1"""
 
 
 @compiled
-def subtract_flow(
-    row: IntArray,
-    col: IntArray,
-    against: IntArray,
-    y: ComplexArray,
-    v: ComplexArray,
-    wanted: BoolArray,
-    x: ComplexArray,
-) -> None:
+def _subtract_flow_of_one(flow: FlowColumns, v: ComplexArray, x: ComplexArray) -> None:
+    row, col, against, y = flow
+    for k in range(len(row)):
+        part = y[k]
+        if part != 0.0:
+            r = against[k]
+            x[row[k]] -= part * (v[col[k]] - v[r]) if r >= 0 else part * v[col[k]]
+
+
+@compiled
+def subtract_flow(flow: FlowColumns, v: ComplexArray, wanted: BoolArray, x: ComplexArray) -> None:
     """x -= y (v[col] - v[against]) for every entry, [place, case], of the wanted cases; `against` -1 is ground."""
     cases = v.shape[1]
+    if cases == 1:
+        if wanted[0]:
+            _subtract_flow_of_one(flow, v.reshape(len(v)), x.reshape(len(x)))
+        return
+    row, col, against, y = flow
     for k in range(len(row)):
         part = y[k]
         if part != 0.0:
@@ -65,9 +75,10 @@ def _add_product(total: float, low: float, a: float, b: float) -> tuple[float, f
 
 @compiled
 def subtract_flow_carefully(
-    row: IntArray, col: IntArray, y: ComplexArray, v: ComplexArray, wanted: BoolArray, x: ComplexArray
+    flow: FlowColumns, y: ComplexArray, v: ComplexArray, wanted: BoolArray, x: ComplexArray
 ) -> None:
-    """x -= Y v without rounding but of the result."""
+    """x -= Y v, with the entries `y` of Y itself at `flow`'s places, without rounding but of the result."""
+    row, col, _, _ = flow
     n, cases = v.shape
     for c in range(cases):
         if not wanted[c]:

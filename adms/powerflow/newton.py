@@ -115,12 +115,13 @@ class _Problem:
         """[place] the step from `v` on a Jacobian."""
         layout, order = self._factor.layout, self._real.structure.order
         missing = layout.norton_pu.copy()
-        add_currents(*layout.injector_columns, self._s, v[:, None], missing[:, None])
+        add_currents(layout.injector_columns, self._s, v[:, None], missing[:, None])
         if self.careful:
-            entries = layout.row, layout.col, self._factor.entry_value
-            subtract_flow_carefully(*entries, v[:, None], _ONE_CASE, missing[:, None])
+            subtract_flow_carefully(
+                self._factor.flow_columns, self._factor.entry_value, v[:, None], _ONE_CASE, missing[:, None]
+            )
         else:
-            subtract_flow(*self._factor.flow_columns, v[:, None], _ONE_CASE, missing[:, None])
+            subtract_flow(self._factor.flow_columns, v[:, None], _ONE_CASE, missing[:, None])
         dv = missing.view(np.float64)[order]
         substitute(self._real.structure.pattern, tangent.values, dv, 0)
         moved = np.empty_like(dv)

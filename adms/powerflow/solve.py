@@ -297,7 +297,7 @@ def _outcomes(
 ) -> list[PowerFlow]:
     """One for each column of `v` [place, case]."""
     layout, sources = factor.layout, factor.arrays.sources
-    injected = np.ascontiguousarray(injected_power(*layout.injector_columns, s, v).T) * S_BASE_VA
+    injected = np.ascontiguousarray(injected_power(layout.injector_columns, s, v).T) * S_BASE_VA
     voltage = np.empty((v.shape[1], v.shape[0]), dtype=np.complex128)
     voltage[:, layout.structure.order] = v.T
     delivered = np.zeros((v.shape[1], len(sources)), dtype=np.complex128)
