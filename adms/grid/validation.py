@@ -65,11 +65,12 @@ def _not_finite(model: NetworkModel) -> Iterable[Problem]:
 
 def _not_finite_in(record: object, *, element: str, prefix: str) -> Iterable[Problem]:
     for field, value in vars(record).items():
-        if isinstance(value, float):
-            if not math.isfinite(value):
+        numbers = value if isinstance(value, tuple) else (value,)
+        for number in numbers:
+            if isinstance(number, float) and not math.isfinite(number):
                 message = "is not a finite number"
-                yield Problem(element=element, field=f"{prefix}{field}", value=str(value), message=message)
-        elif isinstance(value, SwitchGear | TapChanger | VoltageLaw):
+                yield Problem(element=element, field=f"{prefix}{field}", value=str(number), message=message)
+        if isinstance(value, SwitchGear | TapChanger | VoltageLaw):
             yield from _not_finite_in(value, element=element, prefix=f"{prefix}{field}.")
 
 
@@ -123,11 +124,6 @@ class _Checker:
             if not name:
                 self.add(what, "id", "", "is empty")
 
-    def finite(self, element: str, **values: float | None) -> None:
-        for field, value in values.items():
-            if value is not None and not math.isfinite(value):
-                self.add(element, field, value, "is not a finite number")
-
     def positive(self, element: str, **values: float | None) -> None:
         for field, value in values.items():
             if value is not None and not (math.isfinite(value) and value > 0.0):
@@ -160,7 +156,6 @@ class _Checker:
 
     def bus(self, bus: Bus) -> None:
         self.positive(bus.id, v_base_v=bus.v_base_v)
-        self.finite(bus.id, x_m=bus.x_m, y_m=bus.y_m)
         if not bus.phases or len(set(bus.phases)) != len(bus.phases) or min(bus.phases) < 0:
             self.add(bus.id, "phases", bus.phases, "must be distinct numbers, at least one")
         elif max(bus.phases) > _PHASE_MAX:
@@ -180,8 +175,6 @@ class _Checker:
         for field, values in (("v_magnitude_pu", source.v_magnitude_pu), ("v_angle_rad", source.v_angle_rad)):
             if len(values) != size:
                 self.add(source.id, field, len(values), f"must have {size} entries, as it has nodes")
-            for value in values:
-                self.finite(source.id, **{field: value})
         for value in source.v_magnitude_pu:
             self.not_negative(source.id, v_magnitude_pu=value)
         self.matrix(source.id, "y_primitive_siemens", source.y_primitive_siemens, size=size)
@@ -285,7 +278,6 @@ class _Checker:
 
     def load(self, load: Load) -> None:
         self.pairs(load.id, load.pairs)
-        self.finite(load.id, p_w=load.p_w, q_var=load.q_var)
         self.positive(load.id, v_nominal_v=load.v_nominal_v, v_high_pu=load.v_high_pu)
         self.not_negative(load.id, v_low_pu=load.v_low_pu, v_floor_pu=load.v_floor_pu, v_cut_pu=load.v_cut_pu)
         self.whole(load.id, up_to=_COUNT_MAX, customers=load.customers, critical_customers=load.critical_customers)
@@ -299,22 +291,11 @@ class _Checker:
 
     def law(self, element: str, law: VoltageLaw, *, field: str) -> None:
         shares = (law.z_frac, law.i_frac, law.p_frac, law.e_frac)
-        names = ("z_frac", "i_frac", "p_frac", "e_frac", "exponent")
-        self.finite(element, **{f"{field}.{n}": x for n, x in zip(names, (*shares, law.exponent), strict=True)})
         if abs(sum(shares) - 1.0) > _ZIP_TOLERANCE:
             self.add(element, f"{field}.z_frac + i_frac + p_frac + e_frac", sum(shares), "must be 1")
 
     def der(self, der: Der) -> None:
         self.pairs(der.id, der.pairs)
-        self.finite(
-            der.id,
-            p_max_w=der.p_max_w,
-            p_min_w=der.p_min_w,
-            default_p_injection_w=der.default_p_injection_w,
-            default_q_injection_var=der.default_q_injection_var,
-            normal_p_injection_w=der.normal_p_injection_w,
-            normal_q_injection_var=der.normal_q_injection_var,
-        )
         self.positive(
             der.id,
             v_high_pu=der.v_high_pu,
