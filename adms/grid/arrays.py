@@ -12,13 +12,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
 
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.admittance import S_BASE_VA as S_BASE_VA
 from adms.grid.admittance import AdmittanceEntries, per_unit
+from adms.grid.components import components
 from adms.grid.joints import branch_joints
 from adms.grid.load_law import LAW_COLUMNS, law_row
 from adms.grid.model import Branch, Der, Load, NetworkModel, NodeRef
@@ -253,9 +253,7 @@ class NetworkArrays:
         """[node] number of the conductor island that a node belongs to: what closed branches join."""
         fr, to, owner = self.conductor_joints
         shut = self._switch_closed(state)[self._switch_of_branch[owner]]
-        size = self.node_count
-        adjacency = sp.csr_matrix((np.ones(int(shut.sum())), (fr[shut], to[shut])), shape=(size, size))
-        return np.asarray(sp.csgraph.connected_components(adjacency, directed=False)[1], dtype=np.int64)
+        return components(fr[shut], to[shut], size=self.node_count)
 
     def energised(self, state: GridState) -> BoolArray:
         """[node] True where a path of closed branches leads to a source, conductor by conductor."""

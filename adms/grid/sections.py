@@ -4,11 +4,8 @@ regulators without switches are inside sections. How sections are supplied is `a
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
-
 from adms.core.ids import BusId, ElementId, SectionId
+from adms.grid.components import components
 from adms.grid.model import NetworkModel
 
 
@@ -52,13 +49,11 @@ def sections(model: NetworkModel) -> SectionGraph:
             ends = [index[terminal[0].bus] for terminal in branch.terminals]
             fr += ends[:-1]
             to += ends[1:]
-    size = len(model.buses)
-    adjacency = sp.csr_matrix((np.ones(len(fr)), (fr, to)), shape=(size, size))
-    label = sp.csgraph.connected_components(adjacency, directed=False)[1]
+    label = components(fr, to, size=len(model.buses)).tolist()
     name: dict[int, SectionId] = {}
     for bus in model.buses:
-        name.setdefault(int(label[index[bus.id]]), SectionId(f"section.{bus.id}"))
-    section_of_bus = {bus.id: name[int(label[index[bus.id]])] for bus in model.buses}
+        name.setdefault(label[index[bus.id]], SectionId(f"section.{bus.id}"))
+    section_of_bus = {bus.id: name[label[index[bus.id]]] for bus in model.buses}
     ends_of = {
         b.id: (section_of_bus[b.terminals[0][0].bus], section_of_bus[b.terminals[-1][0].bus])
         for b in model.branches

@@ -4,11 +4,8 @@ here, each change told in the notes; what is surely a slip of units stays, and i
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
-
 from adms.core.ids import BusId
+from adms.grid.components import components
 from adms.grid.model import Branch, BranchKind, Bus, NetworkModel, NodeRef
 from adms.grid.plausibility import not_believed
 from adms.grid.validation_joints import V_RATIO_MAX, base_ratio, ends_do_not_match, supply, used_nodes
@@ -90,8 +87,7 @@ def _with_level_bases(model: NetworkModel, notes: list[str]) -> tuple[Bus, ...]:
         return model.buses
     fr = [row[branch.terminals[0][0].bus] for branch in joining]
     to = [row[branch.terminals[1][0].bus] for branch in joining]
-    graph = sp.csr_matrix((np.ones(len(fr)), (fr, to)), shape=(len(row), len(row)))
-    level = sp.csgraph.connected_components(graph, directed=False)[1].tolist()
+    level = components(fr, to, size=len(row)).tolist()
     live = {node.bus for node in supply(model).normal}
     votes: dict[int, Counter[float]] = {}
     for bus, number in zip(model.buses, level, strict=True):

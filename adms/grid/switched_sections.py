@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
 
 from adms.core.ids import ElementId, SectionId
 from adms.core.telemetry import IntArray
 from adms.grid.arrays import NetworkArrays
+from adms.grid.components import components
 from adms.grid.model import Branch, BranchKind
 from adms.grid.sections import SectionGraph, sections
 
@@ -120,7 +119,7 @@ def _poles(arrays: NetworkArrays, switch: Branch) -> list[tuple[int, int]]:
 def _strands(arrays: NetworkArrays) -> IntArray:
     fr, to, owner = arrays.conductor_joints
     fixed = np.array([branch.switch is None for branch in arrays.branches], dtype=np.bool_)[owner]
-    return _components(fr[fixed], to[fixed], size=arrays.node_count)
+    return components(fr[fixed], to[fixed], size=arrays.node_count)
 
 
 def _conductors(arrays: NetworkArrays) -> IntArray:
@@ -136,11 +135,6 @@ def _conductors(arrays: NetworkArrays) -> IntArray:
             more += [(arrays.node_idx[a], arrays.node_idx[b]) for a, b in same]
     pairs = np.array(more, dtype=np.int64).reshape(-1, 2)
     keep = fixed[owner]
-    return _components(
+    return components(
         np.concatenate([fr[keep], pairs[:, 0]]), np.concatenate([to[keep], pairs[:, 1]]), size=arrays.node_count
     )
-
-
-def _components(fr: IntArray, to: IntArray, *, size: int) -> IntArray:
-    adjacency = sp.csr_matrix((np.ones(len(fr)), (fr, to)), shape=(size, size))
-    return np.asarray(sp.csgraph.connected_components(adjacency, directed=False)[1], dtype=np.int64)

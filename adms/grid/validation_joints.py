@@ -7,12 +7,9 @@ own.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import scipy.sparse as sp
-import scipy.sparse.csgraph  # noqa: F401  (makes sp.csgraph available)
-
 from adms.core.errors import Problem
 from adms.core.ids import BusId, ElementId
+from adms.grid.components import components
 from adms.grid.joints import branch_joints
 from adms.grid.model import Branch, BranchKind, NetworkModel, NodeRef
 
@@ -57,9 +54,7 @@ def supply(model: NetworkModel) -> Supply:
     def reached(edges: list[tuple[int, int]]) -> frozenset[NodeRef]:
         if not nodes:
             return frozenset()
-        ends = ([a for a, _ in edges], [b for _, b in edges])
-        graph = sp.csr_matrix((np.ones(len(edges)), ends), shape=(len(nodes), len(nodes)))
-        label = sp.csgraph.connected_components(graph, directed=False)[1].tolist()
+        label = components([a for a, _ in edges], [b for _, b in edges], size=len(nodes)).tolist()
         fed = {label[k] for k in starts}
         return frozenset(node for node, island in zip(nodes, label, strict=True) if island in fed)
 
