@@ -10,7 +10,7 @@ from typing import Any
 from adms.adapters.importers.opendss_buses import read_buses
 from adms.adapters.importers.opendss_deck import DeckText
 from adms.adapters.importers.opendss_devices import capacitor_controls, read_capacitor, read_source
-from adms.adapters.importers.opendss_elements import CircuitReader, element_id
+from adms.adapters.importers.opendss_elements import DER_CLASSES, FROZEN_CLASSES, CircuitReader, element_id
 from adms.adapters.importers.opendss_injectors import read_der, read_frozen, read_load
 from adms.adapters.importers.opendss_lines import read_line, read_other_branch
 from adms.adapters.importers.opendss_neutrals import with_neutrals_joined
@@ -27,10 +27,6 @@ from adms.grid.validation_joints import used_nodes
 
 _METERING = frozenset(("monitor", "energymeter", "sensor", "fmonitor"))
 _READ_ELSEWHERE = frozenset(("regcontrol", "capcontrol", "fuse", "recloser", "relay", "swtcontrol"))
-_DER_CLASSES = frozenset(("generator", "pvsystem", "storage"))
-_FROZEN_CLASSES = frozenset(
-    ("isource", "vccs", "indmach012", "upfc", "vsconverter", "gicsource", "gicline", "generic5", "windgen")
-)
 _BUILDING = frozenset(
     [
         "",
@@ -173,9 +169,9 @@ def _read(dss: Any, deck: Path, *, notes: list[str]) -> NetworkModel:
                 branches.extend(read_other_branch(reader, name))
         elif kind == "load":
             loads.extend(read_load(reader, name))
-        elif kind in _DER_CLASSES:
+        elif kind in DER_CLASSES:
             ders.extend(read_der(reader, name))
-        elif kind in _FROZEN_CLASSES:
+        elif kind in FROZEN_CLASSES:
             ders.extend(read_frozen(reader, name))
         elif kind not in _READ_ELSEWHERE:
             reader.note(name, "not part of the model" if kind in _METERING else "not carried over")

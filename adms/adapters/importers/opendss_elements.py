@@ -12,6 +12,12 @@ from adms.core.ids import BusId, ElementId
 from adms.core.telemetry import FloatArray
 from adms.grid.model import NodeRef
 
+DER_CLASSES = frozenset(("generator", "pvsystem", "storage"))
+FROZEN_CLASSES = frozenset(
+    ("isource", "vccs", "indmach012", "upfc", "vsconverter", "gicsource", "gicline", "generic5", "windgen")
+)
+"""Carried over as the power that they have at the engine's solution."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conductors:

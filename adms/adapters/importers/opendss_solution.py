@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from adms.adapters.importers.opendss_elements import (
+    DER_CLASSES,
+    FROZEN_CLASSES,
     CircuitReader,
     Opened,
     Solved,
@@ -23,23 +25,7 @@ _SOLVES = 3
 _TIGHT = 1e-10
 _SNAPSHOT = 0
 _BUILD_ALL_PRIMITIVES = 1
-_SHUNT_CLASSES = frozenset(
-    [
-        "load",
-        "generator",
-        "pvsystem",
-        "storage",
-        "isource",
-        "vccs",
-        "indmach012",
-        "upfc",
-        "vsconverter",
-        "gicsource",
-        "gicline",
-        "generic5",
-        "windgen",
-    ]
-)
+_SHUNT_CLASSES = frozenset(("load",)) | DER_CLASSES | FROZEN_CLASSES
 _HOLDING_CLASSES = frozenset(
     ["vsource", "line", "transformer", "autotrans", "reactor", "capacitor", "gictransformer", "fault"]
 )
