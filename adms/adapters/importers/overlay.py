@@ -24,11 +24,11 @@ from adms.adapters.importers.overlay_switches import add_switch
 from adms.core.errors import InputError
 from adms.core.ids import ElementId
 from adms.grid.model import NetworkModel
-from adms.grid.validation_joints import used_nodes
 
 
 def apply_overlay(model: NetworkModel, overlay: Overlay) -> NetworkModel:
-    """The model with what the overlay takes out, adds and says. Raises InputError with every problem at once."""
+    """The model with what the overlay takes out, adds and says. Buses that this leaves alone are still there
+    (`adms.grid.settled`). Raises InputError with every problem at once."""
     draft = Draft.of(model)
     _once(draft, overlay)
     for removal in overlay.remove:
@@ -51,7 +51,7 @@ def apply_overlay(model: NetworkModel, overlay: Overlay) -> NetworkModel:
     _interface(draft, overlay)
     if draft.problems:
         raise InputError(draft.problems)
-    changed = replace(
+    return replace(
         model,
         name=overlay.name,
         buses=tuple(draft.buses.values()),
@@ -60,16 +60,10 @@ def apply_overlay(model: NetworkModel, overlay: Overlay) -> NetworkModel:
         capacitors=tuple(draft.capacitors.values()),
         loads=tuple(draft.loads.values()),
         ders=tuple(draft.ders.values()),
-    )
-    used = {node.bus for node in used_nodes(changed)}
-    return replace(
-        changed,
-        buses=tuple(bus for bus in changed.buses if bus.id in used),
         notes=(
             *model.notes,
             *(f"{removal.element}: removed by the overlay" for removal in overlay.remove),
             *draft.notes,
-            *(f"bus.{bus.id}: left out, nothing is connected to it" for bus in changed.buses if bus.id not in used),
         ),
     )
 

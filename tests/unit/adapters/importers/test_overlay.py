@@ -14,6 +14,7 @@ from adms.core.ids import BusId, ElementId, ModelVersion
 from adms.grid.admittance import dense
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import BranchKind, DerKind, NetworkModel, NodeRef
+from adms.grid.settled import settled
 from adms.grid.state import normal_state
 from adms.grid.topology import topology_of
 
@@ -32,7 +33,7 @@ def overlay(project_root: Path) -> Overlay:
 
 @pytest.fixture(scope="module")
 def operated(deck: NetworkModel, overlay: Overlay) -> NetworkModel:
-    return apply_overlay(deck, overlay)
+    return settled(apply_overlay(deck, overlay))
 
 
 def test_the_operated_feeder_is_what_the_story_needs(operated: NetworkModel) -> None:
