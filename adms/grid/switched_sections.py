@@ -59,7 +59,7 @@ class SwitchedSections:
 
 @lru_cache(maxsize=8)
 def switched_sections(arrays: NetworkArrays) -> SwitchedSections:
-    """The switched sections of a model, kept for as long as the model is in use: they never change."""
+    """The switched sections of a model: they never change, so those of the models used last are kept."""
     model = arrays.model
     graph = sections(model)
     names = tuple(graph.sections)
