@@ -11,8 +11,8 @@ from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId
 from adms.core.near import NotFound, find_name
 from adms.grid.arrays import NetworkArrays
-from adms.grid.model import Bus, Der, Load, NetworkModel, NodeRef
-from adms.grid.pairs import device_pairs
+from adms.grid.model import Bus, Der, Load, NetworkModel
+from adms.grid.pairs import NoNodes, device_pairs, nodes_at
 from adms.grid.state import GridState, normal_state, switch_poles
 from adms.grid.study import PHASES_OF_FAULT, Chosen, Fault, Forecast, NewDer, PlacedFault, Quantity, Study
 from adms.grid.validation import check
@@ -212,12 +212,11 @@ class _Application:
         bus = self.bus(new.bus, element=new.der.id)
         if bus is None:
             return None
-        phases = new.phases or tuple(phase for phase in bus.phases if phase <= 3)
-        absent = [phase for phase in phases if phase not in bus.phases]
-        if absent or not phases:
-            self.add(new.der.id, "phases", absent, f"bus {bus.id} has only {bus.phases}")
+        nodes = nodes_at(bus, new.phases or None)
+        if isinstance(nodes, NoNodes):
+            self.add(new.der.id, "phases", list(nodes.phases), nodes.message)
             return None
-        found = device_pairs(tuple(NodeRef(bus.id, phase) for phase in phases), delta=new.delta, bus=bus)
+        found = device_pairs(nodes, delta=new.delta, bus=bus)
         if found is None:
             self.add(new.der.id, "connection", "delta", "needs two or three phases")
             return None

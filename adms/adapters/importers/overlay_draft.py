@@ -8,6 +8,7 @@ from adms.core.errors import Problem
 from adms.core.ids import BusId, ElementId
 from adms.core.near import NotFound, find_name
 from adms.grid.model import Branch, Bus, Capacitor, Der, Load, NetworkModel, NodeRef, Source
+from adms.grid.pairs import NoNodes, nodes_at
 
 Key = TypeVar("Key", bound=str)
 Element = TypeVar("Element")
@@ -73,13 +74,8 @@ class Draft:
         found = self.find(self.buses, bus, what="bus", where=element, field_name="bus")
         if found is None:
             return ()
-        wanted = tuple(phase for phase in found.phases if phase <= 3) if phases is None else phases
-        if len(set(wanted)) < len(wanted):
-            self.problem(element, "phases", list(wanted), "a phase twice")
+        nodes = nodes_at(found, phases)
+        if isinstance(nodes, NoNodes):
+            self.problem(element, "phases", list(nodes.phases), nodes.message)
             return ()
-        absent = [phase for phase in wanted if phase not in found.phases]
-        if absent or not wanted:
-            has = ", ".join(str(phase) for phase in found.phases)
-            self.problem(element, "phases", absent, f"bus {bus} has only {has}")
-            return ()
-        return tuple(NodeRef(found.id, phase) for phase in wanted)
+        return nodes

@@ -80,6 +80,12 @@ def test_a_new_der_stands_on_the_phases_of_its_bus() -> None:
     assert new.v_nominal_v == pytest.approx(2400.0 * 3**0.5)
 
 
+def test_a_new_der_on_a_phase_twice_is_refused() -> None:
+    study = Study(name="s", new_ders=(NewDer(der=NEW, bus=BusId("c"), phases=(1, 1), delta=False),))
+    with pytest.raises(InputError, match="a phase twice"):
+        apply_study(_model(), study)
+
+
 def test_forecasts_hold_until_their_next_value_and_are_shared_by_the_parts_of_a_device() -> None:
     study = Study(
         name="s",
