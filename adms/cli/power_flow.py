@@ -4,7 +4,7 @@ import json
 import math
 from cmath import phase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adms.cli.exits import ExitCode
 from adms.cli.extras import MATPLOTLIB, require
@@ -13,7 +13,15 @@ from adms.cli.progress import underway
 from adms.core.errors import InputError, Problem
 from adms.grid.state import normal_state
 
+if TYPE_CHECKING:
+    from adms.core.estimate import ComplexArray
+    from adms.powerflow import PowerFlow
+
 _PLOT_FORMATS = (".png", ".svg", ".pdf")
+_STRESSED = 0.3
+"""Contraction from which the margin is looked for: in a two-bus network 71 % of the limit."""
+_MARGIN_AIM = 1.5
+_NEAR_COLLAPSE = 1.1
 
 
 def power_flow(
@@ -76,9 +84,13 @@ def power_flow(
                 "energised": live,
             }
         )
+    margin = _margin(flow, s_nominal_va)
     result = {
         "converged": True,
         "iterations": flow.iterations,
+        "last_step_pu": flow.step_pu,
+        "near_collapse": margin is not None and margin < _NEAR_COLLAPSE,
+        "load_margin": margin,
         **about,
         "p_source_w": float(flow.s_source_va.real.sum()),
         "q_source_var": float(flow.s_source_va.imag.sum()),
@@ -100,6 +112,16 @@ def power_flow(
     return ExitCode.OK
 
 
+def _margin(flow: "PowerFlow", s_nominal_va: "ComplexArray") -> float | None:
+    """Largest multiple of all powers that the network carries, where it is not far from that; else None."""
+    from adms.powerflow import load_margin
+
+    if flow.contraction is None or flow.contraction < _STRESSED:
+        return None
+    margin = load_margin(flow.factor, s_nominal_va=s_nominal_va, aim=_MARGIN_AIM)
+    return margin if margin < _MARGIN_AIM else None
+
+
 def _check_plot(plot: Path) -> None:
     if plot.suffix.lower() not in _PLOT_FORMATS:
         message = f"a plot is written as {', '.join(_PLOT_FORMATS)}"
@@ -114,6 +136,8 @@ def _print_flow(result: dict[str, Any], *, name: str) -> None:
     print(f"{name}: solved in {result['iterations']} steps, {len(live)} of {len(result['nodes'])} nodes energised")
     print(f"sources deliver {result['p_source_w'] / 1e3:.1f} kW, {result['q_source_var'] / 1e3:.1f} kvar")
     print(f"losses {result['losses_w'] / 1e3:.2f} kW")
+    if result["near_collapse"]:
+        print(f"near voltage collapse: no solution beyond {100.0 * result['load_margin']:.0f} % of these powers")
     for word, choose in (("lowest", min), ("highest", max)):
         node = choose(live, key=lambda node: float(node["v_pu"]), default=None)
         if node is not None:

@@ -74,11 +74,8 @@ def only_when_timed(benchmark: BenchmarkFixture) -> None:
 
 
 def deck_8500() -> Path:
-    """Master file of the 8500-node feeder; skips where it is not beside the checkout."""
-    deck = Path(__file__).resolve().parents[2].parent / "shared" / "feeders" / "8500-Node" / "Master.dss"
-    if not deck.is_file():
-        pytest.skip("the 8500-node feeder is not beside this checkout")
-    return deck
+    """Master file of the 8500-node feeder."""
+    return Path(__file__).resolve().parents[1] / "cases" / "feeders" / "8500-Node" / "Master.dss"
 
 
 @cache

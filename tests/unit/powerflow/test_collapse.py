@@ -25,7 +25,7 @@ def _stiff(element: Load) -> Load:
     return replace(element, v_low_pu=0.0, v_high_pu=9.0, v_floor_pu=0.0)
 
 
-def _two_buses() -> NetworkArrays:
+def two_buses() -> NetworkArrays:
     model = NetworkModel(
         name="two buses",
         frequency_hz=60.0,
@@ -39,7 +39,7 @@ def _two_buses() -> NetworkArrays:
     return arrays_of(model)
 
 
-def _limit_va() -> float:
+def limit_va() -> float:
     """Largest |S| in DIRECTION: discriminant of v^4 + v^2 (2 Re(conj(z) S) - e^2) + |z|^2 |S|^2 = 0 is zero there."""
     drop = (Z_OHM.conjugate() * DIRECTION).real
     return E_V**2 / (2.0 * (abs(Z_OHM) + drop))
@@ -59,8 +59,8 @@ def _factor(arrays: NetworkArrays) -> Factor:
 
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.99, 0.9999])
 def test_up_to_the_limit_the_voltage_is_the_upper_root(share: float) -> None:
-    arrays = _two_buses()
-    s = share * _limit_va() * DIRECTION
+    arrays = two_buses()
+    s = share * limit_va() * DIRECTION
     grid = normal_state(arrays.model)
     flow = solve_power_flow(arrays, grid, s_nominal_va=np.array([-s]), tolerance_pu=1e-12)
     assert isinstance(flow, PowerFlow)
@@ -70,8 +70,8 @@ def test_up_to_the_limit_the_voltage_is_the_upper_root(share: float) -> None:
 
 @pytest.mark.parametrize("share", [1.001, 1.1, 3.0])
 def test_beyond_the_limit_there_is_no_solution_and_the_reason_says_how_far_it_goes(share: float) -> None:
-    arrays = _two_buses()
-    s = share * _limit_va() * DIRECTION
+    arrays = two_buses()
+    s = share * limit_va() * DIRECTION
     flow = solve_power_flow(arrays, normal_state(arrays.model), s_nominal_va=np.array([-s]))
     assert isinstance(flow, NotSolved)
     assert "voltage collapse" in flow.reason
@@ -80,16 +80,16 @@ def test_beyond_the_limit_there_is_no_solution_and_the_reason_says_how_far_it_go
 
 
 def test_the_margin_is_the_limit_of_the_quadratic() -> None:
-    arrays = _two_buses()
-    s = 0.8 * _limit_va() * DIRECTION
+    arrays = two_buses()
+    s = 0.8 * limit_va() * DIRECTION
     assert 1.25 - 0.01 <= load_margin(_factor(arrays), s_nominal_va=np.array([-s])) <= 1.25
     assert load_margin(_factor(arrays), s_nominal_va=np.array([-0.1 * s]), aim=2.0) == 2.0
 
 
 def test_the_contraction_of_the_fixed_point_is_that_of_the_two_bus_network() -> None:
     """|z| |S| / v^2, from differentiating v = e - z conj(s / v)."""
-    arrays = _two_buses()
-    s = 0.7 * _limit_va() * DIRECTION
+    arrays = two_buses()
+    s = 0.7 * limit_va() * DIRECTION
     flow = solve_cases(arrays, normal_state(arrays.model), s_nominal_va=np.array([[-s]]), tolerance_pu=1e-12)[0]
     assert isinstance(flow, PowerFlow)
     assert flow.contraction is not None
@@ -97,8 +97,8 @@ def test_the_contraction_of_the_fixed_point_is_that_of_the_two_bus_network() -> 
 
 
 def test_the_lower_root_is_not_an_operating_point() -> None:
-    arrays = _two_buses()
-    s = 0.8 * _limit_va() * DIRECTION
+    arrays = two_buses()
+    s = 0.8 * limit_va() * DIRECTION
     factor = _factor(arrays)
     upper = solve_power_flow(arrays, factor.grid, s_nominal_va=np.array([-s]), factor=factor)
     assert isinstance(upper, PowerFlow)
@@ -152,8 +152,8 @@ def test_the_slope_of_the_load_law_is_its_derivative_where_the_jacobian_uses_it(
 
 
 def test_a_warm_start_ends_where_a_cold_one_ends() -> None:
-    arrays = _two_buses()
-    s = np.array([-0.9 * _limit_va() * DIRECTION], dtype=np.complex128)
+    arrays = two_buses()
+    s = np.array([-0.9 * limit_va() * DIRECTION], dtype=np.complex128)
     more = np.array(1.01 * s, dtype=np.complex128)
     factor = _factor(arrays)
     first = solve_power_flow(arrays, factor.grid, s_nominal_va=s, factor=factor)
@@ -181,12 +181,12 @@ def test_a_column_does_not_depend_on_its_neighbours() -> None:
 
 
 def test_one_case_beyond_the_limit_leaves_the_others_solved() -> None:
-    arrays = _two_buses()
+    arrays = two_buses()
     share = np.array([0.2, 1.5, 0.95, 0.5])
-    s = np.array([[-part * _limit_va() * DIRECTION for part in share]])
+    s = np.array([[-part * limit_va() * DIRECTION for part in share]])
     flows = solve_cases(arrays, normal_state(arrays.model), s_nominal_va=s)
     assert [isinstance(flow, PowerFlow) for flow in flows] == [True, False, True, True]
     for flow, part in zip(flows, share, strict=True):
         if isinstance(flow, PowerFlow):
-            expected = _roots_v(part * _limit_va() * DIRECTION)[0] / 2400.0
+            expected = _roots_v(part * limit_va() * DIRECTION)[0] / 2400.0
             assert abs(abs(flow.v_phasor_pu[1]) - expected) < 1e-7

@@ -8,6 +8,7 @@ import pytest
 from adms.apps.interlock.proof import Limits, check_step, island_of, prove, state_violations
 from adms.apps.view import ExpectedState
 from adms.core.commands import App, Priority, Proposal, SwitchSetpoint
+from adms.grid.arrays import NetworkArrays
 from adms.powerflow import PowerFlow, solve_power_flow
 from tests.unit.apps.flisr.networks import build, line_of_four, switch
 from tests.unit.apps.flisr.plants import INTERLOCK, Plant
@@ -20,8 +21,13 @@ def closing(name: str) -> Proposal:
     )  # fmt: skip
 
 
-def isolated(*, tie_rating_a: float | None = None) -> Plant:
-    plant = Plant(build(line_of_four(tie_rating_a=tie_rating_a)))
+def isolated(*, tie_rating_a: float | None = None, stiff: bool = False) -> Plant:
+    """`stiff`: loads take their power at any voltage."""
+    arrays = build(line_of_four(tie_rating_a=tie_rating_a))
+    if stiff:
+        loads = tuple(replace(load, v_low_pu=0.0, v_high_pu=9.0, v_floor_pu=0.0) for load in arrays.model.loads)
+        arrays = NetworkArrays(replace(arrays.model, loads=loads), version=arrays.version)
+    plant = Plant(arrays)
     plant.fault("b")
     plant.operate(switch("2"), closed=False)
     return plant
@@ -52,7 +58,7 @@ def test_sw11_judges_voltages_at_emergency_limits() -> None:
 
 
 def test_a_state_without_power_flow_is_refused() -> None:
-    plant = isolated()
+    plant = isolated(stiff=True)
     verdict = prove(plant.view(), closing("t"), expected=expected(plant, factor=1e3))
     assert not verdict.held
     assert "no power flow" in verdict.violations[0].reason
