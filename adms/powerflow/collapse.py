@@ -48,7 +48,7 @@ def carry(
     good = factor.v_no_load_placed_pu
     share, step, iterations, reason = 0.0, aim if first_step is None else first_step, 0, ""
     solved: NewtonOutcome | None = None
-    while share < aim and step >= _LAST_STEP:
+    while share < aim and step >= _LAST_STEP / 2.0:
         tried = min(aim, share + step)
         at = good.copy()
         outcome = newton(factor, s_nominal_pu=tried * s_nominal_pu, v=at, tolerance_pu=tolerance_pu)

@@ -30,7 +30,7 @@ def test_any_switch_positions_give_the_voltages_of_a_matrix_built_for_them(seed:
     expected = splu(matrix.tocsc()).solve(norton[live])
     assert np.array_equal(factor.live, live)
     assert np.abs(factor.v_no_load_pu - expected).max() < 1e-12
-    columns = np.random.default_rng(seed).normal(size=(len(live), 3)) + 0j
+    columns = np.random.default_rng(seed).normal(size=(len(live), 3)).astype(np.complex128)
     assert np.abs(matrix @ factor.solve(columns) - columns).max() < 1e-9
 
 

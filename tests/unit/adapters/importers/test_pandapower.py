@@ -283,6 +283,7 @@ travel_s = 1.0
         ("[]", "not a pandapower net"),
         ('{"_object": 5}', "not a pandapower net"),
         ('{"bus": 3}', "bus: is no table"),
+        ('{"bus": 3, "measurement": 0}', "measurement: is no table"),
         (json.dumps({"_module": "pandapower.auxiliary", "_class": "pandapowerNet", "_object": {"bus": 1}}), "no table"),
         (json.dumps({"bus": {"_module": "os", "_class": "system", "_object": "x"}}), "no class of a net"),
         (json.dumps({"bus": json.dumps({"_module": "subprocess", "_class": "Popen"})}), "no class of a net"),
