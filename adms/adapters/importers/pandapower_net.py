@@ -179,7 +179,7 @@ def _classes(value: Any) -> Iterable[tuple[str, str]]:
 
 
 def _problems(net: Any) -> Iterable[Problem]:
-    shapeless = [table for table in ("bus", "switch", *_BUSES) if table in net and not hasattr(net[table], "columns")]
+    shapeless = [table for table in _frames() if table in net and not hasattr(net[table], "columns")]
     if shapeless:
         yield from (Problem(element=table, field="", value="", message="is no table") for table in shapeless)
         return
@@ -213,6 +213,15 @@ def _problems(net: Any) -> Iterable[Problem]:
         yield Problem(
             element="net", field="ext_grid", value="", message="there is none in service: nothing is energised"
         )
+
+
+def _frames() -> Iterable[str]:
+    """Everything that is a table in a net of pandapower's own, but for results."""
+    import pandapower
+
+    for name, part in pandapower.create_empty_network().items():
+        if hasattr(part, "columns") and not name.startswith(("_", "res_")):
+            yield name
 
 
 def _table_problems(frame: Any, table: str, *, bus_columns: tuple[str, ...], known: set[Any]) -> Iterable[Problem]:
