@@ -4,24 +4,29 @@ import numpy as np
 import pytest
 from scipy.sparse.linalg import splu
 
+from adms.grid.model import NetworkModel
 from adms.grid.state import GridState, normal_state
 from adms.powerflow import Factor, NotSolved, factorise
 from tests.unit.powerflow.networks import arrays_of, four_buses
+from tests.unit.powerflow.sensitivity_networks import everything
 
 
-def _states(seed: int, grid: GridState) -> GridState:
+def _states(seed: int, model: NetworkModel) -> GridState:
+    """Every switch, tap and capacitor somewhere."""
     rng = np.random.default_rng(seed)
     return GridState(
-        closed={switch: bool(rng.integers(0, 2)) for switch in grid.closed},
-        tap_position=grid.tap_position,
-        capacitor_steps=grid.capacitor_steps,
+        closed={switch: bool(rng.integers(0, 2)) for switch in normal_state(model).closed},
+        tap_position={
+            b.id: int(rng.integers(b.taps.min_position, b.taps.max_position + 1)) for b in model.branches if b.taps
+        },
+        capacitor_steps={c.id: int(rng.integers(0, c.steps + 1)) for c in model.capacitors},
     )
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_any_switch_positions_give_the_voltages_of_a_matrix_built_for_them(seed: int) -> None:
-    arrays = arrays_of(four_buses())
-    grid = _states(seed, normal_state(arrays.model))
+def test_any_positions_of_switches_taps_and_capacitors_give_the_voltages_of_a_matrix_built_for_them(seed: int) -> None:
+    arrays = arrays_of(everything())
+    grid = _states(seed, arrays.model)
     factor = factorise(arrays, grid)
     assert isinstance(factor, Factor)
     live = np.flatnonzero(arrays.energised(grid))
