@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from adms.core.ids import BusId, ElementId
-from adms.grid.admittance import dense
-from adms.grid.model import Branch, BranchKind, Bus, ComplexMatrix, Load, NetworkModel, NodeRef
+from adms.grid.admittance import as_matrix, dense
+from adms.grid.model import Branch, BranchKind, Bus, Load, NetworkModel, NodeRef
 
 JOINT_SIEMENS = 2e3
 """Of a joint, per copy that it feeds: short beside the feeder's own lines."""
@@ -58,7 +58,7 @@ def joined_copies(model: NetworkModel, *, count: int) -> NetworkModel:
                     id=ElementId(f"line.joint~{copy}"),
                     kind=BranchKind.LINE,
                     terminals=ends,
-                    y_primitive_siemens=_matrix(np.block([[y, -y], [-y, y]])),
+                    y_primitive_siemens=as_matrix(np.block([[y, -y], [-y, y]])),
                 )
             )
     return replace(
@@ -73,11 +73,7 @@ def joined_copies(model: NetworkModel, *, count: int) -> NetworkModel:
             replace(
                 source,
                 nodes=tuple(NodeRef(BusId(f"{n.bus}~0"), n.phase) for n in source.nodes),
-                y_primitive_siemens=_matrix(count * dense(source.y_primitive_siemens)),
+                y_primitive_siemens=as_matrix(count * dense(source.y_primitive_siemens)),
             ),
         ),
     )
-
-
-def _matrix(y: np.ndarray) -> ComplexMatrix:
-    return ComplexMatrix(re=tuple(map(tuple, y.real.tolist())), im=tuple(map(tuple, y.imag.tolist())))

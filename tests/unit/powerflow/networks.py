@@ -6,12 +6,12 @@ import numpy as np
 
 from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId, ModelVersion
+from adms.grid.admittance import as_matrix
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import (
     Branch,
     BranchKind,
     Bus,
-    ComplexMatrix,
     Der,
     DerKind,
     Load,
@@ -24,11 +24,6 @@ from adms.grid.model import (
 )
 
 V_BASE_V = 2400.0
-
-
-def matrix(values: ComplexArray) -> ComplexMatrix:
-    """A complex matrix as the model keeps it."""
-    return ComplexMatrix(re=tuple(map(tuple, values.real.tolist())), im=tuple(map(tuple, values.imag.tolist())))
 
 
 def bus(name: str, *, phases: tuple[int, ...] = (1, 2, 3), v_base_v: float = V_BASE_V) -> Bus:
@@ -66,7 +61,7 @@ def line(
         id=ElementId(name),
         kind=BranchKind.LINE if switch is None else BranchKind.SWITCH,
         terminals=(nodes(ends[0], phases), nodes(ends[1], phases)),
-        y_primitive_siemens=matrix(np.block([[y, -y], [-y, y]])),
+        y_primitive_siemens=as_matrix(np.block([[y, -y], [-y, y]])),
         switch=switch,
     )
 
@@ -83,7 +78,7 @@ def source(name: str, at: str, *, phases: tuple[int, ...] = (1, 2, 3), z_ohm: co
         nodes=nodes(at, phases),
         v_magnitude_pu=(1.02,) * len(phases),
         v_angle_rad=tuple(-2.0 * math.pi / 3.0 * max(phase - 1, 0) for phase in phases),
-        y_primitive_siemens=matrix(np.asarray(np.eye(len(phases)) / z_ohm, dtype=np.complex128)),
+        y_primitive_siemens=as_matrix(np.asarray(np.eye(len(phases)) / z_ohm, dtype=np.complex128)),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from adms.core.ids import ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.model import (
     Branch,
     BranchKind,
@@ -16,7 +17,7 @@ from adms.grid.model import (
     TapPrimitive,
     VoltageLaw,
 )
-from tests.unit.powerflow.networks import bus, four_buses, load, matrix, nodes
+from tests.unit.powerflow.networks import bus, four_buses, load, nodes
 
 REG, SHIFTER, BANK = ElementId("transformer.reg"), ElementId("transformer.shifter"), ElementId("capacitor.c3")
 
@@ -30,7 +31,7 @@ def series(name: str, ends: tuple[str, str], *, y_siemens: complex, factor: comp
         id=ElementId(name),
         kind=BranchKind.TRANSFORMER,
         terminals=(nodes(ends[0]), nodes(ends[1])),
-        y_primitive_siemens=matrix(np.asarray(blocks, dtype=np.complex128)),
+        y_primitive_siemens=as_matrix(np.asarray(blocks, dtype=np.complex128)),
         taps=taps,
     )
 
@@ -78,7 +79,7 @@ def everything() -> NetworkModel:
             Capacitor(
                 id=BANK,
                 nodes=nodes("3"),
-                y_step_siemens=matrix(np.asarray(np.eye(3) * 4e-3j, dtype=np.complex128)),
+                y_step_siemens=as_matrix(np.asarray(np.eye(3) * 4e-3j, dtype=np.complex128)),
                 steps=3,
                 normal_steps=2,
                 rating_var=200e3,

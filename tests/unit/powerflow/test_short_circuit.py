@@ -8,6 +8,7 @@ import pytest
 
 from adms.core.errors import InputError
 from adms.core.ids import BusId, ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, BranchKind, NetworkModel
 from adms.grid.state import normal_state
@@ -34,16 +35,7 @@ from tests.unit.powerflow.faulted import (
     solved,
     source_and_line,
 )
-from tests.unit.powerflow.networks import (
-    V_BASE_V,
-    arrays_of,
-    bus,
-    four_buses,
-    line,
-    matrix,
-    nodes,
-    source,
-)
+from tests.unit.powerflow.networks import V_BASE_V, arrays_of, bus, four_buses, line, nodes, source
 
 
 def test_fault_currents_of_a_line_are_those_of_its_sequence_impedances() -> None:
@@ -209,7 +201,7 @@ def test_a_floating_neutral_point_carries_no_ground_current_and_full_current_bet
         id=ElementId("transformer.t"),
         kind=BranchKind.TRANSFORMER,
         terminals=(nodes("2"), nodes("3")),
-        y_primitive_siemens=matrix(y),
+        y_primitive_siemens=as_matrix(y),
     )
     assert isinstance(transformer, Branch)
     factor = factor_of(replace(model, buses=(*model.buses, bus("3")), branches=(*model.branches, transformer)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from adms.core.ids import BusId, ElementId
+from adms.grid.admittance import as_matrix
 from adms.grid.model import NetworkModel, Source
 from adms.powerflow import short_circuit_network
 from adms.powerflow.short_circuit import (
@@ -23,15 +24,7 @@ from tests.unit.powerflow.faulted import (
     missing_current_pu,
     solved,
 )
-from tests.unit.powerflow.networks import (
-    V_BASE_V,
-    bus,
-    four_buses,
-    line,
-    matrix,
-    nodes,
-    source,
-)
+from tests.unit.powerflow.networks import V_BASE_V, bus, four_buses, line, nodes, source
 
 
 def test_a_machine_in_a_balanced_network_gives_each_of_its_three_conductors_a_third() -> None:
@@ -106,7 +99,7 @@ def test_a_machine_is_a_source_behind_its_reactance() -> None:
         nodes=nodes("2"),
         v_magnitude_pu=tuple(np.abs(before).tolist()),
         v_angle_rad=tuple(np.angle(before).tolist()),
-        y_primitive_siemens=matrix(np.asarray(np.eye(3) / (1j * x_ohm), dtype=np.complex128)),
+        y_primitive_siemens=as_matrix(np.asarray(np.eye(3) / (1j * x_ohm), dtype=np.complex128)),
     )
     with_source = factor_of(replace(model, ders=model.ders[:1], sources=(*model.sources, instead)))
     for kind in FaultKind:

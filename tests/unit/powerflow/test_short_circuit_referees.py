@@ -11,6 +11,7 @@ from dss import DSS
 from adms.adapters.importers.opendss import import_opendss
 from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId, ModelVersion
+from adms.grid.admittance import as_matrix
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, BranchKind, NetworkModel, Source
 from adms.grid.state import normal_state
@@ -26,7 +27,7 @@ from adms.powerflow.short_circuit import (
 )
 from adms.powerflow.short_circuit_levels import short_circuit_levels
 from adms.powerflow.short_circuit_network import Prefault
-from tests.unit.powerflow.networks import arrays_of, bus, matrix, nodes
+from tests.unit.powerflow.networks import arrays_of, bus, nodes
 
 FEEDERS = Path("tests/cases/feeders")
 IEEE123 = Path("hil/feeders/ieee123/IEEE123Master.dss")
@@ -158,7 +159,7 @@ def _two_lines() -> NetworkModel:
                 id=ElementId(f"line.l{k}"),
                 kind=BranchKind.LINE,
                 terminals=(nodes(str(k), phases), nodes(str(k + 1), phases)),
-                y_primitive_siemens=matrix(np.block([[y, -y], [-y, y]])),
+                y_primitive_siemens=as_matrix(np.block([[y, -y], [-y, y]])),
             )
         )
     return NetworkModel(
@@ -171,7 +172,7 @@ def _two_lines() -> NetworkModel:
                 nodes=nodes("0", phases),
                 v_magnitude_pu=(1.0,) * 3,
                 v_angle_rad=(0.0, -2.0 * np.pi / 3.0, 2.0 * np.pi / 3.0),
-                y_primitive_siemens=matrix(np.asarray(y_grid, dtype=np.complex128)),
+                y_primitive_siemens=as_matrix(np.asarray(y_grid, dtype=np.complex128)),
             ),
         ),
         branches=tuple(branches),
