@@ -56,7 +56,7 @@ def _matrices(element: Source | Branch | Capacitor) -> Iterable[tuple[str, Compl
     yield "y_primitive_siemens", element.y_primitive_siemens
     taps: TapChanger | None = element.taps if isinstance(element, Branch) else None
     for primitive in taps.primitives if taps is not None else ():
-        yield f"taps.primitives[{primitive.position}]", primitive.y_primitive_siemens
+        yield f"taps.primitives.{primitive.position}", primitive.y_primitive_siemens
 
 
 def _within(element: str, field: str, value: float, *, most: float) -> Iterable[Problem]:
