@@ -76,11 +76,10 @@ def _read_bases(reader: CircuitReader) -> None:
             most = heard.most_common(1)[0][0]
             agreed.update(dict.fromkeys(members, most))
     rated: dict[BusId, list[float]] = {}
+    supply: dict[BusId, list[float]] = {}
     if any(bus not in agreed for bus in doubtful):
-        rated = _rated_v(reader, _SUPPLY)
-        for bus, volts in _rated_v(reader, _DEVICES).items():
-            rated.setdefault(bus, volts)
-    supply = {} if not rated else _rated_v(reader, _SUPPLY)
+        supply = _rated_v(reader, _SUPPLY)
+        rated = {**_rated_v(reader, _DEVICES), **supply}
     every = sorted({volts for found in supply.values() for volts in found})
     for members in joined:
         if members[0] in agreed:
