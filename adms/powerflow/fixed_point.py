@@ -32,7 +32,7 @@ def _current(power: complex, across: complex, size: float, k: int, scale: FloatA
     """What injector `k` injects at a voltage of square `size` that is outside its range of constant power."""
     squared = scale[k] * scale[k]
     g, h = admittances_at(math.sqrt(squared * size), law[k])
-    return squared * complex(power.real * g, -power.imag * h) * across
+    return complex(squared * complex(power.real * g, -power.imag * h) * across)
 
 
 @compiled

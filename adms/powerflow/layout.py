@@ -1,12 +1,12 @@
 """Where everything of a network goes in the factor of its admittance matrix: found once a model."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from adms.block_ldu import BlockStructure, structure_of
 from adms.core.estimate import ComplexArray
+from adms.core.kept import kept
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import GROUND, NetworkArrays
 from adms.grid.load_law import constant_power_range
@@ -58,7 +58,7 @@ class Layout:
         return self.fr, self.to, self.ratio, self.scale, self.law, self.lowest, self.highest
 
 
-@lru_cache(maxsize=8)
+@kept
 def layout_of(arrays: NetworkArrays) -> Layout:
     """The layout of a model, kept for as long as the model is in use: it never changes."""
     y_source, norton = arrays.source_norton_pu()

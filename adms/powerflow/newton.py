@@ -4,13 +4,12 @@ Solves F(V) = (Y + Y_s) V - J - A I(A^T V) = 0 in real and imaginary parts (curr
 N. Martins, J. L. R. Pereira, IEEE Trans. Power Systems 14(4), 1999, 1320-1326, here with delta loads as two-node
 injectors). The Jacobian is kept while steps shrink by `_KEEP_BELOW`, and steps are cut until the next one, on the same
 Jacobian, is shorter (natural monotonicity test: P. Deuflhard, Newton Methods for Nonlinear Problems, Springer 2004,
-section 3.3). At no load the Jacobian's determinant is positive; it is negative on the lower side of the nose curve, so
-such a solution is recognised and refused.
+section 3.3). At no load the Jacobian's determinant is positive, and it changes its sign at every fold of the
+solution curve: a solution where it is negative is beyond the nose and refused. (One beyond two folds is not seen so.)
 """
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from adms.block_ldu import BlockStructure, structure_of
 from adms.block_ldu.factor import eliminate, substitute
 from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
+from adms.core.kept import kept
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.load_law import admittance_at, admittance_slope_at
@@ -45,7 +45,7 @@ class _RealLayout:
     """[injector, pair of ends (4), 4]; -1 where the injector is grounded there."""
 
 
-@lru_cache(maxsize=4)
+@kept
 def _real_layout(arrays: NetworkArrays) -> _RealLayout:
     layout = layout_of(arrays)
     row, col = layout.row, layout.col

@@ -257,7 +257,7 @@ def _rescue(
     iterations += carried.iterations
     if carried.outcome is not None and not carried.reason:
         before = iterations - carried.outcome.iterations
-        return _by_newton(factor, carried.outcome, v=carried.v, s=s, contraction=1.0, iterations=before)
+        return _by_newton(factor, carried.outcome, v=carried.v, s=s, contraction=contraction, iterations=before)
     reason = (
         f"voltage collapse: there is a solution up to {100.0 * carried.share:.0f} % of these powers, lowest then at "
         f"{weakest_node(factor, carried.v)}; beyond that {carried.reason}"
