@@ -20,7 +20,7 @@ from adms.powerflow.protective_devices import DeviceCurrent, clearing, device_cu
 from adms.powerflow.short_circuit import ShortCircuit, short_circuits
 from adms.powerflow.short_circuit_faults import Fault, FaultKind, every_fault, fault_paths
 from adms.powerflow.short_circuit_levels import BusLevels, short_circuit_levels
-from adms.powerflow.short_circuit_network import EquivalentVoltage, OpenCircuit, Prefault, iec_c_factor
+from adms.powerflow.short_circuit_network import EquivalentVoltage, OpenCircuit, Prefault, ders_unknown, iec_c_factor
 from adms.powerflow.solve import solve_power_flow
 
 KINDS = {
@@ -140,7 +140,7 @@ def _table(study: FaultStudy, factor: Factor, *, kinds: Sequence[FaultKind], pha
         rows.update({level.bus: level for level in levels})
     table = [_row(rows[bus.id], phases=phases) for bus in factor.arrays.model.buses]
     if study.as_json:
-        print(json.dumps({"solved": True, "buses": table}))
+        print(json.dumps({"solved": True, "buses": table, "ders_unknown": list(ders_unknown(factor))}))
         return ExitCode.OK
     for row in table:
         if not row["faults"]:
@@ -148,6 +148,7 @@ def _table(study: FaultStudy, factor: Factor, *, kinds: Sequence[FaultKind], pha
         for fault in row["faults"]:
             amperes = " ".join(f"{current:.1f}" for current in fault["current_a"])
             print(f"{row['bus']} {fault['fault']} {','.join(map(str, fault['phases']))}: {amperes} A")
+    _print_unknown(factor)
     return ExitCode.OK
 
 
@@ -187,10 +188,12 @@ def _one_bus(study: FaultStudy, factor: Factor, faults: Sequence[Fault]) -> Exit
         for fault, outcome in zip(faults, outcomes, strict=True)
     ]
     if study.as_json:
-        print(json.dumps({"solved": True, "bus": study.bus, "faults": entries}))
+        unknown = list(ders_unknown(factor))
+        print(json.dumps({"solved": True, "bus": study.bus, "faults": entries, "ders_unknown": unknown}))
     else:
         for entry in entries:
             _print_fault(study.bus, entry)
+        _print_unknown(factor)
     return ExitCode.OK
 
 
@@ -260,6 +263,12 @@ def _print_fault(bus: str, entry: dict[str, Any]) -> None:
             print(f"  {seen['device']} sees {most:.1f} A, 3I0 {seen['ground_a']:.1f} A: {state}")
     names = ", ".join(clear["device"] for clear in entry["must_clear"]) or "no device"
     print(f"  must clear: {names}")
+
+
+def _print_unknown(factor: Factor) -> None:
+    unknown = ders_unknown(factor)
+    if unknown:
+        print(f"taken as disconnected, neither fault current nor reactance known: {', '.join(unknown)}")
 
 
 def _fail(study: FaultStudy, reason: str) -> ExitCode:

@@ -286,9 +286,10 @@ class Der:
     v_high_pu: float | None = None
     """Above this likewise; None is never."""
     fault_current_pu: float | None = None
-    """Largest current into a fault, of s_max / nominal voltage (inverters); None where it is not limited so."""
+    """Of an inverter: largest current into a fault, of s_max / nominal voltage; 0 where it feeds none. None where it is
+    unknown, or no inverter: with `x_subtransient_pu` None too the DER is taken as disconnected in a fault."""
     x_subtransient_pu: float | None = None
-    """Of a rotating machine, on s_max; None where it is none or unknown."""
+    """Of a rotating machine, on s_max; None where it is unknown, or no machine."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -299,7 +299,6 @@ class _Checker:
         self.positive(
             der.id,
             v_high_pu=der.v_high_pu,
-            fault_current_pu=der.fault_current_pu,
             x_subtransient_pu=der.x_subtransient_pu,
             s_max_va=der.s_max_va,
             v_nominal_v=der.v_nominal_v,
@@ -307,7 +306,7 @@ class _Checker:
             energy_wh=der.energy_wh,
             ramp_w_per_s=der.ramp_w_per_s,
         )
-        self.not_negative(der.id, q_max_var=der.q_max_var, v_low_pu=der.v_low_pu)
+        self.not_negative(der.id, q_max_var=der.q_max_var, v_low_pu=der.v_low_pu, fault_current_pu=der.fault_current_pu)
         if der.v_high_pu is not None and der.v_low_pu >= der.v_high_pu:
             self.add(der.id, "v_low_pu", der.v_low_pu, "must be below v_high_pu")
         if der.efficiency_frac > 1.0:

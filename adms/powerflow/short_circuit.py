@@ -73,6 +73,9 @@ class ShortCircuit:
     """One array a source, [its nodes]: into the network, A."""
     der_current_a: ComplexArray
     """[injector] from DER into the network at `fr`, A; 0 for loads and where dead."""
+    der_unknown: tuple[ElementId, ...]
+    """DER that were taken as disconnected because neither their `fault_current_pu` nor their `x_subtransient_pu` is
+    known."""
     iterations: int
     """Of the inverters' currents; 0 where there are none."""
     factor: Factor
@@ -238,6 +241,7 @@ def _outcome(
         v_prefault_pu=before,
         source_current_a=sources,
         der_current_a=der_a,
+        der_unknown=network.der_unknown,
         iterations=iterations,
         factor=factor,
         v_drop_only=network.v_drop_only,

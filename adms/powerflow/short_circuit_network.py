@@ -91,6 +91,8 @@ class FaultNetwork:
     """[converter] power before the fault."""
     converter_limit_pu: FloatArray
     """[converter] largest current; 0 where it goes off."""
+    der_unknown: tuple[ElementId, ...]
+    """DER taken as disconnected because nothing is known of their fault current, as `ders_unknown`."""
 
     def solve(self, current_pu: ComplexArray) -> ComplexArray | NotSolved:
         """Voltages caused by node currents, sources at zero.
@@ -172,12 +174,29 @@ class FaultNetwork:
         return np.asarray(held * angle * (np.conj(self.converter_s_pu)[:, None] / s))
 
 
+def ders_unknown(factor: Factor, *, der_off: Collection[ElementId] = ()) -> tuple[ElementId, ...]:
+    """Energised DER of which neither `fault_current_pu` nor `x_subtransient_pu` is known, in model order: they are
+    taken as disconnected in a fault.
+
+    Args:
+        factor: of the grid state.
+        der_off: DER that are not connected anyway, left out.
+    """
+    arrays = factor.arrays
+    live = {arrays.injectors[index].element for index in factor.injectors}
+    return tuple(
+        der.id
+        for der in arrays.model.ders
+        if der.fault_current_pu is None and der.x_subtransient_pu is None and der.id in live and der.id not in der_off
+    )
+
+
 def fault_network(factor: Factor, *, prefault: Prefault, der_off: Collection[ElementId]) -> FaultNetwork:
     """The network before a fault, ready for any number of them.
 
     A DER with `x_subtransient_pu` is a voltage behind that reactance in each of its pairs. Of the others, one that
-    injects in `prefault` keeps its power up to `fault_current_pu`, or goes off where it has none; one that draws is an
-    admittance, as the loads are.
+    injects in `prefault` keeps its power up to `fault_current_pu`; one that draws is an admittance, as the loads are.
+    One that has neither is taken as disconnected.
 
     Args:
         factor: of the grid state of `prefault`.
@@ -195,6 +214,8 @@ def fault_network(factor: Factor, *, prefault: Prefault, der_off: Collection[Ele
     across = np.abs(factor.incidence.T @ v)
     base = arrays.v_base_v[arrays.injector_fr[factor.injectors]]
     ders = {der.id: der for der in arrays.model.ders}
+    unknown = ders_unknown(factor, der_off=der_off)
+    off = {*der_off, *unknown}
     s = np.zeros(len(factor.injectors), dtype=np.complex128)
     if flow is not None:
         s = flow.s_injection_va[factor.injectors] / S_BASE_VA
@@ -211,15 +232,17 @@ def fault_network(factor: Factor, *, prefault: Prefault, der_off: Collection[Ele
             continue
         der = ders[injector.element]
         share_va = der.s_max_va / len(der.pairs)
-        if der.id not in der_off and der.x_subtransient_pu is not None:
+        if der.id not in off and der.x_subtransient_pu is not None:
             machines.append(position)
             y_siemens = share_va / (1j * der.x_subtransient_pu * der.v_nominal_v**2)
             machine_y.append(complex(y_siemens * base[position] ** 2 / S_BASE_VA))
-        elif s[position].real < 0.0 and der.id not in der_off:
+        elif s[position].real < 0.0 and der.id not in off:
             as_load[position] = True
         elif s[position] != 0.0:
             converters.append(position)
-            limit_a = 0.0 if der.id in der_off else (der.fault_current_pu or 0.0) * share_va / der.v_nominal_v
+            limit_a = 0.0
+            if der.id not in off and der.fault_current_pu is not None:
+                limit_a = der.fault_current_pu * share_va / der.v_nominal_v
             limits.append(float(limit_a * base[position] / S_BASE_VA))
 
     machine_rows = np.array(machines, dtype=np.int64)
@@ -243,6 +266,7 @@ def fault_network(factor: Factor, *, prefault: Prefault, der_off: Collection[Ele
         converters=converter_rows,
         converter_s_pu=s[converter_rows],
         converter_limit_pu=np.array(limits),
+        der_unknown=unknown,
     )
 
 

@@ -179,8 +179,9 @@ class OverlayDer(Table):
     normal_p_injection_w: float = 0.0
     """What it injects where a study begins."""
     normal_q_injection_var: float = 0.0
-    fault_current_pu: Positive | None = None
-    """Of an inverter: its largest current into a fault, of s_max over nominal voltage."""
+    fault_current_pu: NotNegative | None = None
+    """Of an inverter: its largest current into a fault, of s_max over nominal voltage. With neither this nor
+    `x_subtransient_pu` the DER is taken as disconnected in a fault."""
     x_subtransient_pu: Positive | None = None
     """Of a rotating machine, on s_max."""
 
@@ -201,7 +202,7 @@ class OverlayDerChange(Table):
     owner: str | None = None
     normal_p_injection_w: float | None = None
     normal_q_injection_var: float | None = None
-    fault_current_pu: Positive | None = None
+    fault_current_pu: NotNegative | None = None
     x_subtransient_pu: Positive | None = None
 
     @model_validator(mode="after")

@@ -110,7 +110,7 @@ def der_between(
         default_p_injection_w=0.0 if store else None,
         normal_p_injection_w=s_va.real,
         normal_q_injection_var=s_va.imag,
-        fault_current_pu=k if k is not None and k > 0.0 else None,
+        fault_current_pu=k if k is not None and k >= 0.0 else None,
         x_subtransient_pu=x if x is not None and x > 0.0 else None,
     )
 

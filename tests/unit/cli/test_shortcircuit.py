@@ -103,6 +103,14 @@ def test_a_dead_bus_is_no_crash_and_no_zero(model_file: Path, capsys: pytest.Cap
     assert "3: not energised" in capsys.readouterr().out
 
 
+def test_der_that_count_as_off_are_named(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for bus in ("", "2"):
+        assert run(FaultStudy(model=model_file, bus=bus, fault="3ph", as_json=True)) == ExitCode.OK
+        assert _printed(capsys)["ders_unknown"] == ["der.pv3"]
+        assert run(FaultStudy(model=model_file, bus=bus, fault="3ph")) == ExitCode.OK
+        assert capsys.readouterr().out.splitlines()[-1].endswith("reactance known: der.pv3")
+
+
 def test_every_problem_of_the_command_line_is_named_at_once(model_file: Path) -> None:
     study = FaultStudy(
         model=model_file,

@@ -8,9 +8,10 @@ import pytest
 from adms.core.ids import BusId, ElementId
 from adms.grid.admittance import as_matrix
 from adms.grid.model import NetworkModel, Source
-from adms.powerflow import short_circuit_network
+from adms.powerflow import PowerFlow, short_circuit_network, solve_power_flow
 from adms.powerflow.short_circuit import (
     FaultKind,
+    OpenCircuit,
     faults_at,
 )
 from tests.unit.powerflow.faulted import (
@@ -141,10 +142,32 @@ def test_inverters_settle_in_bolted_faults_that_their_own_current_holds_up() -> 
                 assert np.abs(missing_current_pu(short, s_load_va=flow.s_injection_va)).max() < 1e-9
 
 
-def test_an_inverter_without_a_known_limit_goes_off_in_a_fault() -> None:
-    factor = factor_of(machines_and_inverters(limit_pu=None))
-    short = solved(factor, fault_at(FaultKind.LINE_GROUND, "3", (1,)), prefault=flow_before(factor))
-    assert not short.der_current_a[factor.arrays.injector_rows[ElementId("der.pv3")]].any()
+@pytest.mark.parametrize(("limit_pu", "unknown"), [(None, ("der.pv3",)), (0.0, ())])
+def test_a_der_of_unknown_fault_current_is_off_and_named_and_one_of_none_is_off(
+    limit_pu: float | None, unknown: tuple[str, ...]
+) -> None:
+    factor = factor_of(machines_and_inverters(limit_pu=limit_pu))
+    for prefault in (flow_before(factor), OpenCircuit()):
+        short = solved(factor, fault_at(FaultKind.LINE_GROUND, "3", (1,)), prefault=prefault)
+        assert short.der_unknown == unknown
+        assert not short.der_current_a[factor.arrays.injector_rows[ElementId("der.pv3")]].any()
+
+
+def test_a_drawing_der_of_unknown_fault_current_is_off_and_a_known_one_an_admittance() -> None:
+    model = four_buses()
+    (pv,) = model.ders
+    currents = {}
+    for limit_pu in (None, 1.2):
+        drawing = replace(pv, p_min_w=-100e3, normal_p_injection_w=-90e3, fault_current_pu=limit_pu)
+        factor = factor_of(replace(model, ders=(drawing,)))
+        arrays = factor.arrays
+        flow = solve_power_flow(arrays, factor.grid, s_nominal_va=arrays.injector_s_nominal_va, factor=factor)
+        assert isinstance(flow, PowerFlow)
+        fault = fault_at(FaultKind.LINE_GROUND, "3", (1,), r_ohm=1.0)
+        off = solved(factor, fault, prefault=flow, der_off=[pv.id])
+        currents[limit_pu] = solved(factor, fault, prefault=flow).current_a, off.current_a
+    np.testing.assert_array_equal(*currents[None])
+    assert np.abs(currents[1.2][0] - currents[1.2][1]).max() > 1.0
 
 
 def test_loads_that_plain_iteration_does_not_settle_are_solved_by_the_krylov_method(
