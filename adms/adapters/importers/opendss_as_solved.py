@@ -1,5 +1,6 @@
 """What an OpenDSS element draws at the engine's solution, and elements with the nominal powers that give it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ Pair = tuple[NodeRef, NodeRef | None]
 Injector = TypeVar("Injector", Load, Der)
 
 _AGREES = 1e-8
+_CLEAR_PU = 2e-3
+"""More than a jump of one load's power moves its own voltage."""
 MIN_VA = 1e-3
 """Nothing, in the numerics of a feeder."""
 
@@ -34,6 +37,33 @@ def drawn_at(reader: CircuitReader, element: ElementId) -> dict[NodeRef, complex
 def volts_at(reader: CircuitReader, node: NodeRef | None) -> complex:
     """Of a node at the engine's solution; 0 of ground."""
     return 0.0 if node is None else reader.solved.v_phasor_v.get(node, 0.0)
+
+
+def clear_of_jumps(reader: CircuitReader, load: Load) -> Load:
+    """The load with limits at which its power jumps moved off voltages of the engine's solution just inside them.
+
+    So near a jump both sides of it can be a solution (draws more: the voltage is within; draws less: it is beyond),
+    and which one an iteration ends at is chance.
+    """
+    if not load.v_nominal_v > 0.0 or any(injector_range_problems(load)):
+        return load
+    ratio = [abs(volts_at(reader, fr) - volts_at(reader, to)) / load.v_nominal_v for fr, to in load.pairs]
+    highest, lowest = max(ratio), min(ratio)
+    high, low = highest + _CLEAR_PU, lowest - _CLEAR_PU
+    if highest <= load.v_high_pu < high and _jumps_at(load, load.v_high_pu, beyond=math.inf):
+        reader.note(load.id, f"stands at its upper limit, where its power jumps: carried as {high:.5g} pu")
+        load = replace(load, v_high_pu=high)
+    if low < load.v_low_pu <= lowest and low > load.v_floor_pu and _jumps_at(load, load.v_low_pu, beyond=0.0):
+        reader.note(load.id, f"stands at its lower limit, where its power jumps: carried as {low:.5g} pu")
+        load = replace(load, v_low_pu=low)
+    return load
+
+
+def _jumps_at(load: Load, v_pu: float, *, beyond: float) -> bool:
+    law = np.array([law_row(load)] * 2)
+    nominal = np.array([1 + 1j] * 2, dtype=np.complex128)
+    within, outside = at_voltage(nominal, np.array([v_pu, np.nextafter(v_pu, beyond)]), law).tolist()
+    return bool(abs(outside - within) > _AGREES * abs(within))
 
 
 def as_solved(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adms.adapters.importers.opendss_as_solved import MIN_VA, Pair, as_solved, drawn_at, volts_at
+from adms.adapters.importers.opendss_as_solved import MIN_VA, Pair, as_solved, clear_of_jumps, drawn_at, volts_at
 from adms.adapters.importers.opendss_elements import CircuitReader, element_id, element_name, number
 from adms.core.ids import ElementId
 from adms.grid.model import CONSTANT_POWER, Der, DerKind, Load, NodeRef, OutsideRule, VoltageLaw
@@ -101,6 +101,7 @@ def read_load(reader: CircuitReader, name: str) -> tuple[Load, ...]:
 
     if any(to is not None and to not in reader.solved.held for _, to in load.pairs):
         return _to_ground(reader, frozen(load))
+    load = clear_of_jumps(reader, load)
     nominal = np.full(len(load.pairs), -complex(load.p_w, load.q_var) / len(load.pairs))
     return as_solved(reader, load, parts, delta=delta, nominal=nominal, with_power=with_power, frozen=frozen)
 
