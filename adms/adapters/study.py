@@ -11,7 +11,7 @@ from adms.adapters.tables import read_file
 from adms.core.errors import InputError, Problem
 from adms.core.ids import BusId, ElementId
 from adms.grid.model import Der
-from adms.grid.study import Chosen, DerChange, Fault, Forecast, LoadChange, NewDer, Study
+from adms.grid.study import Chosen, DerChange, FaultEvent, Forecast, LoadChange, NewDer, Study
 
 
 def read_study(path: Path) -> Study:
@@ -59,7 +59,7 @@ def read_study(path: Path) -> Study:
         new_ders=tuple(_new_der(der) for der in file.der if der.bus is not None),
         forecasts=tuple(forecast for forecast in forecasts if forecast is not None),
         faults=tuple(
-            Fault(
+            FaultEvent(
                 branch=fault.branch or "",
                 at_frac=fault.at_frac,
                 section=fault.section or "",

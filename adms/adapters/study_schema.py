@@ -6,8 +6,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from adms.adapters.tables import Name, NotNegative, Phases, Positive, Table
+from adms.grid.faults import FaultKind
 from adms.grid.model import DerKind
-from adms.grid.study import FaultKind, Quantity
+from adms.grid.study import Quantity
 
 _STEPS_MAX = 1_000_000
 
@@ -158,8 +159,9 @@ class StudyFault(Table):
     section: str | None = None
     bus: str | None = None
     kind: FaultKind
-    phases: Phases
-    """Those that are joined; the one to ground of a line_ground fault."""
+    phases: Phases = ()
+    """Those that are joined; the one to ground of a line_ground fault. Of a three-phase fault none are needed (in a
+    balanced network: 0)."""
     r_fault_ohm: NotNegative
     """Between phases, or of each to ground."""
     start_s: NotNegative

@@ -13,12 +13,13 @@ from adms.cli.names import moved
 from adms.core.errors import InputError, Problem
 from adms.core.ids import BusId
 from adms.grid.arrays import NetworkArrays
+from adms.grid.faults import Fault, FaultKind
 from adms.grid.model import NetworkModel
 from adms.grid.state import GridState, normal_state
 from adms.powerflow.factor import Factor, NotSolved, factorise
 from adms.powerflow.protective_devices import DeviceCurrent, clearing, device_currents
 from adms.powerflow.short_circuit import ShortCircuit, short_circuits
-from adms.powerflow.short_circuit_faults import Fault, FaultKind, every_fault, fault_paths
+from adms.powerflow.short_circuit_faults import every_fault, fault_paths
 from adms.powerflow.short_circuit_levels import BusLevels, short_circuit_levels
 from adms.powerflow.short_circuit_network import EquivalentVoltage, OpenCircuit, Prefault, ders_unknown, iec_c_factor
 from adms.powerflow.solve import solve_power_flow

@@ -5,30 +5,13 @@ network; powers of loads are what they draw at nominal voltage.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from adms.core.ids import BusId, ElementId
+from adms.grid.faults import Fault, FaultKind
 from adms.grid.model import Der, DerKind
-
-
-class FaultKind(StrEnum):
-    """Which conductors a fault joins."""
-
-    THREE_PHASE = "three_phase"
-    LINE_LINE = "line_line"
-    LINE_LINE_GROUND = "line_line_ground"
-    LINE_GROUND = "line_ground"
-
-
-PHASES_OF_FAULT: Mapping[FaultKind, int] = {
-    FaultKind.THREE_PHASE: 3,
-    FaultKind.LINE_LINE: 2,
-    FaultKind.LINE_LINE_GROUND: 2,
-    FaultKind.LINE_GROUND: 1,
-}
 
 
 class Quantity(StrEnum):
@@ -123,8 +106,8 @@ class Forecast:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
-    """A short circuit at one place."""
+class FaultEvent:
+    """A short circuit at one place for a time. One of branch, section and bus is given."""
 
     branch: str = ""
     at_frac: float = 0.5
@@ -132,7 +115,8 @@ class Fault:
     section: str = ""
     bus: str = ""
     kind: FaultKind
-    phases: tuple[int, ...]
+    phases: tuple[int, ...] = ()
+    """As in `Fault`."""
     r_fault_ohm: float
     start_s: float
     clear_s: float | None
@@ -152,7 +136,7 @@ class Study:
     ders: tuple[DerChange, ...] = ()
     new_ders: tuple[NewDer, ...] = ()
     forecasts: tuple[Forecast, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[FaultEvent, ...] = ()
     start: datetime | None = None
     """When it begins; None where the time of day plays no part."""
     step_s: float | None = None
@@ -168,7 +152,8 @@ class Study:
 class PlacedFault:
     """A fault with the names that the model has."""
 
+    event: FaultEvent
     element: ElementId | None
-    bus: BusId
-    """Where it is; of a fault in a branch the bus of its nearer terminal, of one in a section its first bus."""
+    """The branch; None where it is at a bus or in a section."""
     fault: Fault
+    """At a bus: of one in a branch that of its nearer terminal, of one in a section its first."""

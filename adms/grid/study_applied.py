@@ -11,10 +11,11 @@ from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId
 from adms.core.near import NotFound, find_name
 from adms.grid.arrays import NetworkArrays
+from adms.grid.faults import Fault, fault_problems
 from adms.grid.model import Bus, Der, Load, NetworkModel
 from adms.grid.pairs import NoNodes, device_pairs, nodes_at
 from adms.grid.state import GridState, normal_state, switch_poles
-from adms.grid.study import PHASES_OF_FAULT, Chosen, Fault, Forecast, NewDer, PlacedFault, Quantity, Study
+from adms.grid.study import Chosen, FaultEvent, Forecast, NewDer, PlacedFault, Quantity, Study
 from adms.grid.validation import check
 
 _TOLERANCE = 1e-9
@@ -81,7 +82,7 @@ def apply_study(model: NetworkModel, study: Study) -> AppliedStudy:
     grid = work.positions(study)
     changed = work.changed(study)
     forecasts = work.forecasts(changed, study.forecasts)
-    faults = tuple(placed for fault in study.faults if (placed := work.fault(fault)) is not None)
+    faults = tuple(placed for event in study.faults if (placed := work.fault(event)) is not None)
     # What the study makes of the model is checked as a model is, once its own names and numbers are sound.
     problems = work.problems or ([] if changed is model else list(check(changed)))
     if problems:
@@ -237,27 +238,22 @@ class _Application:
                 chosen[element, forecast.quantity] = forecast
         return tuple((element, forecast) for (element, _), forecast in chosen.items())
 
-    def fault(self, fault: Fault) -> PlacedFault | None:
+    def fault(self, event: FaultEvent) -> PlacedFault | None:
         branches = {branch.id: branch for branch in self.model.branches}
         element: ElementId | None = None
-        if fault.branch:
-            found = self.name(fault.branch, known=branches, what="branch", field="fault")
+        if event.branch:
+            found = self.name(event.branch, known=branches, what="branch", field="fault")
             if found is None:
                 return None
             element = ElementId(found)
             ends = branches[element].terminals
-            end = ends[-1] if fault.at_frac > 0.5 else ends[0]
+            end = ends[-1] if event.at_frac > 0.5 else ends[0]
             place, has = end[0].bus, tuple(node.phase for node in end)
         else:
-            wanted = fault.bus or fault.section.removeprefix("section.")
-            bus = self.bus(wanted, element="fault")
+            bus = self.bus(event.bus or event.section.removeprefix("section."), element="fault")
             if bus is None:
                 return None
             place, has = bus.id, bus.phases
-        absent = [phase for phase in fault.phases if phase not in has and has != (0,)]
-        if absent:
-            self.add(str(element or place), "phases", absent, f"has only {', '.join(map(str, has))}")
-        if len(fault.phases) != PHASES_OF_FAULT[fault.kind] or len(set(fault.phases)) < len(fault.phases):
-            count = PHASES_OF_FAULT[fault.kind]
-            self.add(str(element or place), "phases", fault.phases, f"{fault.kind} is of {count} different phases")
-        return PlacedFault(element=element, bus=place, fault=fault)
+        fault = Fault(kind=event.kind, bus=place, phases=event.phases, r_fault_ohm=event.r_fault_ohm)
+        self.problems += fault_problems(fault, present=has)
+        return PlacedFault(event=event, element=element, fault=fault)

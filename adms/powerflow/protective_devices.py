@@ -9,6 +9,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.ids import BusId, ElementId
 from adms.core.telemetry import FloatArray
 from adms.grid.arrays import NetworkArrays
+from adms.grid.faults import BALANCED_PHASE, Fault, FaultKind
 from adms.grid.state import GridState
 from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.protection_zones import (
@@ -21,9 +22,6 @@ from adms.powerflow.protection_zones import (
 from adms.powerflow.short_circuit import ShortCircuit
 from adms.powerflow.short_circuit_columns import solve_columns
 from adms.powerflow.short_circuit_faults import (
-    BALANCED_PHASE,
-    Fault,
-    FaultKind,
     current_base_a,
     every_fault,
     fault_paths,

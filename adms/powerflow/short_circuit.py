@@ -18,10 +18,9 @@ import numpy as np
 
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
+from adms.grid.faults import Fault, FaultKind
 from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.short_circuit_faults import (
-    Fault,
-    FaultKind,
     FaultPaths,
     current_base_a,
     fault_paths,

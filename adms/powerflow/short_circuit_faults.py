@@ -1,4 +1,4 @@
-"""What a fault is, and how it constrains the nodes that it joins.
+"""How a fault constrains the nodes that it joins.
 
 A fault leads currents out of its nodes along m independent paths: I = C j, one column of C a path, and along each path
 the voltage that is left over stands across the fault's own resistance, C^T V = R j. So a bolted fault (R = 0) is as
@@ -7,57 +7,17 @@ plain as any other, and one between phases never meets the earth's impedance.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 
-from adms.core.errors import InputError, Problem
+from adms.core.errors import InputError
 from adms.core.ids import BusId
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import S_BASE_VA, NetworkArrays
+from adms.grid.faults import BALANCED_PHASE, Fault, FaultKind, fault_problems
 from adms.grid.model import NodeRef
-
-BALANCED_PHASE = 0
-
-
-class FaultKind(StrEnum):
-    """Which conductors a fault joins."""
-
-    THREE_PHASE = "three_phase"
-    """The three phases with each other."""
-    THREE_PHASE_GROUND = "three_phase_ground"
-    LINE_LINE = "line_line"
-    LINE_LINE_GROUND = "line_line_ground"
-    LINE_GROUND = "line_ground"
-
-
-PHASE_COUNT = {
-    FaultKind.THREE_PHASE: 3,
-    FaultKind.THREE_PHASE_GROUND: 3,
-    FaultKind.LINE_LINE: 2,
-    FaultKind.LINE_LINE_GROUND: 2,
-    FaultKind.LINE_GROUND: 1,
-}
-_TO_GROUND = (FaultKind.THREE_PHASE_GROUND, FaultKind.LINE_LINE_GROUND, FaultKind.LINE_GROUND)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """One fault at one bus."""
-
-    kind: FaultKind
-    bus: BusId
-    phases: tuple[int, ...] = ()
-    """Phases that it joins. May be left empty for a three-phase fault at a bus of three phases or of phase 0."""
-    r_fault_ohm: float = 0.0
-    """From each phase to the point where they meet (line to ground: to ground); line to line: between the two."""
-    r_ground_ohm: float = 0.0
-    """From that point to ground; no part of a fault that does not go to ground."""
-
-    def __str__(self) -> str:
-        return f"{self.kind.value} at {self.bus}.{'.'.join(map(str, self.phases))}".rstrip(".")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,9 +54,9 @@ def faults_at(
     """
     phases = _phases_at(arrays).get(bus, ())
     if phases == (BALANCED_PHASE,):
-        chosen: list[tuple[int, ...]] = [phases] if PHASE_COUNT[kind] == 3 else []
+        chosen: list[tuple[int, ...]] = [phases] if kind.phase_count == 3 else []
     else:
-        chosen = [*combinations(phases, PHASE_COUNT[kind])]
+        chosen = [*combinations(phases, kind.phase_count)]
     return tuple(
         Fault(kind=kind, bus=bus, phases=phase, r_fault_ohm=r_fault_ohm, r_ground_ohm=r_ground_ohm) for phase in chosen
     )
@@ -131,7 +91,7 @@ def every_fault(
             bus,
             kind=kind,
             r_fault_ohm=r_fault_ohm,
-            r_ground_ohm=r_ground_ohm if kind in _TO_GROUND else 0.0,
+            r_ground_ohm=r_ground_ohm if kind.to_ground else 0.0,
         )
     ]
 
@@ -143,44 +103,10 @@ def fault_paths(arrays: NetworkArrays, faults: Sequence[Fault]) -> tuple[FaultPa
     kind, a negative or infinite resistance, an unbalanced fault in a balanced network.
     """
     phases_at = _phases_at(arrays)
-    problems = [problem for fault in faults for problem in _problems(fault, phases_at.get(fault.bus))]
+    problems = [problem for fault in faults for problem in fault_problems(fault, present=phases_at.get(fault.bus))]
     if problems:
         raise InputError(problems)
     return tuple(_paths(arrays, fault, present=phases_at[fault.bus]) for fault in faults)
-
-
-def _problems(fault: Fault, present: tuple[int, ...] | None) -> list[Problem]:
-    element = f"fault at {fault.bus}"
-    problems = [
-        Problem(element=element, field=field, value=str(value), message="must be a number of at least 0")
-        for field, value in (("r_fault_ohm", fault.r_fault_ohm), ("r_ground_ohm", fault.r_ground_ohm))
-        if not 0.0 <= value < float("inf")
-    ]
-    if fault.r_ground_ohm > 0.0 and fault.kind not in _TO_GROUND:
-        message = f"a {fault.kind.value} fault does not go to ground"
-        problems.append(Problem(element=element, field="r_ground_ohm", value=str(fault.r_ground_ohm), message=message))
-    if present is None:
-        problems.append(Problem(element=element, field="bus", value=fault.bus, message="no such bus"))
-        return problems
-    wanted = fault.phases or (present if PHASE_COUNT[fault.kind] == 3 else ())
-    given = ",".join(map(str, wanted))
-    if BALANCED_PHASE in present:
-        if PHASE_COUNT[fault.kind] != 3:
-            message = "the network is balanced (one node a bus): only three-phase faults can be told in it"
-            problems.append(Problem(element=element, field="kind", value=fault.kind.value, message=message))
-        elif wanted != (BALANCED_PHASE,):
-            message = "a balanced bus has phase 0 only"
-            problems.append(Problem(element=element, field="phases", value=given, message=message))
-        return problems
-    lacking = [phase for phase in wanted if phase not in present]
-    if lacking:
-        has = ", ".join(map(str, present))
-        problems.append(Problem(element=element, field="phases", value=given, message=f"the bus has phases {has}"))
-    if len(set(wanted)) != PHASE_COUNT[fault.kind] or len(wanted) != PHASE_COUNT[fault.kind]:
-        count = PHASE_COUNT[fault.kind]
-        message = f"a {fault.kind.value} fault joins {count} {'phase' if count == 1 else 'different phases'}"
-        problems.append(Problem(element=element, field="phases", value=given, message=message))
-    return problems
 
 
 def _paths(arrays: NetworkArrays, fault: Fault, *, present: tuple[int, ...]) -> FaultPaths:
@@ -190,7 +116,7 @@ def _paths(arrays: NetworkArrays, fault: Fault, *, present: tuple[int, ...]) -> 
     r = fault.r_fault_ohm
     if count == 1:
         paths, resistance = np.ones((1, 1)), np.full((1, 1), r + fault.r_ground_ohm)
-    elif fault.kind in _TO_GROUND:
+    elif fault.kind.to_ground:
         paths, resistance = np.eye(count), r * np.eye(count) + fault.r_ground_ohm
     else:
         # Each path returns through the last phase; what it meets there is shared by all of them.

@@ -7,9 +7,10 @@ import numpy as np
 
 from adms.core.ids import BusId, ElementId
 from adms.core.telemetry import FloatArray
+from adms.grid.faults import Fault, FaultKind
 from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.short_circuit_columns import solve_columns
-from adms.powerflow.short_circuit_faults import Fault, FaultKind, current_base_a, every_fault, fault_paths
+from adms.powerflow.short_circuit_faults import current_base_a, every_fault, fault_paths
 from adms.powerflow.short_circuit_network import OpenCircuit, Prefault, fault_network
 
 

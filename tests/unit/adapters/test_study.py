@@ -7,8 +7,9 @@ import pytest
 
 from adms.adapters.study import read_study
 from adms.core.errors import InputError
+from adms.grid.faults import FaultKind
 from adms.grid.model import DerKind
-from adms.grid.study import Chosen, FaultKind, Quantity
+from adms.grid.study import Chosen, Quantity
 
 HEAD = 'schema_version = 1\nname = "noon"\n'
 

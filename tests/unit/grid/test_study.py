@@ -7,10 +7,12 @@ import pytest
 from adms.core.errors import InputError
 from adms.core.ids import BusId, ElementId, ModelVersion
 from adms.grid.arrays import NetworkArrays
+from adms.grid.faults import FaultKind
 from adms.grid.model import Capacitor, Der, DerKind, NetworkModel, NodeRef, TapChanger
-from adms.grid.study import Chosen, DerChange, Fault, FaultKind, Forecast, LoadChange, NewDer, Quantity, Study
+from adms.grid.study import Chosen, DerChange, FaultEvent, Forecast, LoadChange, NewDer, Quantity, Study
 from adms.grid.study_applied import apply_study
 from tests.unit.grid.small_networks import matrix, nodes, two_feeders
+from tests.unit.powerflow.networks import bus, source
 
 PV = Der(
     id=ElementId("der.pv"),
@@ -112,15 +114,47 @@ def test_forecasts_hold_until_their_next_value_and_are_shared_by_the_parts_of_a_
 
 
 def test_a_fault_in_a_branch_is_at_its_nearer_end() -> None:
-    fault = Fault(
+    fault = FaultEvent(
         branch="bc", at_frac=0.9, kind=FaultKind.LINE_GROUND, phases=(2,), r_fault_ohm=1.0, start_s=0.0, clear_s=None
     )
     (placed,) = apply_study(_model(), Study(name="s", faults=(fault,))).faults
-    assert (placed.element, placed.bus) == ("line.bc", "c")
+    assert (placed.element, placed.fault.bus) == ("line.bc", "c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "phases", "message"),
+    [
+        (FaultKind.LINE_GROUND, (1,), "only three-phase faults"),
+        (FaultKind.LINE_LINE, (0, 0), "only three-phase faults"),
+        (FaultKind.THREE_PHASE, (1, 2, 3), "phase 0 only"),
+        (FaultKind.THREE_PHASE, (0,), None),
+        (FaultKind.THREE_PHASE_GROUND, (), None),
+    ],
+)
+def test_a_balanced_network_has_three_phase_faults_only(
+    kind: FaultKind, phases: tuple[int, ...], message: str | None
+) -> None:
+    balanced = NetworkModel(
+        name="balanced",
+        frequency_hz=50.0,
+        buses=(bus("1", phases=(0,)),),
+        sources=(source("source.main", "1", phases=(0,)),),
+        branches=(),
+        capacitors=(),
+        loads=(),
+        ders=(),
+    )
+    event = FaultEvent(bus="1", kind=kind, phases=phases, r_fault_ohm=0.0, start_s=0.0, clear_s=None)
+    study = Study(name="s", faults=(event,))
+    if message is None:
+        assert apply_study(balanced, study).faults[0].fault.bus == "1"
+    else:
+        with pytest.raises(InputError, match=message):
+            apply_study(balanced, study)
 
 
 def test_every_problem_of_a_study_is_told_at_once_with_near_names() -> None:
-    fault = Fault(bus="e", kind=FaultKind.LINE_LINE, phases=(1, 2), r_fault_ohm=0.0, start_s=0.0, clear_s=None)
+    fault = FaultEvent(bus="e", kind=FaultKind.LINE_LINE, phases=(1, 2), r_fault_ohm=0.0, start_s=0.0, clear_s=None)
     study = Study(
         name="s",
         opened=("switch.x9", "x1"),
@@ -143,4 +177,4 @@ def test_every_problem_of_a_study_is_told_at_once_with_near_names() -> None:
     assert told["der.pv", "p_injection_w"] == "must be 0 to 8000 W"
     assert told["der.pv", "element"] == "this id is taken"
     assert "no such bus" in told["der.pv", "bus"]
-    assert told["e", "phases"] == "has only 1"
+    assert told["fault at e", "phases"] == "there are only phases 1"
