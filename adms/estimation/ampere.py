@@ -11,7 +11,6 @@ import numpy as np
 from adms.core.telemetry import FloatArray, IntArray, PointKey, PointKind, PointTable
 from adms.estimation.currents import Terminal, Terminals, branch_terminals, terminals_of
 from adms.estimation.layout import Layout, Point
-from adms.grid.arrays import S_BASE_VA
 
 MIN_SIGMAS = 5.0
 """A reading below this many of its sigmas is not used."""
@@ -50,7 +49,7 @@ def current_block(layout: Layout, table: PointTable) -> CurrentBlock:
     return CurrentBlock(
         terminals=terminals,
         table_rows=terminals.table_rows,
-        si_per_unit=S_BASE_VA / (layout.arrays.conductors * layout.arrays.v_base_v)[layout.live[terminals.node]],
+        si_per_unit=layout.arrays.current_base_a[layout.live[terminals.node]],
         row=np.concatenate([of_term, of_term]),
         column=np.concatenate([re, im]),
     )

@@ -137,6 +137,11 @@ class NetworkArrays:
         return np.asarray(self.v_base_v * np.sqrt(self.conductors))
 
     @cached_property
+    def current_base_a(self) -> FloatArray:
+        """[node] amperes of each conductor for 1 per unit."""
+        return np.asarray(S_BASE_VA / (self.conductors * self.v_base_v))
+
+    @cached_property
     def entries(self) -> AdmittanceEntries:
         """What the admittance matrix can have."""
         nodes = (*self.branch_nodes, *self.capacitor_nodes)
@@ -224,7 +229,7 @@ class NetworkArrays:
         """Current phasors into a branch at each of its concatenated terminal nodes, A."""
         nodes = self.branch_nodes[index]
         current = self.branch_admittance_pu(index, state) @ v_phasor_pu[nodes]
-        return np.asarray(current * S_BASE_VA / (self.conductors * self.v_base_v)[nodes])
+        return np.asarray(current * self.current_base_a[nodes])
 
     @cached_property
     def conductor_joints(self) -> tuple[IntArray, IntArray, IntArray]:

@@ -22,7 +22,6 @@ from adms.powerflow.protection_zones import (
 from adms.powerflow.short_circuit import ShortCircuit
 from adms.powerflow.short_circuit_columns import solve_columns
 from adms.powerflow.short_circuit_faults import (
-    current_base_a,
     every_fault,
     fault_paths,
 )
@@ -211,7 +210,7 @@ def _seen(arrays: NetworkArrays, grid: GridState, device: ProtectiveDevice, *, v
         index = arrays.branch_idx[element]
         terminals = arrays.branches[index].terminals
         nodes = arrays.branch_nodes[index]
-        current = arrays.branch_admittance_pu(index, grid) @ v_pu[nodes] * current_base_a(arrays, nodes)
+        current = arrays.branch_current_a(index, grid, v_pu)
         count = len(terminals[0])
         sides = current[:count], -current[len(nodes) - count :]
         phases += [node.phase for node in terminals[0]]

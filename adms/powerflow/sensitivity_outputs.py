@@ -173,7 +173,7 @@ class _Build:
             self._direct[row] = np.nan
             return
         unit = i / abs(i)
-        ampere = S_BASE_VA / float((self._arrays.conductors * self._arrays.v_base_v)[nodes[k]])
+        ampere = float(self._arrays.current_base_a[nodes[k]])
         self._all(row, nodes=nodes, value=ampere * unit * np.conj(y))
         for column, (moved, current) in self._drive.branch_current_pu.items():
             if moved == index:

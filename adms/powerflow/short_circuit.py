@@ -22,7 +22,6 @@ from adms.grid.faults import Fault, FaultKind
 from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.short_circuit_faults import (
     FaultPaths,
-    current_base_a,
     fault_paths,
     faults_at,
 )
@@ -221,7 +220,7 @@ def _outcome(
     sources = tuple(
         source.y_pu
         @ (-drop[source.nodes] if network.v_drop_only else source.emf_pu - during[source.nodes])
-        * current_base_a(arrays, source.nodes)
+        * arrays.current_base_a[source.nodes]
         for source in arrays.sources
     )
     der_pu = np.zeros(len(factor.injectors), dtype=np.complex128)
@@ -231,11 +230,11 @@ def _outcome(
         transposed = factor.incidence[:, network.machines].T
         der_pu[network.machines] = network.machine_before_pu - network.machine_y_pu * (transposed @ drop[factor.live])
     der_a = np.zeros(len(arrays.injectors), dtype=np.complex128)
-    der_a[factor.injectors] = der_pu * current_base_a(arrays, arrays.injector_fr[factor.injectors])
+    der_a[factor.injectors] = der_pu * arrays.current_base_a[arrays.injector_fr[factor.injectors]]
     return ShortCircuit(
         fault=fault,
         phases=shape.phases,
-        current_a=np.asarray(shape.paths @ along) * current_base_a(arrays, shape.nodes),
+        current_a=np.asarray(shape.paths @ along) * arrays.current_base_a[shape.nodes],
         v_phasor_pu=during,
         v_prefault_pu=before,
         source_current_a=sources,

@@ -15,7 +15,7 @@ import numpy as np
 from adms.core.errors import InputError
 from adms.core.ids import BusId
 from adms.core.telemetry import FloatArray, IntArray
-from adms.grid.arrays import S_BASE_VA, NetworkArrays
+from adms.grid.arrays import NetworkArrays
 from adms.grid.faults import BALANCED_PHASE, Fault, FaultKind, fault_problems
 from adms.grid.model import NodeRef
 
@@ -60,11 +60,6 @@ def faults_at(
     return tuple(
         Fault(kind=kind, bus=bus, phases=phase, r_fault_ohm=r_fault_ohm, r_ground_ohm=r_ground_ohm) for phase in chosen
     )
-
-
-def current_base_a(arrays: NetworkArrays, nodes: IntArray) -> FloatArray:
-    """[node] amperes of each conductor for 1 per unit at node indices."""
-    return np.asarray(S_BASE_VA / (arrays.conductors * arrays.v_base_v)[nodes])
 
 
 @lru_cache(maxsize=8)
@@ -127,5 +122,5 @@ def _paths(arrays: NetworkArrays, fault: Fault, *, present: tuple[int, ...]) -> 
         phases=phases,
         paths=paths,
         resistance_ohm=resistance,
-        z_base_ohm=float(arrays.v_base_v[nodes[0]] / current_base_a(arrays, nodes[:1])[0]),
+        z_base_ohm=float(arrays.v_base_v[nodes[0]] / arrays.current_base_a[nodes[0]]),
     )

@@ -10,7 +10,7 @@ from adms.core.telemetry import FloatArray
 from adms.grid.faults import Fault, FaultKind
 from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.short_circuit_columns import solve_columns
-from adms.powerflow.short_circuit_faults import current_base_a, every_fault, fault_paths
+from adms.powerflow.short_circuit_faults import every_fault, fault_paths
 from adms.powerflow.short_circuit_network import OpenCircuit, Prefault, fault_network
 
 
@@ -87,7 +87,7 @@ def short_circuit_levels(
     if isinstance(solved, NotSolved):
         return solved
     for i, (along, _) in zip(alive, solved, strict=True):
-        current = shapes[i].paths @ along * current_base_a(arrays, shapes[i].nodes)
+        current = shapes[i].paths @ along * arrays.current_base_a[shapes[i].nodes]
         level = FaultLevel(fault=faults[i], current_a=np.abs(current), ground_a=float(abs(current.sum())))
         of_bus[faults[i].bus].append(level)
     return [BusLevels(bus=bus, levels=tuple(levels)) for bus, levels in of_bus.items()]
