@@ -53,6 +53,13 @@ class Factor:
         return self.layout.row, self.layout.col, self.layout.against, self.flow_value
 
     @cached_property
+    def row_of_node(self) -> IntArray:
+        """[node] row of the factor, -1 where dead."""
+        row = np.full(self.arrays.node_count, -1, dtype=np.int64)
+        row[self.live] = np.arange(len(self.live))
+        return row
+
+    @cached_property
     def incidence(self) -> sp.csr_matrix:
         """[live, live injector] as `NetworkArrays.incidence`."""
         return self.arrays.incidence[self.live][:, self.injectors].tocsr()

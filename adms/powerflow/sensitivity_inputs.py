@@ -113,7 +113,7 @@ def drive_of(tangent: Tangent, inputs: Inputs) -> Drive:
         )
         blocks.append(sp.csc_matrix(into @ spread))
     for rows, unit in ((inputs.p_nodes, 1.0), (inputs.q_nodes, 1j)):
-        place = tangent.live_of_node[rows]
+        place = tangent.factor.row_of_node[rows]
         live = place >= 0
         value = np.conj(unit / v[rows[live]]) / S_BASE_VA
         blocks.append(sp.csc_matrix((value, (place[live], np.flatnonzero(live))), shape=(len(factor.live), len(rows))))

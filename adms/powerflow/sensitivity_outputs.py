@@ -201,7 +201,7 @@ class _Build:
 
     def done(self) -> Rows:
         none = np.zeros(0, dtype=np.complex128)
-        node = self._tangent.live_of_node[np.concatenate([no_rows(), *self._node])]
+        node = self._tangent.factor.row_of_node[np.concatenate([no_rows(), *self._node])]
         row = np.concatenate([no_rows(), *self._row])
         value = np.concatenate([none, *self._value])
         live = node >= 0

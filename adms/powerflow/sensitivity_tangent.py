@@ -56,13 +56,6 @@ class Tangent:
     """[live injector] answer to conj(dd)."""
 
     @cached_property
-    def live_of_node(self) -> IntArray:
-        """[node] row among the live nodes, -1 where dead."""
-        place = np.full(self.factor.arrays.node_count, -1, dtype=np.int64)
-        place[self.factor.live] = np.arange(len(self.factor.live))
-        return place
-
-    @cached_property
     def live_of_injector(self) -> IntArray:
         """[injector] row among the live injectors, -1 where dead."""
         place = np.full(len(self.factor.arrays.injectors), -1, dtype=np.int64)

@@ -143,9 +143,7 @@ def _solve(
     network: FaultNetwork, faults: Sequence[Fault], shapes: Sequence[FaultPaths]
 ) -> Sequence[ShortCircuit | NotSolved]:
     factor = network.factor
-    place = np.full(factor.arrays.node_count, -1, dtype=np.int64)
-    place[factor.live] = np.arange(len(factor.live))
-    rows = [place[shape.nodes] for shape in shapes]
+    rows = [factor.row_of_node[shape.nodes] for shape in shapes]
     start = np.concatenate([[0], np.cumsum([shape.paths.shape[1] for shape in shapes])])
     drawn = np.zeros((len(factor.live), start[-1]), dtype=np.complex128)
     for i, shape in enumerate(shapes):

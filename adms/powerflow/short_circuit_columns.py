@@ -33,9 +33,7 @@ def solve_columns(
     Returns:
         One (current along each path, per unit; voltage at each watched node, per unit) a fault, in order.
     """
-    factor = network.factor
-    place = np.full(factor.arrays.node_count, -1, dtype=np.int64)
-    place[factor.live] = np.arange(len(factor.live))
+    place = network.factor.row_of_node
     keys: dict[PathKey, int] = {}
     columns: list[list[int]] = []
     wanted: list[set[int]] = []

@@ -149,7 +149,7 @@ class FaultNetwork:
 
     def before_at(self, nodes: IntArray) -> ComplexArray:
         """Voltages before the fault at node indices, all of them energised."""
-        return self.v_prefault_pu[np.searchsorted(self.factor.live, nodes)]
+        return self.v_prefault_pu[self.factor.row_of_node[nodes]]
 
     def converter_current_pu(self, v_pu: ComplexArray) -> ComplexArray:
         """Currents of the converters at voltages: the power from before the fault at the same power factor, up to the
