@@ -96,6 +96,7 @@ class DeckText:
             self._problem(str(path), f"cannot be read: {error.strerror}")
             return
         inside_comment = False
+        folder = path.parent
         for number, line in enumerate(_decoded(raw).splitlines(), start=1):
             stripped = line.strip()
             if inside_comment or stripped.startswith("/*"):
@@ -107,15 +108,17 @@ class DeckText:
             verb, rest = self._verb(stripped)
             if verb in _FOLLOWED:
                 named = _first_value(rest)
-                found = find_file(path.parent, named)
+                found = find_file(folder, named)
                 if found is None:
                     self._problem(where, f"no such file: {named}", value=named)
-                else:
-                    yield from self.commands(found, depth=depth + 1)
+                    continue
+                yield from self.commands(found, depth=depth + 1)
+                if verb == "compile":  # the engine stays in the folder of what it compiled
+                    folder = found.parent
             elif verb in _LEFT_OUT:
                 self.notes.append(f"{where}: the command {verb} is left out")
             else:
-                yield Command(text=self._harmless(stripped, verb, rest, path.parent), verb=verb, where=where)
+                yield Command(text=self._harmless(stripped, verb, rest, folder), verb=verb, where=where)
 
     def _problem(self, element: str, message: str, *, value: str = "") -> None:
         self.problems.append(Problem(element=element, field="", value=value, message=message))

@@ -164,6 +164,20 @@ def test_files_are_found_whatever_their_case_and_slashes(tmp_path: Path) -> None
     assert next(bus.x_m for bus in model.buses if bus.id == "a") == 1.0
 
 
+def test_files_after_a_compile_are_looked_for_where_it_went(tmp_path: Path) -> None:
+    # As the engine does: it stays in the folder of what it compiled, and comes back from what it redirected to.
+    (tmp_path / "ckt" / "lines").mkdir(parents=True)
+    (tmp_path / "ckt" / "master.dss").write_text(HEAD + "redirect lines/lines.dss\nredirect more.dss\n" + TAIL)
+    (tmp_path / "ckt" / "lines" / "lines.dss").write_text("new line.l1 bus1=a bus2=b length=1 units=km\n")
+    (tmp_path / "ckt" / "more.dss").write_text("new line.l2 bus1=b bus2=c length=1 units=km\n")
+    (tmp_path / "ckt" / "extra.dss").write_text("new load.x bus1=c kv=12.47 kw=90\n")
+    (tmp_path / "ckt" / "at.csv").write_text("a 1 2\n")
+    found = compared(tmp_path, "compile (ckt\\master.dss)\nredirect extra.dss\nbuscoords at.csv\n")
+    assert [load.id for load in found.model.loads] == ["load.x"]
+    assert next(bus.x_m for bus in found.model.buses if bus.id == "a") == 1.0
+    assert found.difference_pu < LIMIT_PU
+
+
 def test_every_missing_file_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         imported(tmp_path, HEAD + "redirect nowhere.dss\ncompile (also nowhere.dss)\n")
