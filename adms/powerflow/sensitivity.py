@@ -3,7 +3,7 @@
 Voltages, branch flows, source power and losses against injected power, taps, capacitor steps and source voltage. The
 answer of all loads and DER to their own voltage is included. Where a law has a kink at its limit, the slope is that of
 the inner side. Few inputs are carried forwards to all outputs, few outputs backwards to all inputs
-(`adms.powerflow.sensitivity_tangent`); both ways give the same numbers.
+(`adms.powerflow.sensitivity_linearised`); both ways give the same numbers.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import BoolArray
 from adms.powerflow.factor import Factor
 from adms.powerflow.sensitivity_inputs import InputGroup, Inputs, drive_of
+from adms.powerflow.sensitivity_linearised import linearise
 from adms.powerflow.sensitivity_outputs import OutputGroup, Outputs, rows_of
-from adms.powerflow.sensitivity_tangent import linearise
 from adms.powerflow.solve import PowerFlow
 
 _COLUMNS = 16
@@ -66,18 +66,18 @@ def voltage_response(
 
     Raises InputError with everything in `inputs` that the network does not have.
     """
-    tangent = linearise(factor, flow)
-    drive = drive_of(tangent, inputs)
+    linearised = linearise(factor, flow)
+    drive = drive_of(linearised, inputs)
     phasor = np.zeros((factor.arrays.node_count, inputs.count), dtype=np.complex128)
     converged = np.zeros(inputs.count, dtype=np.bool_)
     for start in range(0, inputs.count, _COLUMNS):
         part = slice(start, start + _COLUMNS)
         current = drive.current_pu[:, part].toarray()
-        phasor[factor.live, part], converged[part] = tangent.forward(
+        phasor[factor.live, part], converged[part] = linearised.forward(
             current, tolerance=tolerance, max_iterations=max_iterations
         )
     magnitude = np.zeros(phasor.shape)
-    magnitude[factor.live] = (np.conj(tangent.v_pu / np.abs(tangent.v_pu))[:, None] * phasor[factor.live]).real
+    magnitude[factor.live] = (np.conj(linearised.v_pu / np.abs(linearised.v_pu))[:, None] * phasor[factor.live]).real
     return VoltageResponse(inputs=inputs, v_phasor=phasor, v_magnitude=magnitude, converged=converged)
 
 
@@ -92,9 +92,9 @@ def sensitivities(
 ) -> Sensitivities:
     """Change of each output by each input, as many solves as the fewer of the two; arguments and errors as
     `voltage_response`."""
-    tangent = linearise(factor, flow)
-    drive = drive_of(tangent, inputs)
-    rows = rows_of(tangent, outputs, drive=drive)
+    linearised = linearise(factor, flow)
+    drive = drive_of(linearised, inputs)
+    rows = rows_of(linearised, outputs, drive=drive)
     value = rows.direct.copy()
     converged = np.zeros(value.shape, dtype=np.bool_)
     if inputs.count <= outputs.count:
@@ -102,7 +102,7 @@ def sensitivities(
         for start in range(0, inputs.count, _COLUMNS):
             part = slice(start, start + _COLUMNS)
             current = drive.current_pu[:, part].toarray()
-            dv, good = tangent.forward(current, tolerance=tolerance, max_iterations=max_iterations)
+            dv, good = linearised.forward(current, tolerance=tolerance, max_iterations=max_iterations)
             value[:, part] += (read @ dv).real
             value[:, part][:, ~good] = np.nan
             converged[:, part] = good
@@ -111,7 +111,7 @@ def sensitivities(
         for start in range(0, outputs.count, _COLUMNS):
             part = slice(start, start + _COLUMNS)
             gradient = rows.gradient[:, part].toarray()
-            one, good = tangent.backward(gradient, tolerance=tolerance, max_iterations=max_iterations)
+            one, good = linearised.backward(gradient, tolerance=tolerance, max_iterations=max_iterations)
             value[part] += (push @ one).real.T
             value[part][~good] = np.nan
             converged[part] = good[:, None]

@@ -14,7 +14,7 @@ from adms.core.telemetry import IntArray
 from adms.grid.admittance import S_BASE_VA, per_unit
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
-from adms.powerflow.sensitivity_tangent import Tangent
+from adms.powerflow.sensitivity_linearised import Linearised
 
 InputGroup = Literal["p_injectors", "q_injectors", "p_nodes", "q_nodes", "taps", "capacitors", "sources"]
 
@@ -95,17 +95,17 @@ class Drive:
     """By column: a source whose open-circuit phasors change, and by what."""
 
 
-def drive_of(tangent: Tangent, inputs: Inputs) -> Drive:
+def drive_of(linearised: Linearised, inputs: Inputs) -> Drive:
     """Raises InputError with everything in `inputs` that the network does not have."""
-    factor = tangent.factor
+    factor = linearised.factor
     arrays = factor.arrays
     problems = tuple(inputs.problems(arrays))
     if problems:
         raise InputError(problems)
-    v = tangent.flow.v_phasor_pu
+    v = linearised.flow.v_phasor_pu
     blocks: list[sp.csc_matrix] = []
-    for rows, power in ((inputs.p_injectors, tangent.per_w), (inputs.q_injectors, tangent.per_var)):
-        place = tangent.live_of_injector[rows]
+    for rows, power in ((inputs.p_injectors, linearised.per_w), (inputs.q_injectors, linearised.per_var)):
+        place = linearised.live_of_injector[rows]
         live = place >= 0
         into = factor.incidence.tocsc()[:, place[live]] @ sp.diags_array(power[place[live]])
         spread = sp.csc_matrix(
@@ -113,7 +113,7 @@ def drive_of(tangent: Tangent, inputs: Inputs) -> Drive:
         )
         blocks.append(sp.csc_matrix(into @ spread))
     for rows, unit in ((inputs.p_nodes, 1.0), (inputs.q_nodes, 1j)):
-        place = tangent.factor.row_of_node[rows]
+        place = linearised.factor.row_of_node[rows]
         live = place >= 0
         value = np.conj(unit / v[rows[live]]) / S_BASE_VA
         blocks.append(sp.csc_matrix((value, (place[live], np.flatnonzero(live))), shape=(len(factor.live), len(rows))))

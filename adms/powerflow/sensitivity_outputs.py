@@ -15,7 +15,7 @@ from adms.grid.admittance import S_BASE_VA
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import NodeRef
 from adms.powerflow.sensitivity_inputs import Drive, no_rows
-from adms.powerflow.sensitivity_tangent import Tangent
+from adms.powerflow.sensitivity_linearised import Linearised
 
 OutputGroup = Literal["v_nodes", "p_branch", "q_branch", "i_branch", "p_sources", "q_sources", "losses"]
 
@@ -100,15 +100,15 @@ class Rows:
     """[row, column] what an input changes at fixed voltages."""
 
 
-def rows_of(tangent: Tangent, outputs: Outputs, *, drive: Drive) -> Rows:
+def rows_of(linearised: Linearised, outputs: Outputs, *, drive: Drive) -> Rows:
     """Raises InputError with everything in `outputs` that the network does not have."""
-    arrays = tangent.factor.arrays
+    arrays = linearised.factor.arrays
     problems = tuple(outputs.problems(arrays))
     if problems:
         raise InputError(problems)
-    build = _Build(tangent, drive=drive, count=outputs.count)
+    build = _Build(linearised, drive=drive, count=outputs.count)
     start = outputs.rows("v_nodes").start
-    v = tangent.flow.v_phasor_pu[outputs.v_nodes]
+    v = linearised.flow.v_phasor_pu[outputs.v_nodes]
     alive = np.abs(v) > 0.0
     build.gradient(start + np.flatnonzero(alive), nodes=outputs.v_nodes[alive], value=v[alive] / np.abs(v[alive]))
     for offset, end in enumerate(outputs.p_branch):
@@ -129,9 +129,9 @@ def rows_of(tangent: Tangent, outputs: Outputs, *, drive: Drive) -> Rows:
 class _Build:
     """Rows one after the other. `unit` is 1 for the real and 1j for the imaginary part: both are Re(conj(unit) z)."""
 
-    def __init__(self, tangent: Tangent, *, drive: Drive, count: int) -> None:
-        self._tangent = tangent
-        self._arrays = tangent.factor.arrays
+    def __init__(self, linearised: Linearised, *, drive: Drive, count: int) -> None:
+        self._linearised = linearised
+        self._arrays = linearised.factor.arrays
         self._drive = drive
         self._row: list[IntArray] = []
         self._node: list[IntArray] = []
@@ -151,8 +151,8 @@ class _Build:
         index, k = self._arrays.branch_idx[end.branch], end.row(self._arrays)
         assert k is not None
         nodes = self._arrays.branch_nodes[index]
-        y = self._arrays.branch_admittance_pu(index, self._tangent.factor.grid)[k]
-        return index, k, nodes, y, self._tangent.flow.v_phasor_pu[nodes]
+        y = self._arrays.branch_admittance_pu(index, self._linearised.factor.grid)[k]
+        return index, k, nodes, y, self._linearised.flow.v_phasor_pu[nodes]
 
     def branch_power(self, row: int, end: BranchEnd, *, unit: complex) -> None:
         """S = v_k conj(y v), so dS = dv_k conj(y v) + v_k conj(y dv) + v_k conj(dy v)."""
@@ -183,7 +183,7 @@ class _Build:
         """S = sum v conj(y (e - v)), so dS = sum dv conj(y (e - v)) - v conj(y dv) + v conj(y de)."""
         index = next(i for i, s in enumerate(self._arrays.model.sources) if s.id == element)
         source = self._arrays.sources[index]
-        v = self._tangent.flow.v_phasor_pu[source.nodes]
+        v = self._linearised.flow.v_phasor_pu[source.nodes]
         value = unit * (source.y_pu @ (source.emf_pu - v)) - np.conj(unit) * (source.y_pu.conj().T @ v)
         self._all(row, nodes=source.nodes, value=S_BASE_VA * value)
         for column, (moved, change) in self._drive.emf.items():
@@ -193,18 +193,18 @@ class _Build:
 
     def losses(self, row: int) -> None:
         """Re(V^H Y V): what the network takes, and with it what sources and injectors deliver."""
-        v, y = self._tangent.v_pu, self._tangent.y_live
-        live = self._tangent.factor.live
+        v, y = self._linearised.v_pu, self._linearised.y_live
+        live = self._linearised.factor.live
         self._all(row, nodes=live, value=S_BASE_VA * np.asarray(y @ v + y.conj().T @ v))
         for column, current in self._drive.shunt_current_pu.items():
             self._direct[row, column] = S_BASE_VA * np.vdot(v, current[live]).real
 
     def done(self) -> Rows:
         none = np.zeros(0, dtype=np.complex128)
-        node = self._tangent.factor.row_of_node[np.concatenate([no_rows(), *self._node])]
+        node = self._linearised.factor.row_of_node[np.concatenate([no_rows(), *self._node])]
         row = np.concatenate([no_rows(), *self._row])
         value = np.concatenate([none, *self._value])
         live = node >= 0
-        shape = (len(self._tangent.factor.live), len(self._direct))
+        shape = (len(self._linearised.factor.live), len(self._direct))
         matrix = sp.csc_matrix((value[live], (node[live], row[live])), shape=shape)
         return Rows(gradient=matrix, direct=self._direct)

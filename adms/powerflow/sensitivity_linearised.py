@@ -40,7 +40,7 @@ Operator = Callable[[ComplexArray], ComplexArray]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tangent:
+class Linearised:
     """A solved state and the linear answer of its loads and DER."""
 
     factor: Factor
@@ -139,7 +139,7 @@ class Tangent:
         return np.asarray(first - column @ (inner @ first[nodes]))
 
 
-def linearise(factor: Factor, flow: PowerFlow) -> Tangent:
+def linearise(factor: Factor, flow: PowerFlow) -> Linearised:
     """The equations at `flow`, which must be a solution for the grid state of `factor`."""
     arrays = factor.arrays
     v = flow.v_phasor_pu[factor.live]
@@ -157,7 +157,7 @@ def linearise(factor: Factor, flow: PowerFlow) -> Tangent:
     unit = safe / np.abs(safe)
     grown = np.conj(slope / safe)
     gone = np.where(has_voltage, 1.0, np.nan)
-    return Tangent(
+    return Linearised(
         factor=factor,
         flow=flow,
         v_pu=v,
