@@ -76,7 +76,7 @@ def import_opendss(deck: Path, *, overlay: Path | None = None) -> NetworkModel:
     ]
     if missing:
         raise InputError(missing)
-    parsed = None if overlay is None else read_overlay(overlay)
+    parsed = None if overlay is None else read_overlay(overlay, source=deck)
     with _compiled(deck) as (dss, notes):
         notes += solve(dss, deck)
         model = _read(dss, deck, notes=notes)

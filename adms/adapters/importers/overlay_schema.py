@@ -14,6 +14,7 @@ from adms.adapters.importers.overlay_rules import (
     OverlayZone,
 )
 from adms.adapters.tables import Name, NotNegative, Phases, Positive, Table, read_file
+from adms.core.errors import InputError, Problem
 from adms.grid.model import DerKind, SwitchKind
 
 
@@ -219,7 +220,7 @@ class Overlay(Table):
     name: Name
     """Of the network that it makes."""
     deck: str = ""
-    """The network file that it belongs to, beside it; empty where it fits several."""
+    """Name of the network file that it belongs to, with which alone it is then taken; empty where it fits several."""
     voltage_limits: VoltageLimits | None = None
     """As in the network where not given."""
     voltage_class: tuple[VoltageClass, ...] = ()
@@ -238,6 +239,15 @@ class Overlay(Table):
     der_change: tuple[OverlayDerChange, ...] = ()
 
 
-def read_overlay(path: Path) -> Overlay:
-    """The overlay in a file. Raises InputError with every problem of its form."""
-    return read_file(path, Overlay, whole="overlay")
+def read_overlay(path: Path, *, source: Path | None = None) -> Overlay:
+    """The overlay in a file. Raises InputError with every problem of its form, and where it belongs to another network.
+
+    Args:
+        path: the overlay.
+        source: the network file that it is for; None where it is none.
+    """
+    overlay = read_file(path, Overlay, whole="overlay")
+    if overlay.deck and source is not None and Path(overlay.deck).name.lower() != source.name.lower():
+        message = f"this overlay belongs to another network file than {source.name}"
+        raise InputError([Problem(element=str(path), field="deck", value=overlay.deck, message=message)])
+    return overlay

@@ -83,7 +83,7 @@ def import_pandapower(source: Any, *, overlay: Path | None = None, three_phase: 
     """
     if overlay is not None and not overlay.is_file():
         raise InputError([Problem(element=str(overlay), field="", value="", message="no such overlay file")])
-    parsed = None if overlay is None else read_overlay(overlay)
+    parsed = None if overlay is None else read_overlay(overlay, source=source if isinstance(source, Path) else None)
     net = read_net(source)
     name = text(net.get("name")).lower() or (source.stem.lower() if isinstance(source, Path) else "pandapower")
     model = _read(net, name=name, three_phase=three_phase)

@@ -282,3 +282,11 @@ def test_a_rule_that_says_nothing_or_too_much_is_refused(tmp_path: Path, text: s
     path.write_text('schema_version = 1\nname = "x"\n' + text)
     with pytest.raises(InputError, match=words):
         read_overlay(path)
+
+
+def test_an_overlay_of_another_network_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "o.toml"
+    path.write_text('schema_version = 1\nname = "x"\ndeck = "Master.dss"\n')
+    assert read_overlay(path, source=tmp_path / "master.DSS") == read_overlay(path)
+    with pytest.raises(InputError, match=r"another network file than other\.dss"):
+        read_overlay(path, source=tmp_path / "other.dss")
