@@ -13,6 +13,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import IntArray
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
+from adms.powerflow.floating import STRAY_PU, floating_nodes
 from adms.powerflow.layout import Layout, layout_of
 from adms.powerflow.mismatch import FlowColumns
 
@@ -32,9 +33,11 @@ class Factor:
     arrays: NetworkArrays
     grid: GridState
     energised: BoolArray
-    """[node]"""
+    """[node] True where a path of conductors leads to a source."""
+    solved: BoolArray
+    """[node] True also where a conductor floats: it has a voltage, but not from a source (`floating`)."""
     live: IntArray
-    """Node indices of the factor's rows."""
+    """Node indices of the factor's rows: the solved ones."""
     layout: Layout
     entry_value: ComplexArray
     """[entry of the layout] per unit; 0 where a switch is open or a node is dead."""
@@ -95,7 +98,8 @@ def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
     """Factor the network of a grid state. The order of elimination belongs to the model: a switch or tap that moves
     costs new values only.
 
-    A dead node is taken as grounded: it has voltage 0. An injector is live only when all its nodes are.
+    A dead node has voltage 0. A load is live only when all its nodes are solved, a DER only when all are energised: it
+    disconnects from a phase that is open.
 
     Args:
         arrays: the network in solver order.
@@ -105,17 +109,21 @@ def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
         The factor, or why there is none (no energised node, or a singular matrix).
     """
     energised = arrays.energised(grid)
-    live = np.flatnonzero(energised)
-    if live.size == 0:
+    if not energised.any():
         return NotSolved(reason="no node is connected to a source", iterations=0)
     layout = layout_of(arrays)
     structure = layout.structure
-    entry_value = np.concatenate([arrays.entries.values(grid), layout.source_value])
-    values = np.zeros(structure.size, dtype=np.complex128)
-    live_place = energised[structure.order]
-    _assemble(
-        structure.entry, structure.diagonal[structure.order], layout.row, layout.col, live_place, entry_value, values
+    no_shunt = np.zeros(arrays.node_count, dtype=np.complex128)
+    entry_value = np.concatenate([arrays.entries.values(grid), layout.source_value, no_shunt])
+    order = structure.order
+    floating = floating_nodes(
+        arrays, energised=energised, row=order[layout.row], col=order[layout.col], entry_value=entry_value
     )
+    entry_value[-arrays.node_count :][floating] = STRAY_PU
+    solved = energised | floating
+    live = np.flatnonzero(solved)
+    values = np.zeros(structure.size, dtype=np.complex128)
+    _assemble(structure.entry, structure.diagonal[order], layout.row, layout.col, solved[order], entry_value, values)
     flow_value = entry_value.copy()
     flow_value[arrays.entries.near] += entry_value[arrays.entries.far]
     made = factorise_blocks(structure, values=values)
@@ -131,13 +139,16 @@ def factorise(arrays: NetworkArrays, grid: GridState) -> Factor | NotSolved:
         arrays=arrays,
         grid=grid,
         energised=energised,
+        solved=solved,
         live=live,
         layout=layout,
         entry_value=entry_value,
         flow_value=flow_value,
         blocks=made,
         v_no_load_pu=no_load,
-        injectors=np.flatnonzero(arrays.injector_live(energised)),
+        injectors=np.flatnonzero(
+            arrays.injector_live(solved) & (~arrays.injector_is_der | arrays.injector_live(energised))
+        ),
     )
 
 
@@ -147,16 +158,16 @@ def _assemble(
     diagonal: IntArray,
     row: IntArray,
     col: IntArray,
-    energised: BoolArray,
+    solved: BoolArray,
     entry_value: ComplexArray,
     values: ComplexArray,
 ) -> None:
     """Adds entries up in the factor's places; those at dead nodes become 0, and such a node's diagonal 1."""
     for k in range(len(entry)):
-        if energised[row[k]] and energised[col[k]]:
+        if solved[row[k]] and solved[col[k]]:
             values[entry[k]] += entry_value[k]
         else:
             entry_value[k] = 0.0
-    for place in range(len(energised)):
-        if not energised[place]:
+    for place in range(len(solved)):
+        if not solved[place]:
             values[diagonal[place]] = 1.0

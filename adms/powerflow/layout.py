@@ -22,12 +22,12 @@ class Layout:
     block_of_node: IntArray
     """[node] number of its bus."""
     row: IntArray
-    """[entry] place of every entry that the matrix can have: branches and capacitors, then sources."""
+    """[entry] place of every entry that the matrix can have: branches and capacitors, sources, a shunt a node."""
     col: IntArray
     against: IntArray
     """[entry] place whose voltage is subtracted in the current of a line's far entry; -1 where none is."""
     source_value: ComplexArray
-    """Values of the entries that belong to sources: the last ones."""
+    """Values of the entries that belong to sources."""
     norton_pu: ComplexArray
     """[place] source currents."""
     fr: IntArray
@@ -63,8 +63,9 @@ def layout_of(arrays: NetworkArrays) -> Layout:
     """The layout of a model, kept for as long as the model is in use: it never changes."""
     y_source, norton = arrays.source_norton_pu()
     source = y_source.tocoo()
-    row = np.concatenate([arrays.entries.row, source.row.astype(np.int64)])
-    col = np.concatenate([arrays.entries.col, source.col.astype(np.int64)])
+    each = np.arange(arrays.node_count)
+    row = np.concatenate([arrays.entries.row, source.row.astype(np.int64), each])
+    col = np.concatenate([arrays.entries.col, source.col.astype(np.int64), each])
     bus: dict[str, int] = {}
     block = np.array([bus.setdefault(node.bus, len(bus)) for node in arrays.nodes], dtype=np.int64)
     grounded = arrays.injector_to == GROUND

@@ -97,7 +97,7 @@ class _Problem:
         self._real = _real_layout(factor.arrays)
         self.careful = False
         """Whether sums must not round."""
-        self._dead = ~factor.energised[factor.layout.structure.order]
+        self._dead = ~factor.solved[factor.layout.structure.order]
 
     def tangent(self, v: ComplexArray) -> Tangent | None:
         """At `v`; None where it is singular."""

@@ -37,7 +37,7 @@ class PowerFlow:
     """A solved state. Node columns follow `NetworkArrays.nodes`, injector columns `NetworkArrays.injectors`."""
 
     v_phasor_pu: ComplexArray
-    """[node] per unit of the node's base; exactly 0 where dead."""
+    """[node] per unit of the node's base; exactly 0 where dead, and what is left on a conductor that floats."""
     energised: BoolArray
     """[node]"""
     s_injection_va: ComplexArray
@@ -158,7 +158,9 @@ def _prepared(
         factor = made
     s = s_nominal_va / S_BASE_VA
     if len(factor.injectors) < len(s):
-        s[~arrays.injector_live(factor.energised)] = 0.0
+        dead = np.ones(len(s), dtype=np.bool_)
+        dead[factor.injectors] = False
+        s[dead] = 0.0
     missing = ~np.isfinite(s)
     if missing.any():
         bad = sorted({arrays.injectors[int(k)].element for k in np.flatnonzero(missing.any(axis=1))})
@@ -174,7 +176,7 @@ def _start(factor: Factor, v_start_pu: ComplexArray | None, *, cases: int) -> Co
     if v_start_pu is None:
         return idle
     given = v_start_pu[order]
-    usable = np.isfinite(given) & (np.abs(given) > _V_COLLAPSED_PU) & factor.energised[order, None]
+    usable = np.isfinite(given) & (np.abs(given) > _V_COLLAPSED_PU) & factor.solved[order, None]
     return np.where(usable, given, idle)
 
 
@@ -232,6 +234,8 @@ def _far_from_no_load(factor: Factor, v: ComplexArray) -> BoolArray:
     begin = factor.layout.begin
     idle, at = factor.v_no_load_placed_pu[begin:], v[begin:]
     square = (idle.real**2 + idle.imag**2)[:, None]
+    if len(factor.live) > factor.energised.sum():  # what floats may be anywhere
+        square = np.where(factor.energised[factor.layout.structure.order][begin:, None], square, np.nan)
     size = at.real**2 + at.imag**2
     low, high = _OPERATING_RANGE
     return np.asarray(((size < low**2 * square) | (size > high**2 * square)).any(axis=0))
