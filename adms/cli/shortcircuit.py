@@ -20,11 +20,15 @@ def shortcircuit(
         bool, typer.Option("--loads", help="From the power flow, loads as admittances; otherwise from no load.")
     ] = False,
     iec: Annotated[str, typer.Option(help="max or min: equivalent voltage source of IEC 60909.")] = "",
+    reach: Annotated[
+        bool,
+        typer.Option("--reach", help="The weakest fault in each device's zone, and if it picks up."),
+    ] = False,
     opened: Annotated[list[str] | None, typer.Option("--open", help="Switch to open first.")] = None,
     closed: Annotated[list[str] | None, typer.Option("--close", help="Switch to close first.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON value.")] = False,
 ) -> None:
-    """Fault currents at every bus, or one bus with what its protective devices see."""
+    """Fault currents at every bus, one bus with what its protective devices see, or how far the devices reach."""
     from adms.cli.shortcircuit_study import FaultStudy, run
 
     study = FaultStudy(
@@ -36,6 +40,7 @@ def shortcircuit(
         r_ground_ohm=r_ground_ohm,
         loads=loads,
         iec=iec,
+        reach=reach,
         opened=tuple(opened or ()),
         closed=tuple(closed or ()),
         as_json=as_json,

@@ -17,7 +17,13 @@ from adms.grid.faults import Fault, FaultKind
 from adms.grid.model import NetworkModel
 from adms.grid.state import GridState, normal_state
 from adms.powerflow.factor import Factor, NotSolved, factorise
-from adms.powerflow.protective_devices import DeviceCurrent, clearing, device_currents
+from adms.powerflow.protective_devices import (
+    DeviceCurrent,
+    DeviceReach,
+    clearing,
+    device_currents,
+    protection_reach,
+)
 from adms.powerflow.short_circuit import ShortCircuit, short_circuits
 from adms.powerflow.short_circuit_faults import every_fault, fault_paths
 from adms.powerflow.short_circuit_levels import BusLevels, short_circuit_levels
@@ -46,6 +52,7 @@ class FaultStudy:
     r_ground_ohm: float = 0.0
     loads: bool = False
     iec: str = ""
+    reach: bool = False
     opened: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     as_json: bool = False
@@ -62,6 +69,8 @@ def run(study: FaultStudy) -> ExitCode:
         return _fail(study, factor.reason)
     if study.bus:
         return _one_bus(study, factor, faults)
+    if study.reach:
+        return _reach(study, factor, kinds=kinds)
     return _table(study, factor, kinds=kinds, phases=phases)
 
 
@@ -84,6 +93,9 @@ def _checked(study: FaultStudy, model: NetworkModel) -> tuple[GridState, list[Fa
         refuse("--iec", study.iec, "must be max or min")
     if study.iec and study.loads:
         refuse("--iec", study.iec, "IEC 60909 knows no loads: leave --loads out")
+    for field, value in (("--bus", study.bus), ("--phases", study.phases), ("--iec", study.iec)):
+        if study.reach and value:
+            refuse(field, value, "does not go with --reach: that is every bus, every choice of phases, no IEC")
     parts = [part.strip() for part in study.phases.split(",") if part.strip()]
     if not all(part.isdecimal() for part in parts):
         refuse("--phases", study.phases, "must be numbers with commas between them")
@@ -107,8 +119,8 @@ def _faults_at_bus(
     return chosen
 
 
-def _prefault(study: FaultStudy, factor: Factor, *, v_base_v: float) -> Prefault | NotSolved:
-    if study.iec:
+def _prefault(study: FaultStudy, factor: Factor, *, v_base_v: float | None = None) -> Prefault | NotSolved:
+    if study.iec and v_base_v is not None:
         return EquivalentVoltage(c_factor=iec_c_factor(v_base_v, largest=study.iec == "max"))
     if not study.loads:
         return OpenCircuit()
@@ -198,6 +210,42 @@ def _one_bus(study: FaultStudy, factor: Factor, faults: Sequence[Fault]) -> Exit
     return ExitCode.OK
 
 
+def _reach(study: FaultStudy, factor: Factor, *, kinds: Sequence[FaultKind]) -> ExitCode:
+    prefault = _prefault(study, factor)
+    if isinstance(prefault, NotSolved):
+        return _fail(study, prefault.reason)
+    reaches = protection_reach(
+        factor, kinds=kinds, r_fault_ohm=study.r_fault_ohm, r_ground_ohm=study.r_ground_ohm, prefault=prefault
+    )
+    if isinstance(reaches, NotSolved):
+        return _fail(study, reaches.reason)
+    if study.as_json:
+        rows = [_weakest(reach) for reach in reaches]
+        print(json.dumps({"solved": True, "devices": rows, "ders_unknown": list(ders_unknown(factor))}))
+        return ExitCode.OK
+    for reach in reaches:
+        weakest = f"{reach.weakest.bus} {_SHORT[reach.weakest.kind]} {','.join(map(str, reach.weakest.phases))}"
+        print(f"{reach.device.name}: zone of {len(reach.zone_buses)} buses, weakest fault {weakest}")
+        _print_seen(_device(reach.seen))
+    if not reaches:
+        print("no device that clears feeds a zone of its own")
+    _print_unknown(factor)
+    return ExitCode.OK
+
+
+def _weakest(reach: DeviceReach) -> dict[str, Any]:
+    return {
+        **_device(reach.seen),
+        "zone_buses": list(reach.zone_buses),
+        "smallest_a": reach.smallest_a,
+        "weakest": {
+            "bus": reach.weakest.bus,
+            "fault": _SHORT[reach.weakest.kind],
+            "phases": list(reach.weakest.phases),
+        },
+    }
+
+
 def _phasor(current: complex) -> dict[str, float]:
     return {"current_a": abs(current), "angle_rad": angle(current)}
 
@@ -259,11 +307,14 @@ def _print_fault(bus: str, entry: dict[str, Any]) -> None:
     print(f"{place}: {amperes} A, to ground {entry['ground_a']:.1f} A")
     for seen in entry["devices"]:
         if max(seen["current_a"]) > 0.0:
-            state = {True: "picks up", False: "does not pick up", None: "pickup unknown"}[seen["picks_up"]]
-            most = max(seen["current_a"])
-            print(f"  {seen['device']} sees {most:.1f} A, 3I0 {seen['ground_a']:.1f} A: {state}")
+            _print_seen(seen)
     names = ", ".join(clear["device"] for clear in entry["must_clear"]) or "no device"
     print(f"  must clear: {names}")
+
+
+def _print_seen(seen: dict[str, Any]) -> None:
+    state = {True: "picks up", False: "does not pick up", None: "pickup unknown"}[seen["picks_up"]]
+    print(f"  {seen['device']} sees {max(seen['current_a']):.1f} A, 3I0 {seen['ground_a']:.1f} A: {state}")
 
 
 def _print_unknown(factor: Factor) -> None:

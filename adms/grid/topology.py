@@ -10,7 +10,7 @@ import numpy as np
 
 from adms.core.ids import ElementId, SectionId
 from adms.core.telemetry import IntArray
-from adms.grid.arrays import BoolArray, NetworkArrays
+from adms.grid.arrays import NetworkArrays
 from adms.grid.islands import NONE, Draft, Pole, hang, join_dead, part, settle
 from adms.grid.state import GridState
 from adms.grid.switched_sections import SwitchedSections, switched_sections
@@ -163,11 +163,6 @@ class Topology:
             children=tuple(network.sections[other] for other in sorted(others) if self.parent[other] == row),
             loops=self._loops_of_island.get(self.island[row], 0),
         )
-
-    def node_energised(self) -> BoolArray:
-        """[node] True where a path of closed branches leads to a source, conductor by conductor."""
-        alive = np.array([bool(sources) for sources in self.feeding], dtype=np.bool_)
-        return np.asarray(alive[self.network.strand_of_node])
 
     @cached_property
     def _loops_of_island(self) -> dict[int, int]:

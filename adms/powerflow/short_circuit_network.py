@@ -50,18 +50,16 @@ class EquivalentVoltage:
 Prefault = OpenCircuit | EquivalentVoltage | PowerFlow
 
 
-def iec_c_factor(v_base_v: float, *, largest: bool, lv_tolerance_percent: int = 10) -> float:
-    """Voltage factor c of IEC 60909-0:2016, table 1.
+def iec_c_factor(v_base_v: float, *, largest: bool) -> float:
+    """Voltage factor c of IEC 60909-0:2016, table 1; in low voltage (to 1 kV between phases) for a tolerance of 10 %.
 
     Args:
         v_base_v: nominal phase-to-ground voltage, V.
         largest: for the largest short-circuit current; otherwise for the smallest.
-        lv_tolerance_percent: of a low-voltage network (up to 1 kV between phases), 6 or 10.
     """
     if v_base_v * 3**0.5 > 1000.0:
         return 1.10 if largest else 1.00
-    table = {6: (0.95, 1.05), 10: (0.90, 1.10)}
-    return table[lv_tolerance_percent][largest]
+    return 1.10 if largest else 0.90
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,11 +12,11 @@ import scipy.sparse.linalg  # noqa: F401  (makes sp.linalg available)
 
 from adms.core.errors import InputError
 from adms.core.ids import ModelVersion
-from adms.grid.arrays import S_BASE_VA, NetworkArrays
+from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
 from adms.grid.load_law import at_voltage
 from adms.grid.model import NetworkModel
 from adms.grid.state import GridState, normal_state
-from adms.grid.topology import topology_of
+from adms.grid.topology import Topology, topology_of
 from adms.powerflow import NotSolved, PowerFlow, solve_power_flow
 
 STUCK_S = 20
@@ -57,12 +57,18 @@ def watched() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def node_energised(kept: Topology) -> BoolArray:
+    """[node] True where a topology has a source for its strand."""
+    alive = np.array([bool(sources) for sources in kept.feeding], dtype=np.bool_)
+    return np.asarray(alive[kept.network.strand_of_node])
+
+
 def consequence(model: NetworkModel) -> str:
     """ "solved" or "not solved". Raises DefectError, or whatever the numerics raise, where it is neither."""
     arrays = NetworkArrays(model, version=ModelVersion("mutated"))
     grid = normal_state(model)
     kept = topology_of(arrays, grid)
-    if not np.array_equal(kept.node_energised(), arrays.energised(grid)):
+    if not np.array_equal(node_energised(kept), arrays.energised(grid)):
         raise DefectError("the topology has other nodes alive than the arrays")
     flow = solve_power_flow(arrays, grid, s_nominal_va=arrays.injector_s_nominal_va)
     if isinstance(flow, NotSolved):

@@ -11,6 +11,7 @@ from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, BranchKind, NetworkModel
 from adms.grid.state import GridState, normal_state
 from adms.grid.topology import Energised, Topology, topology, topology_of
+from tests.property.consequences import node_energised
 from tests.unit.grid.small_networks import ABC, bus, line, network, source, switch
 
 MOVES = 40
@@ -63,7 +64,7 @@ def _parts(edges: Iterable[tuple[V, V]], *, vertices: Iterable[V]) -> set[frozen
 
 def _agrees_with_plain_searches(kept: Topology, arrays: NetworkArrays, grid: GridState) -> None:
     network = kept.network
-    np.testing.assert_array_equal(kept.node_energised(), arrays.energised(grid))
+    np.testing.assert_array_equal(node_energised(kept), arrays.energised(grid))
     shut = [ends for element, ends in network.graph.switch_ends.items() if grid.closed[element]]
     assert {frozenset(island.sections) for island in kept.islands} == _parts(shut, vertices=network.sections)
     hops = _hops(shut, start=[name for name, part in network.graph.sections.items() if part.sources])

@@ -111,6 +111,33 @@ def test_der_that_count_as_off_are_named(model_file: Path, capsys: pytest.Captur
         assert capsys.readouterr().out.splitlines()[-1].endswith("reactance known: der.pv3")
 
 
+def test_reach_is_the_weakest_fault_in_the_zone_of_each_device(
+    model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind the recloser at bus 3 (four_buses): what it sees of line-to-ground faults at each bus of its zone, taken
+    one bus at a time, is never less than the reach says."""
+    assert run(FaultStudy(model=model_file, reach=True, fault="lg", r_fault_ohm=2.0, as_json=True)) == ExitCode.OK
+    (device,) = _printed(capsys)["devices"]
+    assert device["device"] == "line.s23"
+    seen = {}
+    for bus in device["zone_buses"]:
+        assert run(FaultStudy(model=model_file, bus=bus, fault="lg", r_fault_ohm=2.0, as_json=True)) == ExitCode.OK
+        for fault in _printed(capsys)["faults"]:
+            seen[bus, *fault["phases"]] = max(fault["devices"][0]["current_a"])
+    weakest = device["weakest"]
+    assert min(seen, key=seen.__getitem__) == (weakest["bus"], *weakest["phases"])
+    assert device["smallest_a"] == pytest.approx(min(seen.values()), rel=1e-9)
+    assert device["picks_up"] == (device["smallest_a"] >= 400.0)
+    assert run(FaultStudy(model=model_file, reach=True, fault="lg", r_fault_ohm=2.0)) == ExitCode.OK
+    assert f"weakest fault {weakest['bus']} lg" in capsys.readouterr().out
+
+
+def test_reach_is_about_every_bus(model_file: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        run(FaultStudy(model=model_file, reach=True, bus="2", phases="1", iec="min"))
+    assert [problem.field for problem in refused.value.problems] == ["--bus", "--phases", "--iec"]
+
+
 def test_every_problem_of_the_command_line_is_named_at_once(model_file: Path) -> None:
     study = FaultStudy(
         model=model_file,
