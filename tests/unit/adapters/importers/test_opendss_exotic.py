@@ -214,3 +214,8 @@ def test_a_report_that_fails_does_not_refuse_the_deck(tmp_path: Path) -> None:
     model = imported(tmp_path, HEAD + LOADS + TAIL + "buscoords nowhere.csv\nrelcalc\n")
     assert len(model.loads) == 3
     assert any(note.startswith("deck.dss:") and "buscoords" not in note.split()[0] for note in model.notes)
+
+
+def test_controls_that_never_rest_are_noted() -> None:
+    notes = import_opendss(FOLDER / "hunting_controls.dss").notes
+    assert "circuit: the controls of the deck do not come to rest: carried where they stood" in notes
