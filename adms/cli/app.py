@@ -87,13 +87,26 @@ def import_network(
     *,
     output: Annotated[Path, typer.Option("-o", "--output", help="Model file to write.")],
     overlay: Annotated[Path | None, typer.Option(help="What the network lacks, TOML.")] = None,
+    three_phase: Annotated[
+        bool | None,
+        typer.Option("--three-phase/--balanced", help="Of a pandapower net; without it, as the net asks for."),
+    ] = None,
     notes: Annotated[Notes, typer.Option(help="What was not carried over: by kind, or every note.")] = Notes.KINDS,
     as_json: JsonFlag = False,
 ) -> None:
     """Turn a network of another tool into the model file that the service loads."""
     from adms.cli.network import import_model as run
 
-    finish(lambda: run(source, overlay=overlay, output=output, as_json=as_json, every_note=notes is Notes.ALL))
+    finish(
+        lambda: run(
+            source,
+            overlay=overlay,
+            output=output,
+            as_json=as_json,
+            every_note=notes is Notes.ALL,
+            three_phase=three_phase,
+        )
+    )
 
 
 @app.command()

@@ -12,12 +12,18 @@ from adms.grid.model import NetworkModel
 
 
 def import_model(
-    source: Path, *, overlay: Path | None, output: Path, as_json: bool, every_note: bool = False
+    source: Path,
+    *,
+    overlay: Path | None,
+    output: Path,
+    as_json: bool,
+    every_note: bool = False,
+    three_phase: bool | None = None,
 ) -> ExitCode:
     """Import, write and say what came over."""
     from adms.grid.plausibility import oddities
 
-    model, version = convert(source, overlay=overlay, output=output)
+    model, version = convert(source, overlay=overlay, output=output, three_phase=three_phase)
     counts = {
         "buses": len(model.buses),
         "nodes": sum(len(bus.phases) for bus in model.buses),
@@ -43,14 +49,27 @@ def import_model(
     return ExitCode.OK
 
 
-def convert(source: Path, *, overlay: Path | None, output: Path) -> tuple[NetworkModel, str]:
-    """Import a network with its overlay and write the model file; raises InputError with every problem."""
+def convert(
+    source: Path, *, overlay: Path | None, output: Path, three_phase: bool | None = None
+) -> tuple[NetworkModel, str]:
+    """Import a network with its overlay and write the model file; raises InputError with every problem.
+
+    Args:
+        source: deck or net.
+        overlay: what it lacks.
+        output: the model file.
+        three_phase: of a pandapower net, as in `import_pandapower`.
+    """
     problems = [problem for path in (source, overlay) if path is not None for problem in _input_problems(path)]
     problems += _output_problems(output, inputs=(source, overlay))
     kind = source.suffix.lower()
     if kind not in (".dss", ".json"):
         message = "what is read are OpenDSS decks (.dss) and pandapower nets (.json)"
         problems.append(Problem(element=str(source), field="", value="", message=message))
+    if kind == ".dss" and three_phase is not None:
+        message = "a deck says itself which phases its elements have: this is for pandapower nets"
+        given = "--three-phase" if three_phase else "--balanced"
+        problems.append(Problem(element="command line", field=given, value="", message=message))
     if problems:
         raise InputError(problems)
     from adms.adapters.importers.engine_process import Importer, import_apart
@@ -61,8 +80,9 @@ def convert(source: Path, *, overlay: Path | None, output: Path) -> tuple[Networ
     else:
         require(PANDAPOWER, purpose="reading a pandapower net")
     with underway(f"reading {source.name}"):
+        options = {} if three_phase is None else {"three_phase": three_phase}
         importer = Importer.OPENDSS if kind == ".dss" else Importer.PANDAPOWER
-        model = import_apart(importer, source, overlay=overlay)
+        model = import_apart(importer, source, overlay=overlay, options=options)
     with underway(f"writing {output.name}"):
         return model, save_model(model, output)
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, BinaryIO
 
 from adms.core.errors import AdapterError, InputError, Problem
@@ -28,22 +28,28 @@ _MEMORY_MAX_BYTES = 16 * 1024**3
 """Of address space, which is more than what is used of it."""
 _FILE_MAX_BYTES = 1024**3
 """A deck can make the engine write reports."""
+_NO_OPTIONS: Mapping[str, bool] = MappingProxyType({})
 _LENGTH = struct.Struct(">Q")
 
 
 class Importer(StrEnum):
-    """Functions (path, overlay=path or None) -> NetworkModel, as module:name."""
+    """Functions (path, overlay=path or None, options) -> NetworkModel, as module:name."""
 
     OPENDSS = "adms.adapters.importers.opendss:import_opendss"
     PANDAPOWER = "adms.adapters.importers.pandapower:import_pandapower"
 
 
 def import_apart(
-    importer: Importer, source: Path, *, overlay: Path | None = None, limit_s: float = LIMIT_S
+    importer: Importer,
+    source: Path,
+    *,
+    overlay: Path | None = None,
+    options: Mapping[str, bool] = _NO_OPTIONS,
+    limit_s: float = LIMIT_S,
 ) -> NetworkModel:
     """The importer's outcome, from a process of its own; arguments and errors as `EngineProcess.read`."""
     with EngineProcess() as engine:
-        return engine.read(importer, source, overlay=overlay, limit_s=limit_s)
+        return engine.read(importer, source, overlay=overlay, options=options, limit_s=limit_s)
 
 
 class EngineProcess:
@@ -62,7 +68,13 @@ class EngineProcess:
         self.close()
 
     def read(
-        self, importer: Importer, source: Path, *, overlay: Path | None = None, limit_s: float = LIMIT_S
+        self,
+        importer: Importer,
+        source: Path,
+        *,
+        overlay: Path | None = None,
+        options: Mapping[str, bool] = _NO_OPTIONS,
+        limit_s: float = LIMIT_S,
     ) -> NetworkModel:
         """The network in a file, with an overlay's additions.
 
@@ -70,13 +82,14 @@ class EngineProcess:
             importer: what reads it.
             source: the file.
             overlay: what it lacks.
+            options: further arguments of the importer, by name.
             limit_s: of real time; the child is ended after it.
 
         Raises InputError: whatever the importer refuses; and where the engine crashes on the file, or does not finish.
         Raises AdapterError: the engine is not installed, or the importer itself failed.
         """
         place = [str(path.absolute()) if path is not None else None for path in (source, overlay)]
-        request = {"importer": importer.value, "source": place[0], "overlay": place[1]}
+        request = {"importer": importer.value, "source": place[0], "overlay": place[1], "options": dict(options)}
         try:
             answer = self._ask(json.dumps(request).encode(), limit_s=limit_s)
         except TimeoutError:
@@ -206,7 +219,7 @@ def _answer(request: Mapping[str, Any]) -> bytes:
     module, _, name = request["importer"].partition(":")
     overlay = None if request["overlay"] is None else Path(request["overlay"])
     try:
-        model = getattr(import_module(module), name)(Path(request["source"]), overlay=overlay)
+        model = getattr(import_module(module), name)(Path(request["source"]), overlay=overlay, **request["options"])
         return b"1" + MODEL.dump_json(model)
     except InputError as error:
         return b"0" + json.dumps({"problems": [vars(problem) for problem in error.problems]}).encode()

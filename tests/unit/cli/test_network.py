@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandapower
 import pytest
 
 from adms.cli.exits import ExitCode
 from adms.cli.network import import_model, show_schema
 from adms.cli.power_flow import power_flow
 from adms.core.errors import InputError
+from tests.unit.adapters.importers.pandapower_three_phase import three_phase
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,26 @@ def test_import_tells_counts_version_and_what_was_not_carried_over(
     every = capsys.readouterr().out
     assert "note: 2 times: " in kinds
     assert len([line for line in every.splitlines() if "monitor." in line]) == 2
+
+
+def test_a_pandapower_net_is_imported_in_three_phases_or_balanced_as_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, output = tmp_path / "net.json", tmp_path / "model.json"
+    pandapower.to_json(three_phase("Dyn"), str(net))
+    nodes = {}
+    for wanted in (None, True, False):
+        run = import_model(net, overlay=None, output=output, as_json=True, three_phase=wanted)
+        assert run == ExitCode.OK
+        told = json.loads(capsys.readouterr().out)
+        nodes[wanted] = told["nodes"] / told["buses"]
+    assert nodes == {None: 3.0, True: 3.0, False: 1.0}
+
+
+def test_the_phases_of_a_deck_are_not_to_be_chosen(deck: Path) -> None:
+    done = _run("import", str(deck), "-o", str(deck.with_name("model.json")), "--balanced")
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "--balanced" in done.stderr
 
 
 @pytest.mark.parametrize("wrong", ["missing", "folder", "empty", "suffix", "device", "overwrites", "foreign", "binary"])
