@@ -1,5 +1,5 @@
-"""Conductors that no source feeds and that are not dead either: one phase is open, and delta loads, capacitors, charging
-or the other phases of a line still reach them. Their voltage is whatever the currents through those leave.
+"""Conductors that no source feeds and that are not dead either: one phase is open, and delta loads, capacitors,
+charging or the other phases of a line still reach them. Their voltage is what the currents through those leave.
 
 Where nothing at all ties such a conductor to ground its voltage is made by stray capacitance, which no model gives.
 `STRAY_PU` stands for it at every such node, so small that it decides only where nothing else does.

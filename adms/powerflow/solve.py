@@ -18,12 +18,12 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
 from adms.grid.state import GridState
+from adms.powerflow.case_inputs import case_inputs, start_voltages
 from adms.powerflow.collapse import carry, weakest_node
-from adms.powerflow.factor import Factor, NotSolved, factorise
+from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.fixed_point import CONVERGED, SLOW, injected_power, iterate
 from adms.powerflow.newton import NewtonOutcome, Tangent, newton, on_lower_side
 
-_V_COLLAPSED_PU = 0.2
 _CHUNK_ENTRIES = 1 << 15
 """Voltages of the cases that are iterated together: they should stay in the processor's cache."""
 _OPERATING_RANGE = (0.75, 1.3)
@@ -89,22 +89,33 @@ def solve_power_flow(
 
     Returns:
         The state, or `NotSolved` with the reason. Never a state that did not converge.
+
+    Raises InvariantError where the arguments do not belong together.
     """
-    made = _prepared(arrays, grid, factor=factor, s_nominal_va=s_nominal_va[:, None])
+    made = case_inputs(
+        arrays,
+        grid,
+        factor=factor,
+        s_nominal_va=s_nominal_va[:, None],
+        tolerance_pu=tolerance_pu,
+        max_iterations=max_iterations,
+    )
     if isinstance(made, NotSolved):
         return made
-    factor, s = made
+    if made.refused:
+        return made.refused[0]
+    factor, s = made.factor, made.s_nominal_pu
     if start is not None and start.factor is factor:
         v = start.v_phasor_pu[factor.layout.structure.order][:, None]
     else:
         given = v_start_pu if start is None else start.v_phasor_pu
-        v = _start(factor, None if given is None else given[:, None], cases=1)
+        v = start_voltages(factor, None if given is None else given[:, None], cases=1)
     if start is not None and start.tangent is not None and start.factor is factor:
         near = v[:, 0].copy()
         outcome = newton(
             factor, s_nominal_pu=s[:, 0], v=near, tolerance_pu=tolerance_pu, tangent=start.tangent, max_iterations=20
         )
-        if not outcome.reason:
+        if not outcome.reason and not _far_from_no_load(factor, near[:, None])[0]:
             return _by_newton(factor, outcome, v=near, s=s[:, 0], contraction=start.contraction, iterations=0)
     return _solve_chunk(factor, s=s, v=v, tolerance_pu=tolerance_pu, max_iterations=max_iterations, patience=_PATIENCE)[
         0
@@ -127,11 +138,18 @@ def solve_cases(
         One outcome a case, in order.
     """
     cases = s_nominal_va.shape[1]
-    made = _prepared(arrays, grid, factor=factor, s_nominal_va=s_nominal_va)
+    made = case_inputs(
+        arrays,
+        grid,
+        factor=factor,
+        s_nominal_va=s_nominal_va,
+        tolerance_pu=tolerance_pu,
+        max_iterations=max_iterations,
+    )
     if isinstance(made, NotSolved):
         return [made] * cases
-    factor, s_nominal = made
-    start = _start(factor, v_start_pu, cases=cases)
+    factor, s_nominal = made.factor, made.s_nominal_pu
+    start = start_voltages(factor, v_start_pu, cases=cases)
     width = max(1, _CHUNK_ENTRIES // max(1, arrays.node_count))
     found: list[PowerFlow | NotSolved] = []
     for first in range(0, cases, width):
@@ -144,40 +162,7 @@ def solve_cases(
             max_iterations=max_iterations,
             patience=max_iterations,
         )
-    return found
-
-
-def _prepared(
-    arrays: NetworkArrays, grid: GridState, *, factor: Factor | None, s_nominal_va: ComplexArray
-) -> tuple[Factor, ComplexArray] | NotSolved:
-    """(factor, [injector, case] nominal powers per unit, 0 where dead)."""
-    if factor is None:
-        made = factorise(arrays, grid)
-        if isinstance(made, NotSolved):
-            return made
-        factor = made
-    s = s_nominal_va / S_BASE_VA
-    if len(factor.injectors) < len(s):
-        dead = np.ones(len(s), dtype=np.bool_)
-        dead[factor.injectors] = False
-        s[dead] = 0.0
-    missing = ~np.isfinite(s)
-    if missing.any():
-        bad = sorted({arrays.injectors[int(k)].element for k in np.flatnonzero(missing.any(axis=1))})
-        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-        return NotSolved(reason=f"no power is given for {', '.join(bad[:5])}{more}", iterations=0)
-    return factor, s
-
-
-def _start(factor: Factor, v_start_pu: ComplexArray | None, *, cases: int) -> ComplexArray:
-    """[place, case] voltages to start from."""
-    order = factor.layout.structure.order
-    idle = np.repeat(factor.v_no_load_placed_pu[:, None], cases, axis=1)
-    if v_start_pu is None:
-        return idle
-    given = v_start_pu[order]
-    usable = np.isfinite(given) & (np.abs(given) > _V_COLLAPSED_PU) & factor.solved[order, None]
-    return np.where(usable, given, idle)
+    return [made.refused.get(case, outcome) for case, outcome in enumerate(found)]
 
 
 def _solve_chunk(
@@ -251,17 +236,22 @@ def _rescue(
     contraction: float | None,
 ) -> PowerFlow | NotSolved:
     """Newton's method from `v`; else along a growing share of the powers, so that what cannot be carried is known."""
+    distant: PowerFlow | None = None
     if v is not None:
         near = v.copy()
         outcome = newton(factor, s_nominal_pu=s, v=near, tolerance_pu=tolerance_pu)
         if not outcome.reason:
-            return _by_newton(factor, outcome, v=near, s=s, contraction=contraction, iterations=iterations)
+            distant = _by_newton(factor, outcome, v=near, s=s, contraction=contraction, iterations=iterations)
+            if not _far_from_no_load(factor, near[:, None])[0]:
+                return distant
         iterations += outcome.iterations
     carried = carry(factor, s_nominal_pu=s, tolerance_pu=tolerance_pu, aim=1.0)
     iterations += carried.iterations
     if carried.outcome is not None and not carried.reason:
         before = iterations - carried.outcome.iterations
         return _by_newton(factor, carried.outcome, v=carried.v, s=s, contraction=contraction, iterations=before)
+    if distant is not None:
+        return distant
     reason = (
         f"voltage collapse: there is a solution up to {100.0 * carried.share:.0f} % of these powers, lowest then at "
         f"{weakest_node(factor, carried.v)}; beyond that {carried.reason}"

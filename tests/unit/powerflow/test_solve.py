@@ -3,7 +3,9 @@
 import math
 
 import numpy as np
+import pytest
 
+from adms.core.errors import InvariantError
 from adms.core.ids import ElementId
 from adms.grid.arrays import S_BASE_VA
 from adms.grid.load_law import at_voltage
@@ -137,3 +139,35 @@ def test_cases_in_columns_equal_the_cases_one_by_one() -> None:
         assert isinstance(alone, PowerFlow)
         assert isinstance(other, PowerFlow)
         np.testing.assert_allclose(other.v_phasor_pu, alone.v_phasor_pu, atol=1e-12)
+
+
+def test_arguments_that_do_not_belong_together_are_refused() -> None:
+    arrays, other = arrays_of(four_buses()), arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    s = peak_va(arrays)
+    foreign = factorise(other, grid)
+    moved = factorise(arrays, grid.with_switch(ElementId("line.s23"), closed=False))
+    assert isinstance(foreign, Factor)
+    assert isinstance(moved, Factor)
+    for wrong in (
+        {"s_nominal_va": s[:-1]},
+        {"s_nominal_va": s, "factor": foreign},
+        {"s_nominal_va": s, "factor": moved},
+        {"s_nominal_va": s, "v_start_pu": np.ones(3, dtype=np.complex128)},
+        {"s_nominal_va": s, "tolerance_pu": 0.0},
+        {"s_nominal_va": s, "tolerance_pu": math.nan},
+        {"s_nominal_va": s, "tolerance_pu": 1.0},
+        {"s_nominal_va": s, "max_iterations": 0},
+    ):
+        with pytest.raises(InvariantError):
+            solve_power_flow(arrays, grid, **wrong)
+
+
+def test_a_case_that_lacks_a_power_leaves_the_others_alone() -> None:
+    arrays = arrays_of(four_buses())
+    s = np.stack([peak_va(arrays)] * 3, axis=1)
+    s[2, 1] = math.nan
+    flows = solve_cases(arrays, normal_state(arrays.model), s_nominal_va=s)
+    assert [isinstance(flow, PowerFlow) for flow in flows] == [True, False, True]
+    assert isinstance(flows[1], NotSolved)
+    assert arrays.injectors[2].element in flows[1].reason
