@@ -34,12 +34,7 @@ def read_study(path: Path) -> Study:
         capacitors=tuple((capacitor.element, capacitor.steps) for capacitor in file.capacitor),
         loads=tuple(
             LoadChange(
-                chosen=Chosen(
-                    element=load.element or "",
-                    load_class=load.load_class or "",
-                    zone=load.zone or "",
-                    default=load.default,
-                ),
+                chosen=Chosen(element=load.element, load_class=load.load_class, zone=load.zone, default=load.default),
                 p_w=load.p_w,
                 q_var=load.q_var,
                 scale_frac=load.scale_frac,
@@ -48,7 +43,7 @@ def read_study(path: Path) -> Study:
         ),
         ders=tuple(
             DerChange(
-                chosen=Chosen(element=der.element or "", der_kind=der.kind, zone=der.zone or "", default=der.default),
+                chosen=Chosen(element=der.element, der_kind=der.kind, zone=der.zone, default=der.default),
                 p_injection_w=der.p_injection_w,
                 q_injection_var=der.q_injection_var,
                 s_max_va=der.s_max_va,
@@ -60,10 +55,10 @@ def read_study(path: Path) -> Study:
         forecasts=tuple(forecast for forecast in forecasts if forecast is not None),
         faults=tuple(
             FaultEvent(
-                branch=fault.branch or "",
+                branch=fault.branch,
                 at_frac=fault.at_frac,
-                section=fault.section or "",
-                bus=fault.bus or "",
+                section=fault.section,
+                bus=fault.bus,
                 kind=fault.kind,
                 phases=fault.phases,
                 r_fault_ohm=fault.r_fault_ohm,
@@ -79,6 +74,7 @@ def read_study(path: Path) -> Study:
 
 
 def _new_der(der: StudyDer) -> NewDer:
+    assert der.bus is not None
     assert der.element is not None
     assert der.kind is not None
     assert der.s_max_va is not None
@@ -98,7 +94,7 @@ def _new_der(der: StudyDer) -> NewDer:
             normal_p_injection_w=der.p_injection_w or 0.0,
             normal_q_injection_var=der.q_injection_var or 0.0,
         ),
-        bus=BusId(der.bus or ""),
+        bus=BusId(der.bus),
         phases=der.phases or (),
         delta=der.connection == "delta",
     )
@@ -113,8 +109,9 @@ def _forecast(study: Path, item: StudyForecast, row: int, problems: list[Problem
     times: tuple[float, ...] | None = item.times_s
     values = item.values
     if item.csv is not None:
+        assert item.column is not None
         try:
-            times_in_file, values = _columns(study.parent / item.csv, column=item.column or "")
+            times_in_file, values = _columns(study.parent / item.csv, column=item.column)
         except InputError as refused:
             problems.extend(refused.problems)
             return None
@@ -137,10 +134,10 @@ def _forecast(study: Path, item: StudyForecast, row: int, problems: list[Problem
         return None
     return Forecast(
         chosen=Chosen(
-            element=item.element or "",
-            load_class=item.load_class or "",
+            element=item.element,
+            load_class=item.load_class,
             der_kind=item.der_kind,
-            zone=item.zone or "",
+            zone=item.zone,
             default=item.default,
         ),
         quantity=item.quantity,

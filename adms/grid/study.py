@@ -38,23 +38,24 @@ class Chosen:
     """Which loads or DER something is about. One field is given; an element goes before its class or kind, that
     before its zone, that before the default; of equals the later one counts."""
 
-    element: str = ""
-    load_class: str = ""
+    element: str | None = None
+    load_class: str | None = None
     der_kind: DerKind | None = None
-    zone: str = ""
+    zone: str | None = None
     default: bool = False
 
     @property
     def rank(self) -> int:
         """Higher goes before lower."""
-        if self.element:
+        if self.element is not None:
             return 3
-        if self.load_class or self.der_kind is not None:
+        if self.load_class is not None or self.der_kind is not None:
             return 2
-        return 1 if self.zone else 0
+        return 0 if self.zone is None else 1
 
     def __str__(self) -> str:
-        return self.element or self.load_class or str(self.der_kind or "") or self.zone or "default"
+        given = (self.element, self.load_class, self.der_kind, self.zone)
+        return next((str(one) for one in given if one is not None), "default")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +110,11 @@ class Forecast:
 class FaultEvent:
     """A short circuit at one place for a time. One of branch, section and bus is given."""
 
-    branch: str = ""
+    branch: str | None = None
     at_frac: float = 0.5
     """Along the branch, from its first terminal."""
-    section: str = ""
-    bus: str = ""
+    section: str | None = None
+    bus: str | None = None
     kind: FaultKind
     phases: tuple[int, ...] = ()
     """As in `Fault`."""

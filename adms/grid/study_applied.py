@@ -137,10 +137,10 @@ class _Application:
     def matching(self, elements: Sequence[Load] | Sequence[Der], chosen: Chosen, *, field: str) -> list[ElementId]:
         """Ids of the loads or DER that something is about; a problem noted where there is none."""
         ids = [element.id for element in elements]
-        if chosen.element:
+        if chosen.element is not None:
             found = self.name(chosen.element, known=ids, what=field, field="element")
             return [ElementId(found)] if found is not None else []
-        if chosen.load_class:
+        if chosen.load_class is not None:
             classes = dict.fromkeys(e.load_class for e in elements if isinstance(e, Load) and e.load_class)
             found = self.name(chosen.load_class, known=classes, what="load class", field="class")
             return [e.id for e in elements if isinstance(e, Load) and e.load_class == found] if found else []
@@ -149,7 +149,7 @@ class _Application:
             if not some:
                 self.add(field, "kind", chosen.der_kind, "there are none of this kind")
             return some
-        if chosen.zone:
+        if chosen.zone is not None:
             zones = dict.fromkeys(bus.zone for bus in self.model.buses if bus.zone)
             found = self.name(chosen.zone, known=zones, what="zone", field="zone")
             return [e.id for e in elements if found and self.buses[e.pairs[0][0].bus].zone == found]
@@ -241,7 +241,7 @@ class _Application:
     def fault(self, event: FaultEvent) -> PlacedFault | None:
         branches = {branch.id: branch for branch in self.model.branches}
         element: ElementId | None = None
-        if event.branch:
+        if event.branch is not None:
             found = self.name(event.branch, known=branches, what="branch", field="fault")
             if found is None:
                 return None
@@ -250,7 +250,11 @@ class _Application:
             end = ends[-1] if event.at_frac > 0.5 else ends[0]
             place, has = end[0].bus, tuple(node.phase for node in end)
         else:
-            bus = self.bus(event.bus or event.section.removeprefix("section."), element="fault")
+            wanted = event.bus if event.section is None else event.section.removeprefix("section.")
+            if wanted is None:
+                self.add("fault", "bus", "", "needs one of branch, section and bus")
+                return None
+            bus = self.bus(wanted, element="fault")
             if bus is None:
                 return None
             place, has = bus.id, bus.phases

@@ -153,6 +153,16 @@ def test_a_balanced_network_has_three_phase_faults_only(
             apply_study(balanced, study)
 
 
+def test_an_empty_name_is_no_name_and_not_the_default() -> None:
+    for chosen in (Chosen(element=""), Chosen(load_class=""), Chosen(zone="")):
+        study = Study(name="s", loads=(LoadChange(chosen=chosen, scale_frac=0.0),))
+        with pytest.raises(InputError, match="no such"):
+            apply_study(_model(), study)
+    nowhere = FaultEvent(kind=FaultKind.THREE_PHASE, r_fault_ohm=0.0, start_s=0.0, clear_s=None)
+    with pytest.raises(InputError, match="needs one of branch, section and bus"):
+        apply_study(_model(), Study(name="s", faults=(nowhere,)))
+
+
 def test_every_problem_of_a_study_is_told_at_once_with_near_names() -> None:
     fault = FaultEvent(bus="e", kind=FaultKind.LINE_LINE, phases=(1, 2), r_fault_ohm=0.0, start_s=0.0, clear_s=None)
     study = Study(
