@@ -115,11 +115,17 @@ def solve_power_flow(
         outcome = newton(
             factor, s_nominal_pu=s[:, 0], v=near, tolerance_pu=tolerance_pu, tangent=start.tangent, max_iterations=20
         )
-        if not outcome.reason and not _far_from_no_load(factor, near[:, None])[0]:
+        if not outcome.reason:
             return _by_newton(factor, outcome, v=near, s=s[:, 0], contraction=start.contraction, iterations=0)
-    return _solve_chunk(factor, s=s, v=v, tolerance_pu=tolerance_pu, max_iterations=max_iterations, patience=_PATIENCE)[
-        0
-    ]
+    return _solve_chunk(
+        factor,
+        s=s,
+        v=v,
+        tolerance_pu=tolerance_pu,
+        max_iterations=max_iterations,
+        patience=_PATIENCE,
+        trusted=v_start_pu is None,
+    )[0]
 
 
 def solve_cases(
@@ -161,14 +167,23 @@ def solve_cases(
             tolerance_pu=tolerance_pu,
             max_iterations=max_iterations,
             patience=max_iterations,
+            trusted=v_start_pu is None,
         )
     return [made.refused.get(case, outcome) for case, outcome in enumerate(found)]
 
 
 def _solve_chunk(
-    factor: Factor, *, s: ComplexArray, v: ComplexArray, tolerance_pu: float, max_iterations: int, patience: int
+    factor: Factor,
+    *,
+    s: ComplexArray,
+    v: ComplexArray,
+    tolerance_pu: float,
+    max_iterations: int,
+    patience: int,
+    trusted: bool,
 ) -> list[PowerFlow | NotSolved]:
-    """`patience`: steps that a slow fixed point may still need before Newton's method takes over."""
+    """`patience`: steps that a slow fixed point may still need before Newton's method takes over. `trusted`: `v` is no
+    load or a solution, so what follows from it is the operating point."""
     layout = factor.layout
     cases = v.shape[1]
     v, s = np.ascontiguousarray(v), np.ascontiguousarray(s)
@@ -192,7 +207,7 @@ def _solve_chunk(
         contraction,
     )
     rate = [min(float(c), 1.0) if np.isfinite(c) else None for c in contraction]
-    far = _far_from_no_load(factor, v)
+    far = np.zeros(cases, dtype=np.bool_) if trusted else _far_from_no_load(factor, v)
     flows = _outcomes(factor, v=v, s=s, iterations=iterations, step_pu=step, contraction=rate)
     found: list[PowerFlow | NotSolved] = []
     for case in range(cases):
@@ -208,6 +223,7 @@ def _solve_chunk(
             tolerance_pu=tolerance_pu,
             iterations=int(iterations[case]),
             contraction=rate[case],
+            trusted=trusted,
         )
         found.append(flows[case] if converged and isinstance(rescued, NotSolved) else rescued)
     return found
@@ -234,6 +250,7 @@ def _rescue(
     tolerance_pu: float,
     iterations: int,
     contraction: float | None,
+    trusted: bool,
 ) -> PowerFlow | NotSolved:
     """Newton's method from `v`; else along a growing share of the powers, so that what cannot be carried is known."""
     distant: PowerFlow | None = None
@@ -242,7 +259,7 @@ def _rescue(
         outcome = newton(factor, s_nominal_pu=s, v=near, tolerance_pu=tolerance_pu)
         if not outcome.reason:
             distant = _by_newton(factor, outcome, v=near, s=s, contraction=contraction, iterations=iterations)
-            if not _far_from_no_load(factor, near[:, None])[0]:
+            if trusted or not _far_from_no_load(factor, near[:, None])[0]:
                 return distant
         iterations += outcome.iterations
     carried = carry(factor, s_nominal_pu=s, tolerance_pu=tolerance_pu, aim=1.0)
