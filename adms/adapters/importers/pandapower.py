@@ -25,7 +25,6 @@ from adms.adapters.importers.pandapower_devices import (
 from adms.adapters.importers.pandapower_engine import (
     BALANCED,
     SEQUENCES,
-    engine_call,
     primitives_siemens,
     solve,
     study_net,
@@ -107,8 +106,7 @@ def _read(net: Any, *, name: str, three_phase: bool | None) -> NetworkModel:
         reader.note(
             "net", f"balanced, as there is not all data of the zero sequence: {'; '.join(map(str, gaps))}"[:400]
         )
-    with engine_call("this net is not understood"):
-        return _carried(reader, name=name)
+    return _carried(reader, name=name)
 
 
 def _carried(reader: NetReader, *, name: str) -> NetworkModel:

@@ -111,18 +111,34 @@ def primitives_siemens(study: Any, *, sequences: Sequence[int | None]) -> dict[s
         For each table of branches [sequence, row, terminal, terminal], siemens of one phase. Terminals of a
         three-winding transformer are hv, mv, lv, its star eliminated; those of an extended ward its bus and its source.
     """
-    with engine_call("pandapower does not take this net's branches"):
-        found = [_one_sequence(study, sequence=sequence) for sequence in sequences]
+    found = [_one_sequence(study, sequence=sequence) for sequence in sequences]
     return {table: np.array([part[table] for part in found]) for table in found[0]}
 
 
 def _one_sequence(study: Any, *, sequence: int | None) -> dict[str, ComplexArray]:
+    with engine_call("pandapower does not take this net's branches"):
+        ppc = _tables(study, sequence=sequence)
+    from pandapower.pypower.idx_bus import BASE_KV, BS, GS
+
+    per_phase = 1.0 if sequence is None else 3.0
+    found = {}
+    for table, (start, end) in study["_pd2ppc_lookups"]["branch"].items():
+        found[table] = _siemens(ppc, slice(start, end), scale=per_phase * 1e6 * ppc["baseMVA"])
+    if "trafo3w" in found:
+        lookup = study["_pd2ppc_lookups"]
+        star = lookup["bus"][lookup["aux"]["trafo3w"]]
+        at_star = (ppc["bus"][star, GS] + 1j * ppc["bus"][star, BS]) * 1e6 / (ppc["bus"][star, BASE_KV] * 1e3) ** 2
+        found["trafo3w"] = _without_star(found["trafo3w"], at_star)
+    return found
+
+
+def _tables(study: Any, *, sequence: int | None) -> Mapping[str, Any]:
+    """pandapower's own bus and branch tables, per unit; where its elements are in them goes into the study net."""
     from pandapower.auxiliary import _add_ppc_options, _select_is_elements_numba
     from pandapower.build_branch import _build_branch_ppc
     from pandapower.build_bus import _build_bus_ppc, _calc_shunts_and_add_on_ppc
     from pandapower.pd2ppc import _init_ppc
     from pandapower.pd2ppc_zero import _build_branch_ppc_zero
-    from pandapower.pypower.idx_bus import BASE_KV, BS, GS
 
     given = study.get("user_pf_options") or {}
     mode = "pf" if sequence is None else "pf_3ph"
@@ -156,16 +172,8 @@ def _one_sequence(study: Any, *, sequence: int | None) -> dict[str, ComplexArray
     else:
         _build_branch_ppc(study, ppc, sequence)
     _calc_shunts_and_add_on_ppc(study, ppc)
-    per_phase = 1.0 if sequence is None else 3.0
-    found = {}
-    for table, (start, end) in study["_pd2ppc_lookups"]["branch"].items():
-        found[table] = _siemens(ppc, slice(start, end), scale=per_phase * 1e6 * ppc["baseMVA"])
-    if "trafo3w" in found:
-        lookup = study["_pd2ppc_lookups"]
-        star = lookup["bus"][lookup["aux"]["trafo3w"]]
-        at_star = (ppc["bus"][star, GS] + 1j * ppc["bus"][star, BS]) * 1e6 / (ppc["bus"][star, BASE_KV] * 1e3) ** 2
-        found["trafo3w"] = _without_star(found["trafo3w"], at_star)
-    return found
+    tables: Mapping[str, Any] = ppc
+    return tables
 
 
 def _siemens(ppc: Mapping[str, Any], rows: slice, *, scale: float) -> ComplexArray:

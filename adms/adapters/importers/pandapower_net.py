@@ -118,7 +118,7 @@ def read_net(source: Any) -> Any:
         )
     with engine_call("pandapower does not take this net"):
         pandapower.convert_format(net)
-        problems = list(_problems(net))
+    problems = list(_problems(net))
     if problems:
         raise InputError(problems)
     return net
