@@ -11,7 +11,7 @@ from adms.cli.exits import finish
 def shortcircuit(
     model: Annotated[Path, typer.Argument(help="Model file.")],
     *,
-    bus: Annotated[str, typer.Option(help="Fault at this bus only, in full; without it, the table of all buses.")] = "",
+    bus: Annotated[str, typer.Option(help="Fault at this bus only; without it, the table of all buses.")] = "",
     fault: Annotated[str, typer.Option(help="3ph, 3phg, ll, llg or lg; without it, all of them.")] = "",
     phases: Annotated[str, typer.Option(help="Phases, e.g. 1,2; without them, every choice.")] = "",
     r_fault_ohm: Annotated[float, typer.Option(help="Resistance of the fault.")] = 0.0,

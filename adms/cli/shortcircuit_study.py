@@ -3,7 +3,7 @@
 import json
 from cmath import phase as angle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from adms.cli.exits import ExitCode
 from adms.cli.names import moved
 from adms.core.errors import InputError, Problem
 from adms.core.ids import BusId
+from adms.core.near import NotFound, find_name
 from adms.grid.arrays import NetworkArrays
 from adms.grid.faults import Fault, FaultKind
 from adms.grid.model import NetworkModel
@@ -61,7 +62,7 @@ class FaultStudy:
 def run(study: FaultStudy) -> ExitCode:
     """Exit code 1 where the network or none of the faults can be solved."""
     model, version = load_model(study.model)
-    grid, kinds, phases = _checked(study, model)
+    study, grid, kinds, phases = _checked(study, model)
     arrays = NetworkArrays(model, version=version)
     faults = _faults_at_bus(study, arrays, kinds=kinds, phases=phases) if study.bus else []
     factor = factorise(arrays, grid)
@@ -74,7 +75,7 @@ def run(study: FaultStudy) -> ExitCode:
     return _table(study, factor, kinds=kinds, phases=phases)
 
 
-def _checked(study: FaultStudy, model: NetworkModel) -> tuple[GridState, list[FaultKind], tuple[int, ...]]:
+def _checked(study: FaultStudy, model: NetworkModel) -> tuple[FaultStudy, GridState, list[FaultKind], tuple[int, ...]]:
     problems: list[Problem] = []
 
     def refuse(field: str, value: object, message: str) -> None:
@@ -82,8 +83,12 @@ def _checked(study: FaultStudy, model: NetworkModel) -> tuple[GridState, list[Fa
 
     grid, unknown = moved(model, normal_state(model), opened=study.opened, closed=study.closed)
     problems += unknown
-    if study.bus and study.bus not in {bus.id for bus in model.buses}:
-        refuse("--bus", study.bus, "no such bus")
+    if study.bus:
+        found = find_name(study.bus, known=[bus.id for bus in model.buses], what="bus")
+        if isinstance(found, NotFound):
+            refuse("--bus", study.bus, found.message)
+        else:
+            study = replace(study, bus=found)
     if study.fault and study.fault not in KINDS:
         refuse("--fault", study.fault, f"must be one of {', '.join(KINDS)}")
     for field, ohm in (("--r-fault-ohm", study.r_fault_ohm), ("--r-ground-ohm", study.r_ground_ohm)):
@@ -102,7 +107,7 @@ def _checked(study: FaultStudy, model: NetworkModel) -> tuple[GridState, list[Fa
     if problems:
         raise InputError(problems)
     kinds = [KINDS[study.fault]] if study.fault else list(FaultKind)
-    return grid, kinds, tuple(int(part) for part in parts)
+    return study, grid, kinds, tuple(int(part) for part in parts)
 
 
 def _faults_at_bus(

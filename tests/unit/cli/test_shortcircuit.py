@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adms.adapters.model_file import save_model
+from adms.adapters.model_file import MODEL, save_model
 from adms.cli.exits import ExitCode
 from adms.cli.shortcircuit_study import FaultStudy, run
 from adms.core.errors import InputError
@@ -164,6 +164,17 @@ def test_every_problem_of_the_command_line_is_named_at_once(model_file: Path) ->
         "--iec",
         "--phases",
     ]
+
+
+def test_an_unknown_bus_is_told_near_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = four_buses()
+    text = MODEL.dump_json(model).decode().replace('["3",', '["Main3",').replace('"id":"3"', '"id":"Main3"')
+    path = tmp_path / "model.json"
+    save_model(MODEL.validate_json(text), path)
+    with pytest.raises(InputError, match="no such bus; near: Main3"):
+        run(FaultStudy(model=path, bus="main33", fault="3ph"))
+    assert run(FaultStudy(model=path, bus="main3", fault="3ph", as_json=True)) == ExitCode.OK
+    assert _printed(capsys)["bus"] == "Main3"
 
 
 def test_phases_that_do_not_make_the_fault_are_refused(model_file: Path) -> None:
