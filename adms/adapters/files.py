@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from adms.core.errors import InputError, Problem
@@ -10,17 +11,42 @@ SIZE_MAX_BYTES = 2 * 1024**3
 """Of a file that is read into memory: a hundred times a model of 100,000 nodes."""
 
 
-def read_whole(path: Path) -> bytes:
-    """The content of a file. Raises InputError: none there, a folder, a pipe, empty, too large, not readable."""
+def input_problems(paths: Iterable[Path | None]) -> list[Problem]:
+    """Why files cannot be read: none there, a folder, a pipe, empty, too large, not readable; at most one a file.
+
+    Args:
+        paths: the files; None is one that was not given, and no problem.
+    """
+    found = ((path, _unreadable(path)) for path in paths if path is not None)
+    return [_problem(path, message) for path, message in found if message is not None]
+
+
+def _unreadable(path: Path) -> str | None:
     try:
         if path.is_dir():
-            raise InputError([_problem(path, "cannot be read: it is a folder")])
-        if path.exists() and not path.is_file():
-            raise InputError([_problem(path, "cannot be read: it is no ordinary file")])
-        if path.stat().st_size > SIZE_MAX_BYTES:
-            raise InputError([_problem(path, f"cannot be read: larger than {SIZE_MAX_BYTES // 1024**3} GiB")])
-        content = path.read_bytes()
+            return "is a folder"
+        if not path.exists():
+            return "no such file"
+        if not path.is_file():
+            return "is no ordinary file"
+        size = path.stat().st_size
+        with path.open("rb"):
+            pass
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        return f"cannot be read: {_reason(error)}"
+    if size > SIZE_MAX_BYTES:
+        return f"is larger than {SIZE_MAX_BYTES // 1024**3} GiB"
+    return None if size else "is empty"
+
+
+def read_whole(path: Path) -> bytes:
+    """The content of a file. Raises InputError: none there, a folder, a pipe, empty, too large, not readable."""
+    problems = input_problems([path])
+    if problems:
+        raise InputError(problems)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
         raise InputError([_problem(path, f"cannot be read: {_reason(error)}")]) from error
     if not content.strip():
         raise InputError([_problem(path, "is empty")])

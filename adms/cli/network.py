@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from adms.adapters.files import input_problems
 from adms.cli.exits import ExitCode
 from adms.cli.extras import OPENDSS, PANDAPOWER, require
 from adms.cli.notes import note_lines
@@ -60,7 +61,7 @@ def convert(
         output: the model file.
         three_phase: of a pandapower net, as in `import_pandapower`.
     """
-    problems = [problem for path in (source, overlay) if path is not None for problem in _input_problems(path)]
+    problems = input_problems([source, overlay])
     problems += _output_problems(output, inputs=(source, overlay))
     kind = source.suffix.lower()
     if kind not in (".dss", ".json"):
@@ -85,22 +86,6 @@ def convert(
         model = import_apart(importer, source, overlay=overlay, options=options)
     with underway(f"writing {output.name}"):
         return model, save_model(model, output)
-
-
-def _input_problems(path: Path) -> list[Problem]:
-    try:
-        if path.is_dir():
-            message = "is a folder"
-        elif not path.exists():
-            message = "no such file"
-        elif not path.is_file():
-            message = "is no ordinary file"
-        else:
-            with path.open("rb") as file:
-                message = "" if file.read(1) else "is empty"
-    except (OSError, ValueError) as error:
-        message = f"cannot be read: {(error.strerror if isinstance(error, OSError) else None) or error}"
-    return [Problem(element=str(path), field="", value="", message=message)] if message else []
 
 
 def _output_problems(output: Path, *, inputs: tuple[Path | None, ...]) -> list[Problem]:

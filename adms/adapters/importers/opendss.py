@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from adms.adapters.files import input_problems
 from adms.adapters.importers.opendss_buses import read_buses
 from adms.adapters.importers.opendss_deck import DeckText
 from adms.adapters.importers.opendss_devices import capacitor_controls, read_capacitor, read_source
@@ -69,13 +70,9 @@ def import_opendss(deck: Path, *, overlay: Path | None = None) -> NetworkModel:
     Raises InputError (deck or overlay missing or wrong, every problem of the overlay at once) and AdapterError (the
     engine is not installed).
     """
-    missing = [
-        Problem(element=str(path), field="", value="", message=f"no such {what} file")
-        for path, what in ((deck, "deck"), (overlay, "overlay"))
-        if path is not None and not path.is_file()
-    ]
-    if missing:
-        raise InputError(missing)
+    unreadable = input_problems([deck, overlay])
+    if unreadable:
+        raise InputError(unreadable)
     parsed = None if overlay is None else read_overlay(overlay, source=deck)
     with _compiled(deck) as (dss, notes):
         notes += solve(dss, deck)
@@ -98,14 +95,18 @@ def _compiled(deck: Path) -> Iterator[tuple[Any, list[str]]]:
     except ImportError as error:
         message = "reading OpenDSS decks needs the engine: pip install 'adms-lite[hil]'"
         raise AdapterError(message, retryable=False) from error
-    change_folder = bool(DSS.AllowChangeDir)
-    DSS.AllowChangeDir = False
+    change_folder, run_programs = bool(DSS.AllowChangeDir), bool(DSS.AllowDOScmd)
+    DSS.AllowChangeDir = DSS.AllowDOScmd = False
     context = DSS.NewContext()
     try:
         context.AllowForms = False
         context.AllowEditor = False
+        context.AllowDOScmd = False
         executive = context.Executive
-        text = DeckText(commands_of_the_engine=[executive.Command(i + 1) for i in range(executive.NumCommands)])
+        text = DeckText(
+            commands_of_the_engine=[executive.Command(i + 1) for i in range(executive.NumCommands)],
+            options_of_the_engine=[executive.Option(i + 1) for i in range(executive.NumOptions)],
+        )
         with tempfile.TemporaryDirectory(prefix="adms-opendss-") as folder:
             # Whatever the engine might still write goes here.
             context.Text.Command = f'set datapath="{folder}"'
@@ -125,7 +126,7 @@ def _compiled(deck: Path) -> Iterator[tuple[Any, list[str]]]:
             yield context, text.notes
     finally:
         context.ClearAll()
-        DSS.AllowChangeDir = change_folder
+        DSS.AllowChangeDir, DSS.AllowDOScmd = change_folder, run_programs
 
 
 def _problem(element: str, message: str) -> Problem:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from adms.adapters.files import input_problems
 from adms.adapters.importers.overlay import apply_overlay
 from adms.adapters.importers.overlay_schema import read_overlay
 from adms.adapters.importers.pandapower_branches import (
@@ -80,11 +81,13 @@ def import_pandapower(source: Any, *, overlay: Path | None = None, three_phase: 
     Raises InputError (file, net or overlay missing or wrong, every problem at once) and AdapterError (pandapower is not
     installed).
     """
-    if overlay is not None and not overlay.is_file():
-        raise InputError([Problem(element=str(overlay), field="", value="", message="no such overlay file")])
-    parsed = None if overlay is None else read_overlay(overlay, source=source if isinstance(source, Path) else None)
+    file = source if isinstance(source, Path) else None
+    unreadable = input_problems([file, overlay])
+    if unreadable:
+        raise InputError(unreadable)
+    parsed = None if overlay is None else read_overlay(overlay, source=file)
     net = read_net(source)
-    name = text(net.get("name")).lower() or (source.stem.lower() if isinstance(source, Path) else "pandapower")
+    name = text(net.get("name")).lower() or ("pandapower" if file is None else file.stem.lower())
     model = _read(net, name=name, three_phase=three_phase)
     if parsed is not None:
         model = apply_overlay(model, parsed)

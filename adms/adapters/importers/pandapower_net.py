@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from adms.adapters.files import read_text
 from adms.adapters.importers.pandapower_engine import engine_call
 from adms.core.errors import AdapterError, InputError, Problem
 
@@ -128,12 +129,10 @@ def _from_file(path: Path, pandapower: Any) -> Any:
     def refused(message: str) -> InputError:
         return InputError([Problem(element=str(path), field="", value="", message=message)])
 
-    if not path.is_file():
-        raise refused("no such file")
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         content = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise refused(f"not readable as JSON: {error}") from error
     tables = content.get("_object", content) if isinstance(content, dict) else None
     if not isinstance(tables, dict) or "bus" not in tables:

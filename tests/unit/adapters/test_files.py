@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adms.adapters.files import read_text, write_whole
+from adms.adapters.files import input_problems, read_text, write_whole
 from adms.core.errors import InputError
 
 
@@ -51,3 +51,17 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
     path = tmp_path / "o.toml"
     path.write_bytes(b"\xef\xbb\xbfname = 1")
     assert read_text(path) == "name = 1"
+
+
+def test_every_file_that_cannot_be_read_is_named_at_once_and_one_not_given_is_none(tmp_path: Path) -> None:
+    good, empty, absent = tmp_path / "good.dss", tmp_path / "empty.dss", tmp_path / "absent.toml"
+    good.write_text("clear")
+    empty.touch()
+    told = input_problems([good, None, empty, absent, tmp_path, Path("/dev/zero"), Path("a\0b")])
+    assert [(Path(problem.element).name, problem.message) for problem in told] == [
+        ("empty.dss", "is empty"),
+        ("absent.toml", "no such file"),
+        (tmp_path.name, "is a folder"),
+        ("zero", "is no ordinary file"),
+        ("a\0b", "no such file"),
+    ]

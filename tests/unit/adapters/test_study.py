@@ -100,7 +100,7 @@ steps = 4
         (
             "[[forecast]]\ndefault = true\nquantity = 'p_w'\ncsv = 'no.csv'\ncolumn = 'a'\nstep_s = 1.0\n",
             "no.csv",
-            "No such file",
+            "no such file",
         ),
         (
             "[[forecast]]\ndefault = true\nquantity = 'p_w'\ncsv = 'p.csv'\ncolumn = 'away'\nstep_s = 1.0\n",

@@ -135,7 +135,8 @@ def test_importing_leaves_the_engine_and_the_working_folder_as_they_were(project
 def test_a_missing_deck_and_a_missing_overlay_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         import_opendss(tmp_path / "no.dss", overlay=tmp_path / "no.toml")
-    assert [problem.message for problem in caught.value.problems] == ["no such deck file", "no such overlay file"]
+    told = [(Path(problem.element).name, problem.message) for problem in caught.value.problems]
+    assert told == [("no.dss", "no such file"), ("no.toml", "no such file")]
 
 
 def test_a_deck_that_the_engine_refuses_is_refused_with_its_words(tmp_path: Path) -> None:
