@@ -1,8 +1,8 @@
 """The text of an OpenDSS deck, read command by command: what a deck may do while it is imported.
 
 The engine's own `redirect` would obey everything in a deck, and finds no file whose name differs in case. Here the
-files are followed one by one: backslashes and case are forgiven, commands that show, plot, save or run something are
-left out, and names of data files become absolute, so that the engine needs no working folder.
+files are followed one by one: backslashes and case are forgiven, commands that do not make, switch or solve a network
+are left out, and names of data files become absolute, so that the engine needs no working folder.
 """
 
 import re
@@ -10,58 +10,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 
+from adms.adapters.importers.opendss_words import (
+    ALLOWED,
+    Word,
+    full_name,
+    with_allowed_options,
+    without_writing,
+    words,
+)
 from adms.core.errors import Problem
 
 _FOLLOWED = ("redirect", "compile")
 _READS_A_FILE = ("buscoords", "latlongcoords", "giscoords")
-_LEFT_OUT = frozenset(
-    [
-        "save",
-        "show",
-        "plot",
-        "dump",
-        "help",
-        "quit",
-        "panel",
-        "about",
-        "export",
-        "fileedit",
-        "formedit",
-        "di_plot",
-        "comparecases",
-        "yearlycurves",
-        "cd",
-        "visualize",
-        "closedi",
-        "doscmd",
-        "alignfile",
-        "top",
-        "distribute",
-        "exportoverloads",
-        "exportvviolations",
-        "comhelp",
-        "newactor",
-        "solveall",
-        "wait",
-        "abort",
-        "clone",
-        "cvrtloadshapes",
-        "vdiff",
-        "obfuscate",
-    ]
-)
-_OPTION = re.compile(
-    r"\b(?:datap\w*|recor\w*|demandi\w*|diverb\w*|editor|allowforms|defaultbasefile)\s*=\s*"
-    r"(?:\"[^\"]*\"|'[^']*'|\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|[^\s,]+)",
-    re.IGNORECASE,
-)
-_FIRST_WORD = re.compile(r"\s*([^\s=,]+)\s*(=?)\s*(.*)", re.DOTALL)
 _DATA_FILE = re.compile(
     r"(\b(?:file|csvfile|sngfile|dblfile|pqcsvfile|pmult_?file|qmult_?file)\s*=\s*)"
     r"(?:\"([^\"]+)\"|'([^']+)'|([^\s,)\]}\"'(\[{]+))",
     re.IGNORECASE,
 )
-_QUOTES = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}
 _DEEPEST = 50
 
 
@@ -82,8 +47,12 @@ class DeckText:
 
     commands_of_the_engine: Sequence[str]
     """Names in the engine's order: it takes the first that an abbreviation fits."""
+    options_of_the_engine: Sequence[str]
+    """Likewise, of `set`."""
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    _variables: dict[str, str] = field(default_factory=dict)
+    """What `var` has set, by name in lower case."""
 
     def commands(self, path: Path, *, depth: int = 0) -> Iterator[Command]:
         """Everything in a file and in the files that it names, in order."""
@@ -102,12 +71,13 @@ class DeckText:
             if inside_comment or stripped.startswith("/*"):
                 inside_comment = "*/" not in stripped
                 continue
-            if not stripped or stripped.startswith(("!", "//")):
+            given = list(words(stripped))
+            if not given:
                 continue
             where = f"{path.name}:{number}"
-            verb, rest = self._verb(stripped)
+            verb = full_name(given[0].value, self.commands_of_the_engine) if not given[0].name else ""
             if verb in _FOLLOWED:
-                named = _first_value(rest)
+                named = self._file_name(given)
                 found = find_file(folder, named)
                 if found is None:
                     self._problem(where, f"no such file: {named}", value=named)
@@ -115,40 +85,51 @@ class DeckText:
                 yield from self.commands(found, depth=depth + 1)
                 if verb == "compile":  # the engine stays in the folder of what it compiled
                     folder = found.parent
-            elif verb in _LEFT_OUT:
+            elif not given[0].name and not given[0].value:
+                self.notes.append(f"{where}: a line that begins with a separator is left out")  # as the engine does
+            elif not given[0].name and given[0].value.startswith("@"):
+                self.notes.append(f"{where}: a command that is named by a variable is left out")
+            elif not given[0].name and not verb:
+                self._problem(where, "unknown command", value=given[0].value)
+            elif verb and verb not in ALLOWED:
                 self.notes.append(f"{where}: the command {verb} is left out")
             else:
-                yield Command(text=self._harmless(stripped, verb, rest, folder), verb=verb, where=where)
+                text = self._harmless(stripped, verb, given, folder, where=where)
+                if text:
+                    yield Command(text=text, verb=verb, where=where)
 
     def _problem(self, element: str, message: str, *, value: str = "") -> None:
         self.problems.append(Problem(element=element, field="", value=value, message=message))
 
-    def _verb(self, line: str) -> tuple[str, str]:
-        match = _FIRST_WORD.match(line)
-        if match is None or match[2]:
-            return "", line
-        word = match[1].lower()
-        names = [name.lower() for name in self.commands_of_the_engine]
-        if word in names:
-            return word, match[3]
-        return next((name for name in names if name.startswith(word)), ""), match[3]
+    def _file_name(self, given: Sequence[Word]) -> str:
+        """The first parameter of a command."""
+        named = given[1].value if len(given) > 1 else ""
+        return self._variables.get(named.lower(), named)
 
-    def _harmless(self, line: str, verb: str, rest: str, folder: Path) -> str:
-        if verb == "clearall":
+    def _harmless(self, line: str, verb: str, given: Sequence[Word], folder: Path, *, where: str) -> str:
+        """The line in a form in which the engine can only read it as it was read here; empty where nothing is left."""
+        if verb in ("clear", "clearall"):
             return "clear"
+        if verb == "var":
+            self._variables |= {word.name.lower(): word.value for word in given[1:] if word.name.startswith("@")}
         if verb in ("set", "solve"):
-            return _OPTION.sub("", line)
-        if verb in _READS_A_FILE:
-            found = find_file(folder, _first_value(rest))
-            return line if found is None else f'{verb} "{found}"'
-        if "=" not in line:
-            return line
+            text, left = with_allowed_options(verb, given[1:], line, self.options_of_the_engine)
+            text = "" if text == "set" else text
+        elif verb in _READS_A_FILE:
+            found = find_file(folder, self._file_name(given))
+            text, left = f'{verb} "{found or self._file_name(given)}"', []
+        elif verb:
+            text, left = without_writing(given[1:], line, start=given[0].rest)
+            text = f"{verb} {text}"
+        else:
+            text, left = without_writing(given, line, start=0)
+        self.notes += [f"{where}: {each} is left out" for each in left]
 
         def absolute(match: re.Match[str]) -> str:
             found = find_file(folder, match[2] or match[3] or match[4])
             return match[0] if found is None else f'{match[1]}"{found}"'
 
-        return _DATA_FILE.sub(absolute, line)
+        return _DATA_FILE.sub(absolute, text) if "=" in text else text
 
 
 def find_file(folder: Path, name: str) -> Path | None:
@@ -171,17 +152,6 @@ def find_file(folder: Path, name: str) -> Path | None:
             return None
         place = alike[0]
     return place.resolve() if place.is_file() else None
-
-
-def _first_value(text: str) -> str:
-    """The first parameter: quoted, or up to a blank or a comment."""
-    text = text.strip()
-    name, equals, value = text.partition("=")
-    if equals and name.strip().lower() == "file":
-        text = value.strip()
-    if text[:1] in _QUOTES:
-        return text[1:].partition(_QUOTES[text[0]])[0]
-    return re.split(r"[\s,!]|//", text, maxsplit=1)[0]
 
 
 def _decoded(raw: bytes) -> str:
