@@ -1,5 +1,6 @@
 """An importer in a process of its own. Engines are native code: a deck can make them crash, never end or take all
 memory (a bus at node -1, a file that redirects to itself, a conductor count of 1e13), and then only the child is lost.
+It writes into a folder of its own, which goes with it, and nowhere else.
 
 Importers are named by `Importer`; source, overlay and outcome cross as JSON, never as pickles.
 """
@@ -12,6 +13,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib import import_module
@@ -19,6 +21,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, BinaryIO
 
+from adms.adapters.importers.confinement import confine
 from adms.core.errors import AdapterError, InputError, Problem
 from adms.grid.model import NetworkModel
 
@@ -26,8 +29,10 @@ LIMIT_S = 300.0
 """A deck of 8,500 nodes takes about a second."""
 _MEMORY_MAX_BYTES = 16 * 1024**3
 """Of address space, which is more than what is used of it."""
-_FILE_MAX_BYTES = 1024**3
-"""A deck can make the engine write reports."""
+_FILE_MAX_BYTES = 64 * 1024**2
+"""What is to be written is a few traces at most."""
+_ENGINE_SETTINGS = "DSS_"
+"""Variables that begin so let the OpenDSS engine run programs, change folders, load another engine, open editors."""
 _NO_OPTIONS: Mapping[str, bool] = MappingProxyType({})
 _LENGTH = struct.Struct(">Q")
 
@@ -58,6 +63,8 @@ class EngineProcess:
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        """Of the child: where it works, and all that it can write to."""
 
     def __enter__(self) -> "EngineProcess":
         return self
@@ -121,16 +128,33 @@ class EngineProcess:
         return _receive(child.stdout, length, limit_s=limit_s)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "adms.adapters.importers.engine_process"]
+        self._folder = tempfile.TemporaryDirectory(prefix="adms-import-", ignore_cleanup_errors=True)
+        place = self._folder.name
+        # Not what lies in that folder (-P) is to be imported.
+        command = [sys.executable, "-P", "-m", "adms.adapters.importers.engine_process", place]
         self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=place,
+            env=_environment(place),
         )
         return self._child
 
     def _end(self) -> int:
-        """Exit status of the child."""
+        """Exit status of the child, which is gone afterwards with its folder."""
         child, self._child = self._child, None
+        folder, self._folder = self._folder, None
         assert child is not None
+        try:
+            return self._ended(child)
+        finally:
+            if folder is not None:
+                folder.cleanup()
+
+    @staticmethod
+    def _ended(child: subprocess.Popen[bytes]) -> int:
         if child.stdout is not None and not select.select([child.stdout], [], [], 0.0)[0]:
             child.kill()  # it neither answers nor has ended
         with child:
@@ -143,10 +167,12 @@ class EngineProcess:
                 return child.wait()
 
 
-def _environment() -> Mapping[str, str]:
-    """The same code in the child as here."""
-    folders = [str(Path(__file__).resolve().parents[3]), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folder for folder in folders if folder)}
+def _environment(folder: str) -> Mapping[str, str]:
+    """The same code in the child as here, temporary files in its folder, and nothing that lets its engine do more."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_ENGINE_SETTINGS)}
+    named = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    code = [str(Path(__file__).resolve().parents[3]), *(str(Path(path).absolute()) for path in named)]
+    return {**kept, "PYTHONPATH": os.pathsep.join(code), "TMPDIR": folder, "TMP": folder, "TEMP": folder}
 
 
 def _fate(status: int) -> str:
@@ -194,7 +220,7 @@ def _receive(pipe: Any, length: int, *, limit_s: float) -> bytes:
     return b"".join(parts)
 
 
-def _serve() -> None:
+def _serve(folder: Path) -> None:
     """The child: what the engine prints goes nowhere, and the pipe of answers is out of its reach."""
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -207,6 +233,7 @@ def _serve() -> None:
     ):
         _, hard = resource.getrlimit(what)
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    confine(folder)  # before a thread is started: it would be as free as before
     while head := questions.read(_LENGTH.size):
         request = json.loads(questions.read(_LENGTH.unpack(head)[0]))
         _send(answers, _answer(request))
@@ -233,4 +260,4 @@ def _answer(request: Mapping[str, Any]) -> bytes:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(Path(sys.argv[1]))
