@@ -21,6 +21,8 @@ GROWING_STEPS = 8
 """Steps in a row that grow before a case is given up."""
 _STEPS_TO_JUDGE = 5
 """Steps after which the contraction is known well enough."""
+_NO_VOLTAGE, _KEPT = 0.05**2, 0.5
+"""An injector below this square of its nominal voltage that keeps this part of its power has collapsed."""
 ROUNDING_PU = 1e-7
 """Steps below this that no longer shrink are rounding."""
 _NO_STEP_PU = 1e-13
@@ -87,11 +89,13 @@ def add_currents(injectors: InjectorColumns, s: ComplexArray, v: ComplexArray, c
 
 
 @compiled
-def injected_power(injectors: InjectorColumns, s: ComplexArray, v: ComplexArray) -> ComplexArray:
-    """[injector, case] powers at `v` [place, case] from nominal ones."""
+def injected_power(injectors: InjectorColumns, s: ComplexArray, v: ComplexArray) -> tuple[ComplexArray, IntArray]:
+    """([injector, case] powers at `v` [place, case] from nominal ones, [case] an injector that holds its power at next
+    to no voltage, so that its current has no meaning; -1 where there is none)."""
     fr, to, ratio, scale, law, lowest, highest = injectors
     cases = v.shape[1]
     found = np.zeros((len(fr), cases), dtype=np.complex128)
+    lost = np.full(cases, -1, dtype=np.int64)
     for k in range(len(fr)):
         a, b = fr[k], to[k]
         for c in range(cases):
@@ -108,7 +112,9 @@ def injected_power(injectors: InjectorColumns, s: ComplexArray, v: ComplexArray)
                 squared = size * scale[k] * scale[k]
                 g, h = admittances_at(math.sqrt(squared), law[k])
                 found[k, c] = complex(power.real * g * squared, power.imag * h * squared)
-    return found
+            if size * scale[k] * scale[k] < _NO_VOLTAGE and abs(found[k, c]) > _KEPT * abs(power):
+                lost[c] = k
+    return found, lost
 
 
 @compiled

@@ -253,13 +253,13 @@ def _rescue(
     trusted: bool,
 ) -> PowerFlow | NotSolved:
     """Newton's method from `v`; else along a growing share of the powers, so that what cannot be carried is known."""
-    distant: PowerFlow | None = None
+    distant: PowerFlow | NotSolved | None = None
     if v is not None:
         near = v.copy()
         outcome = newton(factor, s_nominal_pu=s, v=near, tolerance_pu=tolerance_pu)
         if not outcome.reason:
             distant = _by_newton(factor, outcome, v=near, s=s, contraction=contraction, iterations=iterations)
-            if trusted or not _far_from_no_load(factor, near[:, None])[0]:
+            if isinstance(distant, PowerFlow) and (trusted or not _far_from_no_load(factor, near[:, None])[0]):
                 return distant
         iterations += outcome.iterations
     carried = carry(factor, s_nominal_pu=s, tolerance_pu=tolerance_pu, aim=1.0)
@@ -267,7 +267,7 @@ def _rescue(
     if carried.outcome is not None and not carried.reason:
         before = iterations - carried.outcome.iterations
         return _by_newton(factor, carried.outcome, v=carried.v, s=s, contraction=contraction, iterations=before)
-    if distant is not None:
+    if isinstance(distant, PowerFlow):
         return distant
     reason = (
         f"voltage collapse: there is a solution up to {100.0 * carried.share:.0f} % of these powers, lowest then at "
@@ -284,7 +284,7 @@ def _by_newton(
     s: ComplexArray,
     contraction: float | None,
     iterations: int,
-) -> PowerFlow:
+) -> PowerFlow | NotSolved:
     return _outcomes(
         factor,
         v=v[:, None],
@@ -296,6 +296,11 @@ def _by_newton(
     )[0]
 
 
+def _collapsed(factor: Factor, injector: int, *, iterations: int) -> NotSolved:
+    element = factor.arrays.injectors[injector].element
+    return NotSolved(reason=f"voltage collapse: {element} holds its power at next to no voltage", iterations=iterations)
+
+
 def _outcomes(
     factor: Factor,
     *,
@@ -305,10 +310,11 @@ def _outcomes(
     step_pu: FloatArray,
     contraction: Sequence[float | None],
     tangent: Tangent | None = None,
-) -> list[PowerFlow]:
+) -> list[PowerFlow | NotSolved]:
     """One for each column of `v` [place, case]."""
     layout, sources = factor.layout, factor.arrays.sources
-    injected = np.ascontiguousarray(injected_power(layout.injector_columns, s, v).T) * S_BASE_VA
+    powers, lost = injected_power(layout.injector_columns, s, v)
+    injected = np.ascontiguousarray(powers.T) * S_BASE_VA
     voltage = np.empty((v.shape[1], v.shape[0]), dtype=np.complex128)
     voltage[:, layout.structure.order] = v.T
     delivered = np.zeros((v.shape[1], len(sources)), dtype=np.complex128)
@@ -318,7 +324,9 @@ def _outcomes(
         delivered[:, k] = (at * np.conj(current)).sum(axis=1) * S_BASE_VA
     losses = delivered.real.sum(axis=1) + injected.real.sum(axis=1)
     return [
-        PowerFlow(
+        _collapsed(factor, int(lost[case]), iterations=int(iterations[case]))
+        if lost[case] >= 0
+        else PowerFlow(
             v_phasor_pu=voltage[case],
             energised=factor.energised,
             s_injection_va=injected[case],

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from adms.core.estimate import ComplexArray
+from adms.grid.admittance import dense
 from adms.grid.arrays import S_BASE_VA, NetworkArrays
 from adms.grid.load_law import admittance_at, admittance_slope_at
 from adms.grid.model import Load, NetworkModel
 from adms.grid.state import normal_state
 from adms.powerflow import Factor, NotSolved, PowerFlow, factorise, load_margin, solve_cases, solve_power_flow
 from adms.powerflow.newton import newton
-from tests.unit.powerflow.networks import arrays_of, bus, four_buses, line, load, nodes, peak_va, source
+from tests.unit.powerflow.networks import arrays_of, bus, four_buses, line, load, matrix, nodes, peak_va, source
 
 Z_OHM = 0.5 + 1.0j
 E_V = 1.02 * 2400.0
@@ -190,3 +191,18 @@ def test_one_case_beyond_the_limit_leaves_the_others_solved() -> None:
         if isinstance(flow, PowerFlow):
             expected = _roots_v(part * limit_va() * DIRECTION)[0] / 2400.0
             assert abs(abs(flow.v_phasor_pu[1]) - expected) < 1e-7
+
+
+def test_a_load_behind_next_to_no_admittance_is_not_called_solved() -> None:
+    """At no load its bus has 1e-13 of the voltage, where every step is small; 200 kW cannot be drawn there."""
+    far = line("line.l", ("1", "2"), phases=(1,), z_ohm=1e15 + 0.0j)
+    plain = line("line.m", ("2", "3"), phases=(1,))
+    charging = dense(plain.y_primitive_siemens) + 1e-5j * np.eye(2)
+    shunt = replace(plain, y_primitive_siemens=matrix(charging))
+    model = replace(two_buses().model, buses=tuple(bus(b, phases=(1,)) for b in "123"), branches=(far, shunt))
+    drain = load("load.z", ((nodes("3", (1,))[0], None),), s_va=50e3 + 0.0j, law=(1.0, 0.0, 0.0))
+    arrays = arrays_of(replace(model, loads=(*model.loads, drain)))
+    s = np.array([-200e3 + 0.0j, -50e3 + 0.0j])
+    flow = solve_power_flow(arrays, normal_state(arrays.model), s_nominal_va=s)
+    assert isinstance(flow, NotSolved)
+    assert "voltage collapse" in flow.reason
