@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from adms.core.estimate import ComplexArray
-from adms.grid.admittance import dense
+from adms.grid.admittance import as_matrix, dense
 from adms.grid.arrays import S_BASE_VA, NetworkArrays
 from adms.grid.load_law import admittance_at, admittance_slope_at
 from adms.grid.model import Load, NetworkModel
 from adms.grid.state import normal_state
 from adms.powerflow import Factor, NotSolved, PowerFlow, factorise, load_margin, solve_cases, solve_power_flow
 from adms.powerflow.newton import newton
-from tests.unit.powerflow.networks import arrays_of, bus, four_buses, line, load, matrix, nodes, peak_va, source
+from tests.unit.powerflow.networks import arrays_of, bus, four_buses, line, load, nodes, peak_va, source
 
 Z_OHM = 0.5 + 1.0j
 E_V = 1.02 * 2400.0
@@ -198,7 +198,7 @@ def test_a_load_behind_next_to_no_admittance_is_not_called_solved() -> None:
     far = line("line.l", ("1", "2"), phases=(1,), z_ohm=1e15 + 0.0j)
     plain = line("line.m", ("2", "3"), phases=(1,))
     charging = dense(plain.y_primitive_siemens) + 1e-5j * np.eye(2)
-    shunt = replace(plain, y_primitive_siemens=matrix(charging))
+    shunt = replace(plain, y_primitive_siemens=as_matrix(charging))
     model = replace(two_buses().model, buses=tuple(bus(b, phases=(1,)) for b in "123"), branches=(far, shunt))
     drain = load("load.z", ((nodes("3", (1,))[0], None),), s_va=50e3 + 0.0j, law=(1.0, 0.0, 0.0))
     arrays = arrays_of(replace(model, loads=(*model.loads, drain)))
