@@ -233,10 +233,23 @@ def _serve(folder: Path) -> None:
     ):
         _, hard = resource.getrlimit(what)
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-    confine(folder)  # before a thread is started: it would be as free as before
+    _keep_machine_code(folder)
+    confine(folder)
     while head := questions.read(_LENGTH.size):
         request = json.loads(questions.read(_LENGTH.unpack(head)[0]))
         _send(answers, _answer(request))
+
+
+def _keep_machine_code(folder: Path) -> None:
+    """Takes what an importer needs of compiled code from where it is kept, or puts it there, while that is possible;
+    other code compiled later is kept in `folder`."""
+    import numpy as np
+    from numba.core import config
+
+    from adms.grid.load_law import LAW_COLUMNS, voltage_factors
+
+    voltage_factors(np.ones(1), np.zeros((1, LAW_COLUMNS)))
+    vars(config)["CACHE_DIR"] = str(folder)
 
 
 def _answer(request: Mapping[str, Any]) -> bytes:

@@ -61,6 +61,17 @@ def test_nothing_is_left_of_a_child_that_crashed(tmp_path: Path, monkeypatch: py
     assert list(temporary.iterdir()) == []
 
 
+def test_a_confined_child_keeps_its_machine_code_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert import_apart(Importer.OPENDSS, GOOD).name
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")}
+    assert kept
+    assert import_apart(Importer.OPENDSS, GOOD).name
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")} == kept
+
+
 _FREE_COMMANDS = """
 from adms.adapters.importers.engine_process import _serve
 from adms.adapters.importers import opendss_deck
