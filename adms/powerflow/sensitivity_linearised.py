@@ -140,7 +140,11 @@ class Linearised:
 
 
 def linearise(factor: Factor, flow: PowerFlow) -> Linearised:
-    """The equations at `flow`, which must be a solution for the grid state of `factor`."""
+    """The equations at `flow`, which must be a solution for the grid state of `factor`.
+
+    Raises InvariantError where it is of another one.
+    """
+    flow.check_state_of(factor)
     arrays = factor.arrays
     v = flow.v_phasor_pu[factor.live]
     across = np.asarray(factor.incidence.T @ v)

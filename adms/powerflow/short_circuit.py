@@ -18,7 +18,7 @@ import numpy as np
 
 from adms.core.estimate import ComplexArray
 from adms.core.ids import ElementId
-from adms.grid.faults import Fault, FaultKind
+from adms.grid.faults import BALANCED_PHASE, Fault, FaultKind
 from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.short_circuit_faults import (
     FaultPaths,
@@ -82,8 +82,8 @@ class ShortCircuit:
 
     @property
     def ground_current_a(self) -> complex:
-        """Into the earth at the fault, A."""
-        return complex(self.current_a.sum())
+        """Into the earth at the fault, A; 0 at a balanced bus, whose three phases meet without it."""
+        return 0j if self.phases == (BALANCED_PHASE,) else complex(self.current_a.sum())
 
     @property
     def largest_a(self) -> float:

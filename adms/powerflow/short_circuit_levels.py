@@ -7,7 +7,7 @@ import numpy as np
 
 from adms.core.ids import BusId, ElementId
 from adms.core.telemetry import FloatArray
-from adms.grid.faults import Fault, FaultKind
+from adms.grid.faults import BALANCED_PHASE, Fault, FaultKind
 from adms.powerflow.factor import Factor, NotSolved
 from adms.powerflow.short_circuit_columns import solve_columns
 from adms.powerflow.short_circuit_faults import every_fault, fault_paths
@@ -88,6 +88,7 @@ def short_circuit_levels(
         return solved
     for i, (along, _) in zip(alive, solved, strict=True):
         current = shapes[i].paths @ along * arrays.current_base_a[shapes[i].nodes]
-        level = FaultLevel(fault=faults[i], current_a=np.abs(current), ground_a=float(abs(current.sum())))
+        ground_a = 0.0 if faults[i].phases == (BALANCED_PHASE,) else float(abs(current.sum()))
+        level = FaultLevel(fault=faults[i], current_a=np.abs(current), ground_a=ground_a)
         of_bus[faults[i].bus].append(level)
     return [BusLevels(bus=bus, levels=tuple(levels)) for bus, levels in of_bus.items()]

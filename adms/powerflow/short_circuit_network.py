@@ -204,6 +204,7 @@ def fault_network(factor: Factor, *, prefault: Prefault, der_off: Collection[Ele
     flow = prefault if isinstance(prefault, PowerFlow) else None
     arrays = factor.arrays
     if flow is not None:
+        flow.check_state_of(factor)
         v = flow.v_phasor_pu[factor.live]
     elif isinstance(prefault, EquivalentVoltage):
         v = prefault.c_factor * factor.v_no_load_pu / np.abs(factor.v_no_load_pu)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from adms.core.errors import InvariantError
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
@@ -55,6 +56,12 @@ class PowerFlow:
     factor: Factor = field(repr=False)
     tangent: Tangent | None = field(default=None, repr=False)
     """The Jacobian that solved it, where one was needed."""
+
+    def check_state_of(self, factor: Factor) -> None:
+        """Raises InvariantError where `factor` is of another network or grid state than this one."""
+        mine = self.factor
+        if mine is not factor and (mine.arrays is not factor.arrays or mine.grid != factor.grid):
+            raise InvariantError("the power flow belongs to another grid state than the factor")
 
     @property
     def v_magnitude_pu(self) -> FloatArray:

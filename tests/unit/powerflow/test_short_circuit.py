@@ -93,6 +93,7 @@ def test_a_balanced_network_has_three_phase_faults_and_says_why_no_others() -> N
     factor = factor_of(model)
     short = solved(factor, fault_at(FaultKind.THREE_PHASE, r_ohm=0.5))
     assert short.largest_a == pytest.approx(E_V / abs(Z_SOURCE + Z_SELF + 0.5), rel=1e-12)
+    assert short.ground_current_a == 0.0
     assert faults_at(factor.arrays, BusId("2"), kind=FaultKind.LINE_GROUND) == ()
     with pytest.raises(InputError, match="only three-phase faults"):
         short_circuit(factor, fault_at(FaultKind.LINE_GROUND, phases=(0,)))
