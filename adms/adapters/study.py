@@ -110,6 +110,9 @@ def _forecast(study: Path, item: StudyForecast, row: int, problems: list[Problem
     values = item.values
     if item.csv is not None:
         assert item.column is not None
+        if not (study.parent / item.csv).resolve().is_relative_to(study.parent.resolve()):
+            wrong("csv", item.csv, "is not in the study's folder or below it")
+            return None
         try:
             times_in_file, values = _columns(study.parent / item.csv, column=item.column)
         except InputError as refused:

@@ -114,10 +114,13 @@ def _compiled(deck: Path) -> Iterator[tuple[Any, list[str]]]:
                 try:
                     context.Text.Command = command.text
                 except DSSException as error:
+                    said = " ".join(str(error).split())
+                    if not command.quotable:
+                        said = f"the engine refuses it {said.partition(' ')[0]}"
                     if command.verb not in _BUILDING:  # the network is as it was
-                        text.notes.append(f"{command.where}: {' '.join(str(error).split())}")
+                        text.notes.append(f"{command.where}: {said}")
                     else:
-                        text.problems.append(_problem(command.where, str(error)))
+                        text.problems.append(_problem(command.where, said))
                         break
             if not text.problems and not context.NumCircuits:
                 text.problems.append(_problem(str(deck), "the deck defines no circuit"))

@@ -27,6 +27,11 @@ _DATA_FILE = re.compile(
     r"(?:\"([^\"]+)\"|'([^']+)'|([^\s,)\]}\"'(\[{]+))",
     re.IGNORECASE,
 )
+_READS_NUMBERS = re.compile(
+    r"@|\b(?:\w*file\w*|csv\w*|pqcsv\w*|sng\w*|dbl\w*|f|fi|fil)\s*=|(?:shape|xycurve|spectrum)[\"')\]}]*\.",
+    re.IGNORECASE,
+)
+_CONTINUES = ("more", "m", "~", "")
 _DEEPEST = 50
 
 
@@ -39,6 +44,9 @@ class Command:
     """In full and lower case; empty where the line edits a property of the active element."""
     where: str
     """File and line number."""
+    quotable: bool
+    """Whether what the engine says of it can be repeated. Decks come from others, and the engine quotes what it read:
+    not of a file outside the deck's folder, nor where a line has the engine read a file of numbers."""
 
 
 @dataclass(kw_only=True)
@@ -53,9 +61,15 @@ class DeckText:
     problems: list[Problem] = field(default_factory=list)
     _variables: dict[str, str] = field(default_factory=dict)
     """What `var` has set, by name in lower case."""
+    _own_folder: Path | None = None
+    """Of the first file."""
+    _reads_numbers: bool = False
+    """The element that a line may continue."""
 
     def commands(self, path: Path, *, depth: int = 0) -> Iterator[Command]:
         """Everything in a file and in the files that it names, in order."""
+        self._own_folder = self._own_folder or path.parent
+        own = path.resolve().is_relative_to(self._own_folder.resolve())
         if depth > _DEEPEST:
             self._problem(path.name, "the files of the deck name each other in a circle")
             return
@@ -80,7 +94,8 @@ class DeckText:
                 named = self._file_name(given)
                 found = find_file(folder, named)
                 if found is None:
-                    self._problem(where, f"no such file: {named}", value=named)
+                    said = (f"no such file: {named}", named) if own else ("names a file that there is not", "")
+                    self._problem(where, said[0], value=said[1])
                     continue
                 yield from self.commands(found, depth=depth + 1)
                 if verb == "compile":  # the engine stays in the folder of what it compiled
@@ -90,13 +105,15 @@ class DeckText:
             elif not given[0].name and given[0].value.startswith("@"):
                 self.notes.append(f"{where}: a command that is named by a variable is left out")
             elif not given[0].name and not verb:
-                self._problem(where, "unknown command", value=given[0].value)
+                self._problem(where, "unknown command", value=given[0].value if own else "")
             elif verb and verb not in ALLOWED:
                 self.notes.append(f"{where}: the command {verb} is left out")
             else:
                 text = self._harmless(stripped, verb, given, folder, where=where)
                 if text:
-                    yield Command(text=text, verb=verb, where=where)
+                    numbers = bool(_READS_NUMBERS.search(stripped)) or verb in _READS_A_FILE
+                    self._reads_numbers = numbers or (self._reads_numbers and verb in _CONTINUES)
+                    yield Command(text=text, verb=verb, where=where, quotable=own and not self._reads_numbers)
 
     def _problem(self, element: str, message: str, *, value: str = "") -> None:
         self.problems.append(Problem(element=element, field="", value=value, message=message))

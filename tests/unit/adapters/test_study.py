@@ -123,3 +123,16 @@ def test_what_is_wrong_is_told_with_its_table(tmp_path: Path, text: str, element
     (problem,) = refused.value.problems
     assert element in problem.element
     assert words in problem.message
+
+
+@pytest.mark.parametrize("csv", ["../secret.csv", "{folder}/secret.csv", "link.csv"])
+def test_a_csv_outside_the_studys_folder_is_refused_and_not_repeated(tmp_path: Path, csv: str) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (tmp_path / "secret.csv").write_text("hidden,other\n1,2\n")
+    (folder / "link.csv").symlink_to(tmp_path / "secret.csv")
+    table = "[[forecast]]\ndefault = true\nquantity = 'p_w'\ncolumn = 'a'\nstep_s = 1.0\n"
+    with pytest.raises(InputError) as refused:
+        read_study(_file(folder, f"{table}csv = '{csv.format(folder=tmp_path)}'\n"))
+    (problem,) = refused.value.problems
+    assert problem.message == "is not in the study's folder or below it"

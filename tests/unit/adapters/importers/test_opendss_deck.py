@@ -145,3 +145,30 @@ def test_what_is_allowed_exists_in_the_engine() -> None:
     options = {executive.Option(i + 1).lower() for i in range(executive.NumOptions)}
     assert commands >= ALLOWED
     assert options >= ALLOWED_OPTIONS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "redirect ../secret.txt",
+        "redirect link.dss",
+        "new loadshape.s npts=3 csvfile=../secret.txt",
+        "new loadshape.s npts=3\n~ csvf=../secret.txt",
+        "new xycurve.s npts=3 csvfile=../secret.txt",
+        "new growthshape.s npts=3\ngrowthshape.s.csvfile=../secret.txt",
+        "new spectrum.s 3 () () () {folder}/secret.txt",
+        "var @f={folder}/secret.txt\nnew tshape.s npts=3 csvfile=@f",
+        "new linecode.s nphases=3 rmatrix=[file=../secret.txt]",
+        "buscoords ../secret.txt",
+    ],
+)
+def test_what_stands_in_a_file_outside_the_decks_folder_is_not_repeated(tmp_path: Path, line: str) -> None:
+    (tmp_path / "deck").mkdir()
+    (tmp_path / "secret.txt").write_text("hidden:x:0:0:hidden:/hidden\nnew hidden.hidden\nredirect hidden\n")
+    (tmp_path / "deck" / "link.dss").symlink_to(tmp_path / "secret.txt")
+    try:
+        said = "\n".join(_imported(tmp_path / "deck", line.format(folder=tmp_path)).notes)
+    except InputError as refused:
+        said = str(refused)
+        assert "deck.dss:" in said or "secret.txt:1: " in said
+    assert "hidden" not in said
