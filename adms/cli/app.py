@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adms.cli.exits import finish
+from adms.cli.exits import finish, to_the_end
 from adms.cli.shortcircuit import shortcircuit
 
 ENDPOINT = "127.0.0.1:7350"
@@ -230,4 +230,4 @@ def replay(
 
 def run() -> None:
     """Run the command line to its exit code."""
-    app()
+    to_the_end(app)

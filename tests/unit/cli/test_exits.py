@@ -1,6 +1,10 @@
 """How commands end."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +55,40 @@ def test_ctrl_c_ends_as_shells_expect(capsys: pytest.CaptureFixture[str]) -> Non
     # 128 + SIGINT.
     assert _ends(run) == 130
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["schema", "model"], ["schema", "--help"]])
+def test_a_full_disk_is_said_and_is_no_result(arguments: list[str], buffered: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "adms.cli", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": buffered},
+        )
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert done.stderr == "adms: the output could not be written whole: No space left on device\n"
+
+
+def test_a_reader_that_has_gone_is_said_and_is_no_result() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "adms.cli", "schema", "model"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert done.stderr == "adms: the output could not be written whole: Broken pipe\n"
+
+
+def test_an_error_of_a_file_is_not_taken_for_one_of_the_output(tmp_path: Path) -> None:
+    def run() -> ExitCode:
+        (tmp_path / "no" / "file").read_bytes()
+        return ExitCode.OK
+
+    with pytest.raises(FileNotFoundError):
+        finish(run)
