@@ -89,8 +89,8 @@ class _Checker:
         self.positive("model", frequency_hz=model.frequency_hz)
         if not model.buses:
             self.add("model", "buses", "", "there are none")
-        if not model.branches:
-            self.add("model", "branches", "", "there are none")
+        if not model.branches and len(model.buses) > 1:
+            self.add("model", "branches", "", "there are none between its buses")
         if not model.sources:
             self.add("model", "sources", "", "there are none: nothing is ever energised")
         self.unique("bus", [bus.id for bus in model.buses])

@@ -1,6 +1,7 @@
 """`adms powerflow` says when the network can hardly carry its load: two buses, whose limit is a quadratic by hand."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,25 @@ from adms.adapters.model_file import save_model
 from adms.cli.exits import ExitCode
 from adms.cli.power_flow import power_flow
 from tests.unit.powerflow.test_collapse import limit_va, two_buses
+
+
+def test_one_bus_with_a_source_and_a_load_and_no_branch_is_solved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = two_buses().model
+    at_source = model.sources[0].nodes[0]
+    load = replace(model.loads[0], pairs=((at_source, None),), p_w=1000.0, q_var=0.0)
+    home = tuple(bus for bus in model.buses if bus.id == at_source.bus)
+    file = tmp_path / "model.json"
+    save_model(replace(model, buses=home, branches=(), loads=(load,)), file)
+    assert power_flow(file, opened=(), closed=(), as_json=True) == ExitCode.OK
+    flow = json.loads(capsys.readouterr().out)
+    assert [node["bus"] for node in flow["nodes"]] == [at_source.bus]
+    assert flow["p_source_w"] == pytest.approx(1000.0, rel=1e-9)
+    # By hand: 2448 V behind 0.2 + 0.5j ohm, and v^4 + v^2 (2 R P - e^2) + |z|^2 P^2 = 0.
+    b = 2.0 * 0.2 * 1000.0 - 2448.0**2
+    v_v = math.sqrt((-b + math.sqrt(b**2 - 4.0 * abs(0.2 + 0.5j) ** 2 * 1000.0**2)) / 2.0)
+    assert flow["nodes"][0]["v_v"] == pytest.approx(v_v, rel=1e-9)
 
 
 @pytest.mark.parametrize(("share", "near", "margin"), [(0.3, False, None), (0.8, False, 1.25), (0.97, True, 1.031)])
