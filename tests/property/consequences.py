@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg  # noqa: F401  (makes sp.linalg available)
 
 from adms.core.errors import InputError
+from adms.core.estimate import ComplexArray
 from adms.core.ids import ModelVersion
 from adms.grid.arrays import S_BASE_VA, BoolArray, NetworkArrays
 from adms.grid.load_law import at_voltage
@@ -18,9 +19,11 @@ from adms.grid.model import NetworkModel
 from adms.grid.state import GridState, normal_state
 from adms.grid.topology import Topology, topology_of
 from adms.powerflow import NotSolved, PowerFlow, solve_power_flow
+from adms.powerflow.floating import STRAY_PU
 
 STUCK_S = 20
 _V_WRONG_PU = 1e-6
+_V_FLOATING_PU = 1e-2
 _ROUNDING = 1e-13
 """Of the currents that meet in a node: no solver leaves less."""
 
@@ -82,23 +85,49 @@ def consequence(model: NetworkModel) -> str:
     return "solved"
 
 
+def _left_over(arrays: NetworkArrays, grid: GridState, *, flow: PowerFlow, injected: ComplexArray) -> ComplexArray:
+    """[node] injected currents less what flows away, element by element in long doubles: summed up first, the
+    admittances of a switch of nano-ohms would drown the others."""
+    v = flow.v_phasor_pu.astype(np.clongdouble)
+    left = injected.astype(np.clongdouble)
+    entries = arrays.entries
+    np.add.at(left, entries.row, -(entries.values(grid).astype(np.clongdouble) * v[entries.col]))
+    for source in arrays.sources:
+        np.subtract.at(left, source.nodes, source.y_pu.astype(np.clongdouble) @ v[source.nodes])
+    floating = flow.factor.solved & ~flow.energised
+    left[floating] -= STRAY_PU * v[floating]
+    return left.astype(np.complex128)
+
+
 def _balanced(arrays: NetworkArrays, grid: GridState, *, flow: PowerFlow) -> None:
-    """Kirchhoff's current law at every live node, from the model's own admittances: the currents left over either move
-    no voltage, or are no more than rounding."""
+    """Kirchhoff's current law at every solved node, from the model's own admittances and the stray ones of conductors
+    that float: the currents left over either move no voltage, loads being admittances, or are no more than rounding."""
     v = flow.v_phasor_pu
-    live = np.flatnonzero(flow.energised)
+    live = np.flatnonzero(flow.factor.solved)
     norton, current = arrays.source_norton_pu()
-    y = (arrays.admittance_pu(grid) + norton).tocsc()
+    stray = sp.diags(np.where(flow.factor.solved & ~flow.energised, STRAY_PU, 0.0))
+    y = sp.csc_matrix(arrays.admittance_pu(grid) + norton + stray)
     across = arrays.incidence.T @ v
     s_pu = at_voltage(arrays.injector_s_nominal_va, np.abs(across) * arrays.injector_v_scale, arrays.injector_law)
-    s_pu = np.where(arrays.injector_live(flow.energised), s_pu / S_BASE_VA, 0.0)
+    takes_part = np.zeros(len(s_pu), dtype=np.bool_)
+    takes_part[flow.factor.injectors] = True
+    # A load does wherever there is a voltage, a DER where a source feeds all its nodes.
+    expected = arrays.injector_live(flow.factor.solved) & ~arrays.injector_is_der
+    expected |= arrays.injector_live(flow.energised)
+    np.testing.assert_array_equal(takes_part, expected)
+    s_pu = np.where(takes_part, s_pu / S_BASE_VA, 0.0)
     np.testing.assert_allclose(flow.s_injection_va, s_pu * S_BASE_VA, rtol=1e-6, atol=1.0)
     drawn = np.where(across != 0.0, np.conj(s_pu / np.where(across != 0.0, across, 1.0)), 0.0)
     injected = current + arrays.incidence @ drawn
-    left = (injected - y @ v)[live]
+    left = _left_over(arrays, grid, flow=flow, injected=injected)[live]
     meeting = (abs(y) @ abs(v) + abs(injected))[live]
     if (np.abs(left) <= _ROUNDING * meeting).all():
         return
-    moved = sp.linalg.spsolve(y[live][:, live], left)
-    if not (np.abs(moved) <= _V_WRONG_PU * max(1.0, float(np.abs(v).max()))).all():
+    # Loads hold what hangs on little else: they count as the admittances that they are at this voltage.
+    as_load = np.where(across != 0.0, np.conj(-s_pu) / np.where(across != 0.0, np.abs(across), 1.0) ** 2, 0.0)
+    held = sp.csc_matrix(y + arrays.incidence @ sp.diags(as_load) @ arrays.incidence.T)
+    moved = sp.linalg.spsolve(held[live][:, live], left)
+    # Of what floats on stray capacitance alone this sum itself knows no better.
+    allowed = np.where(flow.energised[live], _V_WRONG_PU, _V_FLOATING_PU)
+    if not (np.abs(moved) <= allowed * max(1.0, float(np.abs(v).max()))).all():
         raise DefectError(f"solved, and the currents left over move voltages by {np.abs(moved).max():.1e} pu")
