@@ -97,13 +97,21 @@ def _output_problems(output: Path, *, inputs: tuple[Path | None, ...]) -> list[P
             message = "is a folder"
         elif any(path is not None and path.exists() and output.exists() and path.samefile(output) for path in inputs):
             message = "would overwrite what is read"
-        elif output.is_file():
-            with output.open("rb") as file:
-                if file.read(64).strip()[:1] not in (b"{", b""):
-                    message = "exists and is no model file: not overwritten"
+        elif output.is_file() and not _is_model_file(output):
+            message = "exists and is no model file: not overwritten"
     except (OSError, ValueError) as error:
         message = f"cannot be written: {(error.strerror if isinstance(error, OSError) else None) or error}"
     return [Problem(element=str(output), field="", value="", message=message)] if message else []
+
+
+def _is_model_file(path: Path) -> bool:
+    """Whether it is one, of whatever version, or empty."""
+    content = path.read_bytes()
+    try:
+        read = json.loads(content) if content else {"schema_version": 0, "buses": []}
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(read, dict) and "schema_version" in read and isinstance(read.get("buses"), list)
 
 
 def show_schema(name: str, *, output: Path | None) -> ExitCode:

@@ -156,6 +156,29 @@ def test_input_that_cannot_be_imported_is_refused_in_words(deck: Path, wrong: st
     assert not (place / "model.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "written"),
+    [
+        ('{"precious": 1}', False),
+        ('{"schema_version": 2}', False),
+        ("{truncated", False),
+        ('[{"schema_version": 2, "buses": []}]', False),
+        (' {"buses": [], "schema_version": 1}', True),
+        ("", True),
+    ],
+)
+def test_only_a_model_file_is_overwritten(deck: Path, content: str, written: bool) -> None:
+    output = deck.with_name("there.json")
+    output.write_text(content)
+    if written:
+        assert import_model(deck, overlay=None, output=output, as_json=True) == ExitCode.OK
+        assert import_model(deck, overlay=None, output=output, as_json=True) == ExitCode.OK
+        return
+    with pytest.raises(InputError, match="exists and is no model file: not overwritten"):
+        import_model(deck, overlay=None, output=output, as_json=True)
+    assert output.read_text() == content
+
+
 def _constant_power(model_file: Path, tmp_path: Path) -> Path:
     """The same feeder with loads that draw what they are told whatever the voltage."""
     content = json.loads(model_file.read_text())
