@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from cmath import phase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from adms.grid.state import normal_state
 
 if TYPE_CHECKING:
     from adms.core.estimate import ComplexArray
+    from adms.grid.study_applied import AppliedStudy
     from adms.powerflow import PowerFlow
 
 _PLOT_FORMATS = (".png", ".svg", ".pdf")
@@ -64,7 +66,10 @@ def power_flow(
         flow = solve_power_flow(arrays, grid, s_nominal_va=s_nominal_va)
     about: dict[str, Any] = {"model": model.name, "version": version}
     if applied is not None:
-        about |= {"study": applied.study.name, "time_s": time_s}
+        ignored = _ignored(applied, time_s=time_s)
+        about |= {"study": applied.study.name, "time_s": time_s, "ignored": ignored}
+        for what in ignored:
+            print(f"adms: ignored: {what}", file=sys.stderr)
     if isinstance(flow, NotSolved):
         empty: dict[str, Any] = {"p_source_w": None, "q_source_var": None, "losses_w": None, "sources": [], "nodes": []}
         failed = {"converged": False, "iterations": flow.iterations, "reason": flow.reason, **about, **empty}
@@ -110,6 +115,15 @@ def power_flow(
     else:
         _print_flow(result, name=model.name)
     return ExitCode.OK
+
+
+def _ignored(applied: "AppliedStudy", *, time_s: float) -> list[str]:
+    """What of a study holds at that time and is no part of a power flow."""
+    return [
+        f"the {placed.event.kind} fault at {placed.element or placed.fault.bus}: a power flow has no short circuits"
+        for placed in applied.faults
+        if placed.event.start_s <= time_s and (placed.event.clear_s is None or time_s < placed.event.clear_s)
+    ]
 
 
 def _margin(flow: "PowerFlow", s_nominal_va: "ComplexArray") -> float | None:

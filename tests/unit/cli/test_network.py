@@ -239,3 +239,20 @@ def test_schemas_are_printed_and_written(name: str, tmp_path: Path, capsys: pyte
 def test_an_unknown_schema_is_refused() -> None:
     with pytest.raises(InputError, match="there are model, overlay, study"):
         show_schema("plan", output=None)
+
+
+@pytest.mark.parametrize(("time_s", "active"), [(9.0, False), (10.0, True), (20.0, False)])
+def test_a_fault_of_a_study_that_a_power_flow_leaves_out_is_said(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], time_s: float, active: bool
+) -> None:
+    study = tmp_path / "s.toml"
+    study.write_text(
+        'schema_version = 1\nname = "fault"\n[[fault]]\nbus = "48"\nkind = "three_phase"\nr_fault_ohm = 0.0\n'
+        "start_s = 10.0\nclear_s = 20.0\n"
+    )
+    run = power_flow(model_file, opened=(), closed=(), as_json=True, study=study, time_s=time_s)
+    assert run == ExitCode.OK
+    told = capsys.readouterr()
+    said = ["the three_phase fault at 48: a power flow has no short circuits"] if active else []
+    assert json.loads(told.out)["ignored"] == said
+    assert told.err == "".join(f"adms: ignored: {each}\n" for each in said)
