@@ -78,7 +78,7 @@ from adms.adapters.importers import opendss_deck
 from adms.adapters.importers.opendss_deck import Command
 def obeyed(self, path, *, depth=0):
     for number, line in enumerate(path.read_text().splitlines(), start=1):
-        yield Command(text=line, verb="other", where=str(number))
+        yield Command(text=line, verb="other", where=str(number), quotable=True)
 opendss_deck.DeckText.commands = obeyed
 import os, sys
 from pathlib import Path
