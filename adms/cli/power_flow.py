@@ -23,6 +23,9 @@ _PLOT_FORMATS = (".png", ".svg", ".pdf")
 _STRESSED = 0.3
 """Contraction from which the margin is looked for: in a two-bus network 71 % of the limit."""
 _MARGIN_AIM = 1.5
+_PLAUSIBLE = (0.5, 1.5)
+"""Voltages outside, per unit, solve the equations and are not an operating state: a base or a tap is wrong, or
+generators that hold a voltage were carried as powers."""
 _NEAR_COLLAPSE = 1.1
 
 
@@ -85,7 +88,7 @@ def power_flow(
                 "phase": str(node.phase),
                 "v_v": abs(phasor) * float(arrays.v_base_v[row]),
                 "v_pu": abs(phasor),
-                "angle_rad": phase(phasor) if live else None,
+                "angle_rad": phase(phasor) if phasor else None,
                 "energised": live,
             }
         )
@@ -96,6 +99,7 @@ def power_flow(
         "last_step_pu": flow.step_pu,
         "near_collapse": margin is not None and margin < _NEAR_COLLAPSE,
         "load_margin": margin,
+        "implausible_nodes": sum(n["energised"] and not _PLAUSIBLE[0] <= n["v_pu"] <= _PLAUSIBLE[1] for n in nodes),
         **about,
         "p_source_w": float(flow.s_source_va.real.sum()),
         "q_source_var": float(flow.s_source_va.imag.sum()),
@@ -150,6 +154,11 @@ def _print_flow(result: dict[str, Any], *, name: str) -> None:
     print(f"{name}: solved in {result['iterations']} steps, {len(live)} of {len(result['nodes'])} nodes energised")
     print(f"sources deliver {result['p_source_w'] / 1e3:.1f} kW, {result['q_source_var'] / 1e3:.1f} kvar")
     print(f"losses {result['losses_w'] / 1e3:.2f} kW")
+    if result["implausible_nodes"]:
+        print(
+            f"implausible: {result['implausible_nodes']} energised nodes are not between {_PLAUSIBLE[0]} and "
+            f"{_PLAUSIBLE[1]} pu; a base or a tap is wrong, or a generator that holds a voltage was carried as power"
+        )
     if result["near_collapse"]:
         print(f"near voltage collapse: no solution beyond {100.0 * result['load_margin']:.0f} % of these powers")
     for word, choose in (("lowest", min), ("highest", max)):

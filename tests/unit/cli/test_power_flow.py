@@ -46,3 +46,14 @@ def test_near_collapse_is_said(
     assert flow["load_margin"] == (None if margin is None else pytest.approx(margin, abs=0.011))
     assert power_flow(file, opened=(), closed=(), as_json=False) == ExitCode.OK
     assert ("near voltage collapse" in capsys.readouterr().out) is near
+
+
+def test_voltages_that_no_network_has_are_called_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = two_buses().model
+    (source,) = model.sources
+    file = tmp_path / "model.json"
+    save_model(replace(model, sources=(replace(source, v_magnitude_pu=(1.6,)),)), file)
+    assert power_flow(file, opened=(), closed=(), as_json=True) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["implausible_nodes"] == 2
+    assert power_flow(file, opened=(), closed=(), as_json=False) == ExitCode.OK
+    assert "implausible: 2 energised nodes" in capsys.readouterr().out
