@@ -1,5 +1,7 @@
 """The block factor against SciPy's SuperLU and NumPy's dense algebra, which share nothing with it but its ordering."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -28,7 +30,7 @@ def _network(seed: int, *, dtype: type, meshed: bool) -> tuple[IntArray, sp.coo_
         rows.append(np.repeat(members[a], len(members[b])))
         cols.append(np.tile(members[b], len(members[a])))
     row, col = np.concatenate(rows), np.concatenate(cols)
-    value = rng.normal(size=len(row)).astype(dtype)
+    value: npt.NDArray[Any] = rng.normal(size=len(row)).astype(dtype)
     if dtype is np.complex128:
         value = value + 1j * rng.normal(size=len(row))
     unknown = np.arange(len(block))
@@ -41,7 +43,7 @@ def _structure(block: IntArray, matrix: sp.coo_matrix) -> BlockStructure:
     return structure_of(block, row=matrix.row.astype(np.int64), col=matrix.col.astype(np.int64))
 
 
-def _factor(block: IntArray, matrix: sp.coo_matrix) -> BlockFactor[np.float64] | BlockFactor[np.complex128]:
+def _factor(block: IntArray, matrix: sp.coo_matrix) -> BlockFactor[Any]:
     structure = _structure(block, matrix)
     values = np.zeros(structure.size, dtype=matrix.data.dtype)
     np.add.at(values, structure.entry, matrix.data)
@@ -56,7 +58,7 @@ def _factor(block: IntArray, matrix: sp.coo_matrix) -> BlockFactor[np.float64] |
 @given(seed=SEEDS)
 def test_it_solves_what_superlu_solves(seed: int, dtype: type, meshed: bool) -> None:
     block, matrix = _network(seed, dtype=dtype, meshed=meshed)
-    b = np.random.default_rng(seed).normal(size=len(block)).astype(dtype)
+    b: npt.NDArray[Any] = np.random.default_rng(seed).normal(size=len(block)).astype(dtype)
     expected = splu(matrix.tocsc()).solve(b)
     assert np.abs(_factor(block, matrix).solve(b) - expected).max() < 1e-12 * max(1.0, np.abs(expected).max())
 
@@ -65,7 +67,7 @@ def test_it_solves_what_superlu_solves(seed: int, dtype: type, meshed: bool) -> 
 @given(seed=SEEDS)
 def test_columns_are_single_solutions(seed: int) -> None:
     block, matrix = _network(seed, dtype=np.complex128, meshed=True)
-    b = np.random.default_rng(seed).normal(size=(len(block), 3)) + 0j
+    b: npt.NDArray[Any] = np.random.default_rng(seed).normal(size=(len(block), 3)) + 0j
     factor = _factor(block, matrix)
     together = factor.solve(b)
     for case in range(3):
