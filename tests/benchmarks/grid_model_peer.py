@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
@@ -38,7 +38,7 @@ class GridModelPeer:
     would, and those at the ends of lines become part of them: the smallest problem it can be given."""
 
     def __init__(self, arrays: NetworkArrays) -> None:
-        pgm = pytest.importorskip("power_grid_model")
+        pgm: Any = import_module("power_grid_model")
         assert all(load.law == CONSTANT_POWER and load.q_law is None for load in arrays.model.loads)
         self._arrays = arrays
         grid = normal_state(arrays.model)

@@ -132,7 +132,8 @@ class OpenDss:
 @contextmanager
 def opendss(deck: Path) -> Iterator[OpenDss]:
     """In a context of its own; the working folder stays."""
-    dss = pytest.importorskip("dss").DSS
+    from dss import DSS as dss  # noqa: N811
+
     context = dss.NewContext()
     change_folder = dss.AllowChangeDir
     dss.AllowChangeDir = False

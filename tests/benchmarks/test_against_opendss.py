@@ -235,7 +235,7 @@ def test_reading_the_network_in(benchmark: BenchmarkFixture, way: str, tmp_path:
     deck = deck_8500()
     path = tmp_path / "model.json"
     save_model(model_8500(), path)
-    dss = pytest.importorskip("dss").DSS
+    from dss import DSS as dss  # noqa: N811
 
     def compile_ms() -> float:
         context = dss.NewContext()

@@ -26,10 +26,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # pandapower's and simbench's
 @cache
 def network(code: str) -> NetworkArrays:
     """A net by its name in pandapower or SimBench."""
+    import simbench
+    from pandapower import networks
+
     if code == "case33bw":
-        net: Any = pytest.importorskip("pandapower.networks").case33bw()
+        net: Any = networks.case33bw()
     else:
-        net = pytest.importorskip("simbench").get_simbench_net(code)
+        net = simbench.get_simbench_net(code)
     return NetworkArrays(import_pandapower(net, three_phase=False), version=ModelVersion(code))
 
 

@@ -13,8 +13,6 @@ from adms.powerflow import PowerFlow, solve_power_flow
 from tests.unit.estimation.scans import POLICY, snapshot, true_values, usual_sigma, voltage_keys
 from tests.unit.estimation.test_feeder import factor, feeder, keys
 
-pytest.importorskip("pytest_benchmark")
-
 SCANS = 60
 
 

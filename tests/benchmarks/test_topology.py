@@ -2,21 +2,18 @@
 printed; what is asserted is that keeping up is the cheaper way, and that it ends at the same value."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from adms.adapters.importers.opendss import import_opendss
 from adms.core.ids import ElementId, ModelVersion
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, BranchKind, NetworkModel, SwitchGear, SwitchKind
 from adms.grid.state import normal_state
 from adms.grid.switched_sections import switched_sections
 from adms.grid.topology import Topology, topology
+from tests.benchmarks.peers import model_8500
 from tests.benchmarks.test_numerics import milliseconds
-
-pytest.importorskip("pytest_benchmark")
 
 CHANGES = 40
 
@@ -37,11 +34,8 @@ def _with_switches(model: NetworkModel, *, every: int) -> NetworkModel:
 
 
 @pytest.mark.parametrize("every", [10_000, 10, 1])
-def test_one_switch_change_costs_less_than_a_rebuild(every: int, project_root: Path) -> None:
-    deck = project_root.parent / "shared" / "feeders" / "8500-Node" / "Master.dss"
-    if not deck.is_file():
-        pytest.skip("the 8500-node feeder is not beside this checkout")
-    model = _with_switches(import_opendss(deck), every=every)
+def test_one_switch_change_costs_less_than_a_rebuild(every: int) -> None:
+    model = _with_switches(model_8500(), every=every)
     arrays = NetworkArrays(model, version=ModelVersion("benchmark"))
     structure_ms = milliseconds(lambda: switched_sections.__wrapped__(arrays), rounds=3)
     network = switched_sections(arrays)

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
+import pandapower
+from pandapower import networks
 
 from adms.adapters.importers.engine_process import EngineProcess, Importer
 from adms.core.errors import InputError
 from tests.property.consequences import consequence, refusal, watched
 from tests.property.mutations import FACTORS, NUMBERS, Rng, pick, spoiled_bytes
-
-pandapower = pytest.importorskip("pandapower")
-networks = pytest.importorskip("pandapower.networks")
 
 SEED = 20_242
 LIMIT_S = 20.0

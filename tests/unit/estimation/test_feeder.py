@@ -194,7 +194,8 @@ def test_a_tap_that_moved_is_followed(tap: int) -> None:
 
 def test_the_power_flow_equals_opendss_on_the_deck() -> None:
     """Referee: OpenDSS (dss_python) at 1e-12 on the deck as it stands, regulators where its controls left them."""
-    dss = pytest.importorskip("dss").DSS
+    from dss import DSS as dss  # noqa: N811
+
     arrays = NetworkArrays(import_opendss(FOLDER / "IEEE123Master.dss", overlay=None), version=ModelVersion("deck"))
     grid = normal_state(arrays.model)
     flow = solve_power_flow(arrays, grid, s_nominal_va=arrays.injector_s_nominal_va, tolerance_pu=1e-12)

@@ -213,7 +213,6 @@ def _pandapower_net() -> Any:
 )
 def test_iec_60909_currents_are_those_of_pandapower(theirs: str, kind: FaultKind) -> None:
     """pandapower writes its own ikss_ka to 1e-10; its iterations are none, so that both are exact."""
-    pytest.importorskip("pandapower")
     from pandapower.shortcircuit import calc_sc
 
     net = _pandapower_net()

@@ -14,8 +14,6 @@ from adms.adapters.importers.engine_process import EngineProcess, Importer, _env
 from adms.adapters.importers.opendss import import_opendss
 from adms.core.errors import AdapterError, InputError
 
-pytest.importorskip("dss")
-
 FEEDERS = Path(__file__).parents[3] / "cases" / "feeders"
 GOOD = FEEDERS / "4Bus-YY-Bal" / "4Bus-YY-Bal.DSS"
 

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
+import dss
 import pytest
 
 from adms.adapters.importers.opendss import import_opendss
 from adms.adapters.importers.opendss_words import ALLOWED, ALLOWED_OPTIONS, full_name, words
 from adms.core.errors import InputError
 from adms.grid.model import NetworkModel
-
-dss = pytest.importorskip("dss")
 
 NETWORK = (
     "clear\nnew circuit.c basekv=12.47 bus1=a\nnew line.l bus1=a bus2=b length=1 units=km\n"

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandapower
 import pytest
+from pandapower import networks
 
 from adms.adapters.importers.pandapower_net import read_net
 from adms.core.errors import InputError
-
-pandapower = pytest.importorskip("pandapower")
-networks = pytest.importorskip("pandapower.networks")
 
 
 @pytest.fixture(scope="module")
