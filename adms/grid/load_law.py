@@ -17,6 +17,7 @@ then the admittances over nominal (at and below v_floor, just above it, just bel
 """
 
 import math
+from collections.abc import Callable
 from typing import assert_never
 
 import numpy as np
@@ -174,12 +175,23 @@ def admittances_at(v: float, law: FloatArray) -> tuple[float, float]:
 
 
 @compiled
-def _fill(v: FloatArray, law: FloatArray, first: int, factor: FloatArray, slope: FloatArray) -> None:
+def _fill(v: FloatArray, law: FloatArray, of_p: FloatArray, of_q: FloatArray) -> None:
     for k in range(v.shape[0]):
+        at_k = law[k]
         for c in range(v.shape[1]):
-            y = admittance_at(v[k, c], law[k], first)
-            factor[k, c] = y * v[k, c] ** 2
-            slope[k, c] = 2.0 * v[k, c] * y + v[k, c] ** 2 * admittance_slope_at(v[k, c], law[k], first)
+            g, b = admittances_at(v[k, c], at_k)
+            of_p[k, c], of_q[k, c] = g * v[k, c] ** 2, b * v[k, c] ** 2
+
+
+@compiled
+def _fill_slopes(v: FloatArray, law: FloatArray, of_p: FloatArray, of_q: FloatArray) -> None:
+    for k in range(v.shape[0]):
+        at_k = law[k]
+        for c in range(v.shape[1]):
+            u = v[k, c]
+            g, b = admittances_at(u, at_k)
+            of_p[k, c] = 2.0 * u * g + u**2 * admittance_slope_at(u, at_k, 0)
+            of_q[k, c] = 2.0 * u * b + u**2 * admittance_slope_at(u, at_k, 5)
 
 
 def constant_power_range(law: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -208,7 +220,7 @@ def voltage_factors(v_pu: FloatArray, law: FloatArray) -> tuple[FloatArray, Floa
     Returns:
         ([injector, ...] of P, the same of Q).
     """
-    return _evaluate(v_pu, law, first=0)[0], _evaluate(v_pu, law, first=5)[0]
+    return _evaluate(_fill, v_pu, law)
 
 
 def at_voltage(s_nominal: ComplexArray, v_pu: FloatArray, law: FloatArray) -> ComplexArray:
@@ -244,11 +256,13 @@ def voltage_factor_slopes(v_pu: FloatArray, law: FloatArray) -> tuple[FloatArray
     Returns:
         ([injector, ...] of P, the same of Q).
     """
-    return _evaluate(v_pu, law, first=0)[1], _evaluate(v_pu, law, first=5)[1]
+    return _evaluate(_fill_slopes, v_pu, law)
 
 
-def _evaluate(v_pu: FloatArray, law: FloatArray, *, first: int) -> tuple[FloatArray, FloatArray]:
+def _evaluate(
+    fill: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], None], v_pu: FloatArray, law: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     flat = np.ascontiguousarray(v_pu.reshape(len(law), math.prod(v_pu.shape[1:])))
-    factor, slope = np.empty_like(flat), np.empty_like(flat)
-    _fill(flat, np.ascontiguousarray(law), first, factor, slope)
-    return factor.reshape(v_pu.shape), slope.reshape(v_pu.shape)
+    of_p, of_q = np.empty_like(flat), np.empty_like(flat)
+    fill(flat, np.ascontiguousarray(law), of_p, of_q)
+    return of_p.reshape(v_pu.shape), of_q.reshape(v_pu.shape)

@@ -74,11 +74,6 @@ class Factor:
         v[self.live] = self.v_no_load_pu
         return v[self.layout.structure.order]
 
-    @cached_property
-    def source_current_pu(self) -> ComplexArray:
-        """[live] Norton currents of the sources."""
-        return self.arrays.source_norton_pu()[1][self.live]
-
     def solve(self, current_pu: ComplexArray) -> ComplexArray:
         """Voltages caused by node currents: (Y + Y_sources)^-1 current.
 

@@ -49,7 +49,7 @@ class Sensitivities:
 
     def part(self, *, of: OutputGroup, to: InputGroup) -> FloatArray:
         """[row, column] of one group of outputs by one group of inputs."""
-        return self.value[self.outputs.rows(of), self.inputs.columns(to)]
+        return self.value[self.outputs.span(of), self.inputs.span(to)]
 
 
 def voltage_response(
@@ -137,6 +137,6 @@ def voltage_sensitivity(
     inputs = Inputs(p_injectors=rows, q_injectors=rows)
     response = voltage_response(factor, flow, inputs=inputs, tolerance=tolerance, max_iterations=max_iterations)
     return (
-        response.v_magnitude[:, inputs.columns("p_injectors")],
-        response.v_magnitude[:, inputs.columns("q_injectors")],
+        response.v_magnitude[:, inputs.span("p_injectors")],
+        response.v_magnitude[:, inputs.span("q_injectors")],
     )

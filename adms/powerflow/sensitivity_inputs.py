@@ -1,7 +1,7 @@
 """What can move a solved state a little, as small currents into its nodes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from adms.core.telemetry import IntArray
 from adms.grid.admittance import S_BASE_VA, per_unit
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
+from adms.powerflow.sensitivity_groups import Groups
 from adms.powerflow.sensitivity_linearised import Linearised
 
 InputGroup = Literal["p_injectors", "q_injectors", "p_nodes", "q_nodes", "taps", "capacitors", "sources"]
@@ -25,7 +26,7 @@ def no_rows() -> IntArray:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Inputs:
+class Inputs(Groups):
     """What moves: one column each, group after group in the order of the fields."""
 
     p_injectors: IntArray = field(default_factory=no_rows)
@@ -43,21 +44,6 @@ class Inputs:
     """One step more."""
     sources: tuple[ElementId, ...] = ()
     """1 pu more open-circuit voltage in all phases."""
-
-    def columns(self, group: InputGroup) -> slice:
-        """Columns of one group."""
-        start = 0
-        for f in fields(self):
-            count = len(getattr(self, f.name))
-            if f.name == group:
-                return slice(start, start + count)
-            start += count
-        raise KeyError(group)
-
-    @property
-    def count(self) -> int:
-        """Number of columns."""
-        return sum(len(getattr(self, f.name)) for f in fields(self))
 
     def problems(self, arrays: NetworkArrays) -> Iterator[Problem]:
         """Everything in it that the network does not have."""
@@ -121,7 +107,7 @@ def drive_of(linearised: Linearised, inputs: Inputs) -> Drive:
     shunt: dict[int, ComplexArray] = {}
     emf: dict[int, tuple[int, ComplexArray]] = {}
     columns: list[ComplexArray] = []
-    start = inputs.columns("taps").start
+    start = inputs.span("taps").start
     for element in inputs.taps:
         index = arrays.branch_idx[element]
         drawn = tap_slope_pu(arrays, index, grid=factor.grid) @ v[arrays.branch_nodes[index]]

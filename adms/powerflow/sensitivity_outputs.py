@@ -1,7 +1,7 @@
 """What of a solved state is asked for, as real linear functions Re(c^H dV) of the change of its voltages."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.admittance import S_BASE_VA
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import NodeRef
+from adms.powerflow.sensitivity_groups import Groups
 from adms.powerflow.sensitivity_inputs import Drive, no_rows
 from adms.powerflow.sensitivity_linearised import Linearised
 
@@ -41,7 +42,7 @@ class BranchEnd:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outputs:
+class Outputs(Groups):
     """What is asked for: one row each, group after group in the order of the fields."""
 
     v_nodes: IntArray = field(default_factory=no_rows)
@@ -57,21 +58,6 @@ class Outputs:
     q_sources: tuple[ElementId, ...] = ()
     losses: tuple[Literal["total"], ...] = ()
     """("total",) for the losses as in `PowerFlow.losses_w`, W."""
-
-    def rows(self, group: OutputGroup) -> slice:
-        """Rows of one group."""
-        start = 0
-        for f in fields(self):
-            count = len(getattr(self, f.name))
-            if f.name == group:
-                return slice(start, start + count)
-            start += count
-        raise KeyError(group)
-
-    @property
-    def count(self) -> int:
-        """Number of rows."""
-        return sum(len(getattr(self, f.name)) for f in fields(self))
 
     def problems(self, arrays: NetworkArrays) -> Iterator[Problem]:
         """Everything in it that the network does not have."""
@@ -107,22 +93,22 @@ def rows_of(linearised: Linearised, outputs: Outputs, *, drive: Drive) -> Rows:
     if problems:
         raise InputError(problems)
     build = _Build(linearised, drive=drive, count=outputs.count)
-    start = outputs.rows("v_nodes").start
+    start = outputs.span("v_nodes").start
     v = linearised.flow.v_phasor_pu[outputs.v_nodes]
     alive = np.abs(v) > 0.0
     build.gradient(start + np.flatnonzero(alive), nodes=outputs.v_nodes[alive], value=v[alive] / np.abs(v[alive]))
     for offset, end in enumerate(outputs.p_branch):
-        build.branch_power(outputs.rows("p_branch").start + offset, end, unit=1.0)
+        build.branch_power(outputs.span("p_branch").start + offset, end, unit=1.0)
     for offset, end in enumerate(outputs.q_branch):
-        build.branch_power(outputs.rows("q_branch").start + offset, end, unit=1j)
+        build.branch_power(outputs.span("q_branch").start + offset, end, unit=1j)
     for offset, end in enumerate(outputs.i_branch):
-        build.branch_current(outputs.rows("i_branch").start + offset, end)
+        build.branch_current(outputs.span("i_branch").start + offset, end)
     for offset, element in enumerate(outputs.p_sources):
-        build.source_power(outputs.rows("p_sources").start + offset, element, unit=1.0)
+        build.source_power(outputs.span("p_sources").start + offset, element, unit=1.0)
     for offset, element in enumerate(outputs.q_sources):
-        build.source_power(outputs.rows("q_sources").start + offset, element, unit=1j)
+        build.source_power(outputs.span("q_sources").start + offset, element, unit=1j)
     for offset in range(len(outputs.losses)):
-        build.losses(outputs.rows("losses").start + offset)
+        build.losses(outputs.span("losses").start + offset)
     return build.done()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from adms.adapters.importers.opendss import import_opendss
@@ -65,12 +64,6 @@ def record(benchmark: BenchmarkFixture, what: str, found: Beside, *, peer: str) 
     """Into the report and onto the screen."""
     benchmark.extra_info |= {"ours_ms": found.ours_ms, f"{peer}_ms": found.theirs_ms, "ratio": found.ratio}
     print(f"\n{what}: ours {found.ours_ms:.3f} ms, {peer} {found.theirs_ms:.3f} ms, ratio {found.ratio:.3f}")
-
-
-def only_when_timed(benchmark: BenchmarkFixture) -> None:
-    """Skips where benchmarks are off: the networks take seconds to make ready."""
-    if benchmark.disabled:
-        pytest.skip("runs with --benchmark-enable")
 
 
 def deck_8500() -> Path:

@@ -25,7 +25,6 @@ from tests.benchmarks.peers import (
     beside,
     deck_8500,
     model_8500,
-    only_when_timed,
     opendss,
     record,
 )
@@ -112,7 +111,6 @@ def compare(
 @WHO
 @pytest.mark.benchmark(group="8500 nodes: all loads move by 1 %")
 def test_all_loads_move_by_a_hundredth(benchmark: BenchmarkFixture, who: str, request: pytest.FixtureRequest) -> None:
-    only_when_timed(benchmark)
     engine: OpenDss = request.getfixturevalue("engine")
     mine = Ours()
     turn = {"ours": 0, "theirs": 0}
@@ -156,7 +154,6 @@ def _lateral_switch(arrays: NetworkArrays, grid: GridState) -> Branch:
 @WHO
 @pytest.mark.benchmark(group="8500 nodes: one switch opens or closes")
 def test_a_switch_moves(benchmark: BenchmarkFixture, who: str, request: pytest.FixtureRequest) -> None:
-    only_when_timed(benchmark)
     engine: OpenDss = request.getfixturevalue("engine")
     mine = Ours()
     switch = _lateral_switch(mine.arrays, mine.grid)
@@ -190,7 +187,6 @@ def test_a_switch_moves(benchmark: BenchmarkFixture, who: str, request: pytest.F
 @WHO
 @pytest.mark.benchmark(group="8500 nodes: one tap moves")
 def test_a_tap_moves(benchmark: BenchmarkFixture, who: str, request: pytest.FixtureRequest) -> None:
-    only_when_timed(benchmark)
     engine: OpenDss = request.getfixturevalue("engine")
     mine = Ours()
     branch = next(b for b in mine.arrays.branches if b.taps is not None)
@@ -231,7 +227,6 @@ def test_a_tap_moves(benchmark: BenchmarkFixture, who: str, request: pytest.Fixt
 def test_reading_the_network_in(benchmark: BenchmarkFixture, way: str, tmp_path: Path) -> None:
     """Beside the engine's compilation of the deck, which is a part of the import. The bounds are 10 s and 1 s, where
     the engine takes 83 ms."""
-    only_when_timed(benchmark)
     deck = deck_8500()
     path = tmp_path / "model.json"
     save_model(model_8500(), path)

@@ -16,7 +16,7 @@ from adms.grid.arrays import NetworkArrays
 from adms.grid.state import normal_state
 from adms.powerflow import Factor, PowerFlow, factorise, solve_cases, solve_power_flow
 from tests.benchmarks.grid_model_peer import GridModelPeer
-from tests.benchmarks.peers import TOLERANCE_PU, beside, only_when_timed, record
+from tests.benchmarks.peers import TOLERANCE_PU, beside, record
 
 WHO = pytest.mark.parametrize("who", ["ours", "power-grid-model"])
 CASES = 1000
@@ -69,7 +69,6 @@ def compare(
 @WHO
 @pytest.mark.parametrize("code", ["case33bw", "1-MVLV-urban-all-0-sw"])
 def test_one_case_after_all_loads_moved_by_a_hundredth(benchmark: BenchmarkFixture, code: str, who: str) -> None:
-    only_when_timed(benchmark)
     benchmark.group = f"{code}: all loads move by 1 %"
     arrays, other = network(code), peer(code)
     grid, factor = normal_state(arrays.model), factor_of(arrays)
@@ -109,7 +108,6 @@ def test_one_case_after_all_loads_moved_by_a_hundredth(benchmark: BenchmarkFixtu
 @WHO
 @pytest.mark.parametrize("code", ["case33bw", "1-MV-urban--0-sw"])
 def test_a_thousand_cases_at_once(benchmark: BenchmarkFixture, code: str, who: str) -> None:
-    only_when_timed(benchmark)
     benchmark.group = f"{code}: {CASES} load cases"
     arrays, other = network(code), peer(code)
     grid, factor = normal_state(arrays.model), factor_of(arrays)

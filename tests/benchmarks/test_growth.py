@@ -12,7 +12,7 @@ from adms.grid.arrays import NetworkArrays
 from adms.grid.state import normal_state
 from adms.powerflow import Factor, PowerFlow, factorise, solve_power_flow
 from tests.benchmarks.joined_copies import joined_copies
-from tests.benchmarks.peers import TOLERANCE_PU, milliseconds_of, only_when_timed
+from tests.benchmarks.peers import TOLERANCE_PU, milliseconds_of
 
 COPIES = (1, 4, 16, 64, 256, 1024, 2500)
 STEEPEST = 1.15
@@ -25,7 +25,6 @@ def exponent(nodes: list[int], taken_ms: list[float]) -> float:
 
 def test_a_solve_grows_about_as_the_network(benchmark: BenchmarkFixture, project_root: Path) -> None:
     """Two times: a warm solve after all loads moved by 1 % on a kept factor, and a factor with a cold solve."""
-    only_when_timed(benchmark)
     one = import_opendss(project_root / "tests" / "cases" / "feeders" / "13Bus" / "IEEE13Nodeckt.dss")
     nodes: list[int] = []
     warm: list[float] = []

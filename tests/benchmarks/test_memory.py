@@ -4,11 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from adms.adapters.model_file import save_model
-from tests.benchmarks.peers import model_8500, only_when_timed
+from tests.benchmarks.peers import model_8500
 
 LIMIT_MB = 300.0
 # VmHWM and not ru_maxrss: the latter starts at what the parent had.
@@ -30,9 +29,6 @@ print(arrays.node_count, next(line.split()[1] for line in lines if line.startswi
 
 def test_a_loaded_and_solved_8500_node_model_fits(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Twice: the first process may have to compile. The second is the one that counts."""
-    only_when_timed(benchmark)
-    if not Path("/proc/self/status").is_file():
-        pytest.skip("reads /proc")
     path = tmp_path / "model.json"
     save_model(model_8500(), path)
 

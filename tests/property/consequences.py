@@ -1,9 +1,12 @@
 """What a model that was let in leads to: solved with the currents balanced at every node, or a reason why not."""
 
 import signal
+import traceback
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -30,6 +33,19 @@ _ROUNDING = 1e-13
 
 class DefectError(Exception):
     """What must not happen, and did."""
+
+
+def tally(count: int, follow: Callable[[int], str]) -> tuple[Counter[str], list[str]]:
+    """(how often each thing followed from the mutations 0 .. count-1, what must not have followed, in words)."""
+    counts: Counter[str] = Counter()
+    defects = []
+    for number in range(count):
+        try:
+            counts[follow(number)] += 1
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            defects.append(f"{number}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
+    return counts, defects
 
 
 def refusal(error: InputError) -> str:

@@ -1,15 +1,13 @@
 """Spoiled decks: each is imported or refused with its problems, whatever it does to the engine that reads it."""
 
 import shutil
-import traceback
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from adms.adapters.importers.engine_process import EngineProcess, Importer
 from adms.core.errors import InputError
-from tests.property.consequences import consequence, refusal, watched
+from tests.property.consequences import consequence, refusal, tally, watched
 from tests.property.deck_mutations import spoiled_deck
 
 SEED = 20_241
@@ -23,22 +21,17 @@ LIMIT_S = 3.0
 
 def test_no_spoiled_deck_does_more_than_be_imported_or_refused(tmp_path: Path, mutations: int) -> None:
     shutil.copytree(FEEDERS, tmp_path / "feeders")
-    counts: Counter[str] = Counter()
-    defects = []
+
+    def follow(number: int) -> str:
+        rng = np.random.default_rng([SEED, number])
+        deck = tmp_path / "feeders" / DECKS[int(rng.integers(len(DECKS)))]
+        text = spoiled_deck(deck.read_text(encoding="latin-1"), rng, name="spoiled.dss")
+        path = deck.with_name("spoiled.dss")
+        path.write_text(text, encoding="utf-8")
+        return _what_follows(engine, path)
+
     with EngineProcess() as engine:
-        for number in range(3 * mutations // 10):
-            rng = np.random.default_rng([SEED, number])
-            deck = tmp_path / "feeders" / DECKS[int(rng.integers(len(DECKS)))]
-            text = spoiled_deck(deck.read_text(encoding="latin-1"), rng, name="spoiled.dss")
-            path = deck.with_name("spoiled.dss")
-            path.write_text(text, encoding="utf-8")
-            try:
-                counts[_what_follows(engine, path)] += 1
-            except Exception as error:
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                defects.append(
-                    f"{number}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-                )
+        counts, defects = tally(3 * mutations // 10, follow)
     print(f"\ndecks: {dict(counts)}, defects: {len(defects)}")
     assert not defects, "\n".join(defects[:40])
     assert counts["refused"] > 0

@@ -5,8 +5,6 @@ seven tenths of them model files.
 """
 
 import json
-import traceback
-from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +17,7 @@ from adms.adapters.importers.opendss import import_opendss
 from adms.adapters.model_file import load_model, save_model
 from adms.core.errors import InputError
 from adms.grid.model import NetworkModel, TapChanger, TapPrimitive
-from tests.property.consequences import DefectError, consequence, refusal, watched
+from tests.property.consequences import DefectError, consequence, refusal, tally, watched
 from tests.property.mutations import spoiled_model
 from tests.unit.powerflow.networks import four_buses
 
@@ -59,17 +57,14 @@ def test_no_spoiled_model_file_does_more_than_load_or_be_refused(
 ) -> None:
     path = tmp_path / "model.json"
     assert {consequence(model) for model in models()} == {"solved"}  # and what is compiled is compiled
-    counts: Counter[str] = Counter()
-    defects = []
-    for number in range(7 * mutations // 10):
+
+    def follow(number: int) -> str:
         rng = np.random.default_rng([SEED, number])
         path.write_bytes(spoiled_model(contents[int(rng.integers(len(contents)))], rng))
-        try:
-            with watched():
-                counts[_what_follows(path)] += 1
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            defects.append(f"{number}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
+        with watched():
+            return _what_follows(path)
+
+    counts, defects = tally(7 * mutations // 10, follow)
     print(f"\nmodel files: {dict(counts)}, defects: {len(defects)}")
     assert not defects, "\n".join(defects[:40])
     assert counts["refused"] > 0

@@ -1,8 +1,6 @@
 """Spoiled pandapower files: each is imported or refused with its problems."""
 
 import json
-import traceback
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from pandapower import networks
 
 from adms.adapters.importers.engine_process import EngineProcess, Importer
 from adms.core.errors import InputError
-from tests.property.consequences import consequence, refusal, watched
+from tests.property.consequences import consequence, refusal, tally, watched
 from tests.property.mutations import FACTORS, NUMBERS, Rng, pick, spoiled_bytes
 
 SEED = 20_242
@@ -89,22 +87,17 @@ def _spoil_table(table: dict[str, list[Any]], rng: Rng) -> None:
 def test_no_spoiled_net_does_more_than_be_imported_or_refused(tmp_path: Path, mutations: int) -> None:
     contents = _nets()
     path = tmp_path / "net.json"
-    counts: Counter[str] = Counter()
-    defects = []
+
+    def follow(number: int) -> str:
+        rng = np.random.default_rng([SEED, number])
+        path.write_bytes(_spoiled(contents[int(rng.integers(len(contents)))], rng))
+        return _what_follows(engine, path)
+
     with EngineProcess() as engine:
         for content in contents:
             path.write_text(json.dumps(content), encoding="utf-8")
             assert _what_follows(engine, path) == "solved"
-        for number in range(mutations // 20):
-            rng = np.random.default_rng([SEED, number])
-            path.write_bytes(_spoiled(contents[int(rng.integers(len(contents)))], rng))
-            try:
-                counts[_what_follows(engine, path)] += 1
-            except Exception as error:
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                defects.append(
-                    f"{number}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-                )
+        counts, defects = tally(mutations // 20, follow)
     print(f"\nnets: {dict(counts)}, defects: {len(defects)}")
     assert not defects, "\n".join(defects[:40])
     assert counts["refused"] > 0

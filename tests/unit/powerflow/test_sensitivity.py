@@ -115,10 +115,10 @@ def test_every_sensitivity_is_the_difference_of_two_power_flows(
     got = all_at_once(case, inputs, outputs)
     expected = differences(case, inputs, outputs, steps=steps)
     groups = [
-        inputs.columns(g) for g in ("p_injectors", "q_injectors", "p_nodes", "q_nodes", "taps", "capacitors", "sources")
+        inputs.span(g) for g in ("p_injectors", "q_injectors", "p_nodes", "q_nodes", "taps", "capacitors", "sources")
     ]
     parts = [
-        outputs.rows(g) for g in ("v_nodes", "p_branch", "q_branch", "i_branch", "p_sources", "q_sources", "losses")
+        outputs.span(g) for g in ("v_nodes", "p_branch", "q_branch", "i_branch", "p_sources", "q_sources", "losses")
     ]
     for columns in groups:
         for rows in parts:
@@ -134,18 +134,18 @@ def test_backwards_from_one_output_gives_the_same_numbers_as_forwards(
     case, inputs, outputs = made()
     forward = all_at_once(case, inputs, outputs)
     singles = (
-        (replace(Outputs(), v_nodes=outputs.v_nodes[-1:]), outputs.rows("v_nodes").stop - 1),
-        (replace(Outputs(), q_branch=outputs.q_branch[-1:]), outputs.rows("q_branch").stop - 1),
-        (replace(Outputs(), i_branch=outputs.i_branch[-1:]), outputs.rows("i_branch").stop - 1),
-        (replace(Outputs(), q_sources=outputs.q_sources), outputs.rows("q_sources").start),
-        (replace(Outputs(), losses=outputs.losses), outputs.rows("losses").start),
+        (replace(Outputs(), v_nodes=outputs.v_nodes[-1:]), outputs.span("v_nodes").stop - 1),
+        (replace(Outputs(), q_branch=outputs.q_branch[-1:]), outputs.span("q_branch").stop - 1),
+        (replace(Outputs(), i_branch=outputs.i_branch[-1:]), outputs.span("i_branch").stop - 1),
+        (replace(Outputs(), q_sources=outputs.q_sources), outputs.span("q_sources").start),
+        (replace(Outputs(), losses=outputs.losses), outputs.span("losses").start),
     )
     for single, row in singles:
         found = sensitivities(case.factor, case.flow, inputs=inputs, outputs=single, tolerance=1e-10)
         assert found.converged.all()
         size = np.abs(forward[row])
         for group in ("p_injectors", "q_nodes", "taps", "capacitors", "sources"):
-            columns = inputs.columns(group)
+            columns = inputs.span(group)
             scale = float(size[columns].max())
             np.testing.assert_allclose(found.value[0, columns], forward[row, columns], rtol=0.0, atol=1e-7 * scale)
 

@@ -36,7 +36,7 @@ from adms.ports.records import DeclaredPoint, TelemetryFrame
 from adms.runtime.gate_state import GatePolicy
 from adms.runtime.image import ImagePolicy
 from adms.runtime.stages import AppStage, Stages
-from tests.unit.apps.flisr.plants import INTERLOCK
+from tests.unit.apps.interlock_policy import INTERLOCK
 
 T0 = datetime(2026, 7, 1, 12, 0, 0, tzinfo=UTC)
 VERSION = ModelVersion("feeder-of-the-tests")

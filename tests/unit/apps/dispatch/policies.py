@@ -1,7 +1,7 @@
 """The policy that the tests start from."""
 
 from adms.apps.dispatch import DispatchPolicy
-from tests.unit.apps.voltvar.policies import INTERLOCK
+from tests.unit.apps.interlock_policy import INTERLOCK
 
 POLICY = DispatchPolicy(
     interlock=INTERLOCK,

@@ -11,7 +11,8 @@ from adms.core.commands import App, Priority, Proposal, SwitchSetpoint
 from adms.grid.arrays import NetworkArrays
 from adms.powerflow import PowerFlow, solve_power_flow
 from tests.unit.apps.flisr.networks import build, line_of_four, switch
-from tests.unit.apps.flisr.plants import INTERLOCK, Plant
+from tests.unit.apps.flisr.plants import Plant
+from tests.unit.apps.interlock_policy import INTERLOCK
 
 
 def closing(name: str) -> Proposal:

@@ -24,7 +24,8 @@ from adms.core.telemetry import PointKey, PointKind
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, Capacitor, Der, DerKind, TapChanger
 from tests.unit.apps.flisr.networks import build, diagonal, line_of_four, nodes
-from tests.unit.apps.flisr.plants import INTERLOCK, START, Plant, with_points
+from tests.unit.apps.flisr.plants import START, Plant, with_points
+from tests.unit.apps.interlock_policy import INTERLOCK
 
 TAP, CAP = ElementId("line.1"), ElementId("capacitor.c")
 PV, BATTERY, EV = ElementId("der.pv"), ElementId("der.battery"), ElementId("der.ev")

@@ -14,7 +14,8 @@ from adms.core.telemetry import PointKey, PointKind, ProtectionEvent
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import Branch, NetworkModel, SwitchKind, TapChanger
 from tests.unit.apps.flisr.networks import Feeder, build, line_of_four, switch
-from tests.unit.apps.flisr.plants import INTERLOCK, START, Plant, with_points
+from tests.unit.apps.flisr.plants import START, Plant, with_points
+from tests.unit.apps.interlock_policy import INTERLOCK
 
 
 def ask(view: RoundView, name: str, *, closed: bool, app: App = App.FLISR, plan: str | None = None) -> Verdict:

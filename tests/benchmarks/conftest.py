@@ -1,0 +1,14 @@
+"""Which benchmarks belong to a plain run of the suite: those that make nothing ready for seconds."""
+
+from pathlib import Path
+
+import pytest
+
+_ONLY_WHEN_TIMED = ("test_against_", "test_growth", "test_memory")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Comparisons with peers are collected with --benchmark-enable only."""
+    if collection_path.name.startswith(_ONLY_WHEN_TIMED) and not config.getoption("benchmark_enable"):
+        return True
+    return None
