@@ -8,11 +8,11 @@ so that a three-phase switch between two transformers is no loop of its own pole
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from adms.core.ids import ElementId, SectionId
+from adms.core.kept import kept
 from adms.core.telemetry import IntArray
 from adms.grid.arrays import NetworkArrays
 from adms.grid.components import components
@@ -57,7 +57,7 @@ class SwitchedSections:
         return to if section == fr else fr
 
 
-@lru_cache(maxsize=8)
+@kept
 def switched_sections(arrays: NetworkArrays) -> SwitchedSections:
     """The switched sections of a model: they never change, so those of the models used last are kept."""
     model = arrays.model

@@ -7,13 +7,13 @@ plain as any other, and one between phases never meets the earth's impedance.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 
 from adms.core.errors import InputError
 from adms.core.ids import BusId
+from adms.core.kept import kept
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import NetworkArrays
 from adms.grid.faults import BALANCED_PHASE, Fault, FaultKind, fault_problems
@@ -62,7 +62,7 @@ def faults_at(
     )
 
 
-@lru_cache(maxsize=8)
+@kept
 def _phases_at(arrays: NetworkArrays) -> dict[BusId, tuple[int, ...]]:
     return {bus.id: bus.phases for bus in arrays.model.buses}
 

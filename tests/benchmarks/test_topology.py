@@ -2,6 +2,7 @@
 printed; what is asserted is that keeping up is the cheaper way, and that it ends at the same value."""
 
 from dataclasses import replace
+from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def _with_switches(model: NetworkModel, *, every: int) -> NetworkModel:
 def test_one_switch_change_costs_less_than_a_rebuild(every: int) -> None:
     model = _with_switches(model_8500(), every=every)
     arrays = NetworkArrays(model, version=ModelVersion("benchmark"))
-    structure_ms = milliseconds(lambda: switched_sections.__wrapped__(arrays), rounds=3)
+    structure_ms = milliseconds(lambda: unwrap(switched_sections)(arrays), rounds=3)
     network = switched_sections(arrays)
     grid = normal_state(model)
     start = topology(network, closed=[switch for switch in network.ends if grid.closed[switch]])

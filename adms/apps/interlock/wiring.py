@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from adms.core.ids import BusId, ElementId, SectionId
+from adms.core.kept import kept
 from adms.core.telemetry import IntArray
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import SwitchGear
@@ -62,7 +62,7 @@ class Wiring:
         return self.reach((s for s, count in self.source_count.items() if count), closed=closed)
 
 
-@lru_cache(maxsize=8)
+@kept
 def wiring_of(arrays: NetworkArrays) -> Wiring:
     """The wiring of a model, kept for as long as the model is in use: it never changes."""
     model = arrays.model
