@@ -90,9 +90,10 @@ def solve_power_flow(
         s_nominal_va: [injector] injection at nominal voltage, VA (a load that draws is negative).
         factor: of the same `grid`, if there is one already.
         v_start_pu: [node] start; default is the no-load voltage.
-        start: a solved state nearby to start from instead, best with its own `factor`.
-        tolerance_pu: largest voltage change of the last step.
-        max_iterations: limit of steps.
+        start: a solved state of the same network to start from instead, best with its own `factor`.
+        tolerance_pu: largest voltage change of the last step. Where rounding lets no step be that small, steps below
+            1e-7 that no longer shrink will do: `PowerFlow.step_pu` says what was reached.
+        max_iterations: limit of fixed-point steps; Newton's method, where it takes over, has limits of its own.
 
     Returns:
         The state, or `NotSolved` with the reason. Never a state that did not converge.
@@ -112,6 +113,8 @@ def solve_power_flow(
     if made.refused:
         return made.refused[0]
     factor, s = made.factor, made.s_nominal_pu
+    if start is not None and start.factor.arrays is not arrays:
+        raise InvariantError("the start belongs to another network")
     if start is not None and start.factor is factor:
         v = start.v_phasor_pu[factor.layout.structure.order][:, None]
     else:

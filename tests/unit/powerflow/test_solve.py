@@ -149,7 +149,9 @@ def test_arguments_that_do_not_belong_together_are_refused() -> None:
     moved = factorise(arrays, grid.with_switch(ElementId("line.s23"), closed=False))
     assert isinstance(foreign, Factor)
     assert isinstance(moved, Factor)
+    elsewhere = solve_power_flow(other, grid, s_nominal_va=s, factor=foreign)
     for wrong in (
+        {"s_nominal_va": s, "start": elsewhere},
         {"s_nominal_va": s[:-1]},
         {"s_nominal_va": s, "factor": foreign},
         {"s_nominal_va": s, "factor": moved},
