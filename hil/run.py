@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from adms.client import DeviceClass, OutcomeCode, PowerSetpoint, RoundReport
+from adms.client import DeviceClass, OutcomeCode, PowerSetpoint, RoundReport, setpoint_in_words
 from hil.arms import Bench, feeder_state, protection_busy
 from hil.engine import FloatArray
 from hil.feeder_time import seconds
@@ -22,7 +22,7 @@ from hil.plant.plant import Plant
 from hil.pseudo import PseudoFlow
 from hil.record import EstimateRow, Trace
 from hil.referee import Referee
-from hil.story import Story, setpoint_in_words
+from hil.story import Story
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
-from typing import Any, TextIO, assert_never
+from typing import Any, TextIO
 
-from adms.client import CapacitorSetpoint, PowerSetpoint, Setpoint, SwitchSetpoint, TapSetpoint
 from hil.plant.events import PlantEvent
 
 _WORDS = {
@@ -23,25 +22,6 @@ _WORDS = {
     "der_trip": "{element} trips on voltage",
     "der_return": "{element} returns to service",
 }
-
-
-def setpoint_in_words(setpoint: Setpoint) -> str:
-    """A setpoint for people."""
-    match setpoint:
-        case SwitchSetpoint(closed=closed):
-            return "close" if closed else "open"
-        case TapSetpoint(position=position):
-            return f"tap {position:+d}"
-        case CapacitorSetpoint(steps=steps):
-            return f"{steps} steps"
-        case PowerSetpoint(p_injection_w=p_w, q_injection_var=q_var):
-            parts = [
-                f"P {p_w / 1e3:.1f} kW" if p_w is not None else "",
-                f"Q {q_var / 1e3:.1f} kvar" if q_var is not None else "",
-            ]
-            return ", ".join(part for part in parts if part)
-        case _ as unknown:
-            assert_never(unknown)
 
 
 def in_words(event: PlantEvent) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from adms.cli.exits import ExitCode
 from adms.cli.journal import say_verdict, show
-from adms.cli.words import in_words, json_line
+from adms.cli.words import json_line
 from adms.client import (
     AdapterError,
     InputError,
@@ -18,6 +18,7 @@ from adms.client import (
     Operator,
     Problem,
     RoundReport,
+    setpoint_in_words,
 )
 
 T = TypeVar("T")
@@ -80,7 +81,7 @@ def _round_line(report: RoundReport) -> str:
         limit = "" if report.interface_import_max_w is None else f" of {report.interface_import_max_w / 1e3:.0f}"
         parts.append(f"import {report.interface_import_w / 1e3:.0f}{limit} kW")
     lines = ["  ".join(parts)]
-    lines += [f"    {c.app}: {c.device_id} {in_words(c.setpoint)}: {c.reason}" for c in report.commands]
+    lines += [f"    {c.app}: {c.device_id} {setpoint_in_words(c.setpoint)}: {c.reason}" for c in report.commands]
     lines += [f"    refused {r.app}: {r.device_id}: {r.guard}: {r.reason}" for r in report.refusals]
     return "\n".join(lines)
 
@@ -104,7 +105,7 @@ def _plan_text(plan: ListedPlan) -> str:
     lines.append(f"    because {plan.reason}")
     for number, step in enumerate(plan.steps, start=1):
         mark = "x" if number <= plan.steps_done else " "
-        lines.append(f"    [{mark}] {step.device_id} {in_words(step.setpoint)}: {step.reason}")
+        lines.append(f"    [{mark}] {step.device_id} {setpoint_in_words(step.setpoint)}: {step.reason}")
     if plan.predicted:
         lines.append("    predicted " + ", ".join(f"{name} {value:.6g}" for name, value in plan.predicted))
     lines += [f"    rejected {what}: {why}" for what, why in plan.rejected]

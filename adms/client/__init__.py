@@ -34,6 +34,7 @@ from adms.core.commands import (
     Setpoint,
     SwitchSetpoint,
     TapSetpoint,
+    setpoint_in_words,
 )
 from adms.core.devices import DerCapability as Capability
 from adms.core.devices import DeviceClass, TagKind
@@ -88,5 +89,6 @@ __all__ = [
     "TagKind",
     "TapSetpoint",
     "TelemetrySource",
+    "setpoint_in_words",
     "utc_now",
 ]

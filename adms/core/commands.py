@@ -132,3 +132,21 @@ class Outcome:
     code: OutcomeCode
     time: datetime
     text: str = ""
+
+
+def setpoint_in_words(setpoint: Setpoint) -> str:
+    """What a setpoint asks for."""
+    match setpoint:
+        case SwitchSetpoint(closed=closed):
+            return "close" if closed else "open"
+        case TapSetpoint(position=position):
+            return f"tap {position:+d}"
+        case CapacitorSetpoint(steps=steps):
+            return f"{steps} step{'' if steps == 1 else 's'} in"
+        case PowerSetpoint(p_injection_w=p_w, q_injection_var=q_var):
+            parts = [
+                f"{name} {value / 1e3:.1f} {unit}"
+                for name, value, unit in (("P", p_w, "kW"), ("Q", q_var, "kvar"))
+                if value is not None
+            ]
+            return ", ".join(parts) or "its default"
