@@ -19,13 +19,26 @@ class PointKind(StrEnum):
 
     V_MAGNITUDE = "v_magnitude_v"
     """Phase-to-ground voltage magnitude at a bus, V."""
+    V_LINE = "v_line_v"
+    """Phase-to-phase voltage magnitude at a bus, V; `phase` is 12, 23 or 31."""
+    V_ANGLE = "v_angle_rad"
+    """Angle of the phase-to-ground voltage at a bus, as a phasor measurement unit gives it, rad."""
+    V_AVERAGE = "v_average_v"
+    """Mean of V_MAGNITUDE over the interval of a meter, V."""
     P_FLOW = "p_flow_w"
     """Active power into a branch at `side`, W."""
     Q_FLOW = "q_flow_var"
     I_MAGNITUDE = "i_magnitude_a"
+    """Magnitude of the current into a branch at `side`, A."""
+    I_ANGLE = "i_angle_rad"
+    """Its angle, as a phasor measurement unit gives it, rad."""
     P_INJECTION = "p_injection_w"
-    """Active power injected into the network by a DER, load or source, W (a load that draws is negative)."""
+    """Active power injected into the network by a DER, load or source, or by all of them at a bus, W (a load that draws
+    is negative)."""
     Q_INJECTION = "q_injection_var"
+    P_AVERAGE = "p_average_w"
+    """Mean of P_INJECTION over the interval of a meter (energy over time), W. Its age counts from the interval's end."""
+    Q_AVERAGE = "q_average_var"
     SWITCH_CLOSED = "switch_closed"
     """1 closed, 0 open."""
     TAP_POSITION = "tap_position"
@@ -64,7 +77,7 @@ class PointKey:
     side: int = 0
     """Terminal of a branch: 0 is `fr`, 1 is `to`."""
     phase: int = 0
-    """1, 2, 3; 0 where the point belongs to no one phase (positions, three-phase totals)."""
+    """1, 2, 3; 12, 23, 31 between two of them; 0 where the point belongs to no one phase (positions, totals)."""
 
 
 @dataclass(frozen=True, kw_only=True)

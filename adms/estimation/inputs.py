@@ -51,7 +51,7 @@ class InputPrior:
         arrays = layout.arrays
         rows = layout.injectors
         self._mean = prior.s_nominal_va[rows] / S_BASE_VA
-        sigma = prior.sigma_va[rows] / S_BASE_VA
+        sigma = prior.sigma_p_va[rows] / S_BASE_VA
         known = np.isfinite(sigma) & np.isfinite(self._mean)
         self._mean = np.where(known, self._mean, 0.0)
         sigma = np.where(known, np.maximum(sigma, _SIGMA_FLOOR_PU), _NOTHING_KNOWN_PU)

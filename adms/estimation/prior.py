@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adms.core.estimate import ComplexArray, Estimate
-from adms.core.telemetry import FloatArray
+from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.policy import EstimationPolicy
 from adms.grid.arrays import NetworkArrays
 from adms.grid.load_law import at_nominal
@@ -13,14 +13,43 @@ from adms.grid.model import DerKind
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class SharedDeviations:
+    """Deviations that several injectors share: each mode is one independent standard normal number, and an entry says
+    what it adds to an injector. "All residential loads are 10 % up", "the three phases of this load move together"."""
+
+    injector: IntArray
+    """[entry] index in `NetworkArrays.injectors`."""
+    mode: IntArray
+    """[entry] 0 .. modes - 1."""
+    s_va: ComplexArray
+    """[entry] what the mode adds to the injector when it is 1, VA at nominal voltage."""
+    modes: int
+
+
+NOTHING_SHARED = SharedDeviations(
+    injector=np.zeros(0, dtype=np.int64),
+    mode=np.zeros(0, dtype=np.int64),
+    s_va=np.zeros(0, dtype=np.complex128),
+    modes=0,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LoadPrior:
-    """Expected injection of every injector (`NetworkArrays.injectors`)."""
+    """Expected injection of every injector (`NetworkArrays.injectors`):
+
+    S = f(|V|) s_nominal + sum over modes of s_va b + (sigma_p e + j sigma_q e'),
+
+    with b, e, e' independent standard normal and f the injector's voltage law.
+    """
 
     s_nominal_va: ComplexArray
     """[injector] mean at nominal voltage, VA (negative for a load that draws)."""
-    sigma_va: FloatArray
-    """[injector] standard deviation of P and, separately, of Q around the mean after the deviations that are common to
-    many (see `adms.estimation.inputs`); inf where nothing is known."""
+    sigma_p_va: FloatArray
+    """[injector] standard deviation of the own part of P; inf where nothing is known."""
+    sigma_q_va: FloatArray
+    """[injector] of Q."""
+    shared: SharedDeviations = NOTHING_SHARED
 
 
 def prior_from_model(arrays: NetworkArrays, policy: EstimationPolicy) -> LoadPrior:
@@ -46,7 +75,7 @@ def prior_from_model(arrays: NetworkArrays, policy: EstimationPolicy) -> LoadPri
         mean[rows] = complex(p, der.default_q_injection_var) / len(rows)
         frac = policy.der_unbalance_frac if len(rows) > 1 else policy.pv_sigma_frac
         sigma[rows] = max(frac * der.s_max_va / len(rows), 1.0)
-    return LoadPrior(s_nominal_va=mean, sigma_va=sigma)
+    return LoadPrior(s_nominal_va=mean, sigma_p_va=sigma, sigma_q_va=sigma)
 
 
 def nominal_loads(estimate: Estimate, arrays: NetworkArrays) -> ComplexArray:

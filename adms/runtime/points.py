@@ -9,10 +9,15 @@ from adms.grid.model import NetworkModel
 from adms.ports.records import DeclaredPoint
 
 FLAGS = frozenset({PointKind.SWITCH_CLOSED, PointKind.FAULT_INDICATOR, PointKind.LOCKOUT, PointKind.REMOTE})
-FLOWS = frozenset({PointKind.P_FLOW, PointKind.Q_FLOW, PointKind.I_MAGNITUDE})
-INJECTIONS = frozenset({PointKind.P_INJECTION, PointKind.Q_INJECTION})
-MEASURED = FLOWS | INJECTIONS | {PointKind.V_MAGNITUDE}
+CURRENTS = frozenset({PointKind.I_MAGNITUDE, PointKind.I_ANGLE})
+FLOWS = CURRENTS | {PointKind.P_FLOW, PointKind.Q_FLOW}
+INJECTIONS = frozenset({PointKind.P_INJECTION, PointKind.Q_INJECTION, PointKind.P_AVERAGE, PointKind.Q_AVERAGE})
+VOLTAGES = frozenset({PointKind.V_MAGNITUDE, PointKind.V_ANGLE, PointKind.V_AVERAGE, PointKind.V_LINE})
+MEASURED = FLOWS | INJECTIONS | VOLTAGES
 """Kinds that an estimator weighs, so that they need a sigma."""
+
+LINES = {12: frozenset({1, 2}), 23: frozenset({2, 3}), 31: frozenset({3, 1})}
+"""Phases of a phase-to-phase voltage."""
 
 
 def plausible(kind: PointKind, value: float) -> bool:
@@ -27,7 +32,7 @@ def plausible(kind: PointKind, value: float) -> bool:
         return value == round(value) and value >= 0.0
     if kind is PointKind.SOC:
         return 0.0 <= value <= 1.0
-    if kind in (PointKind.V_MAGNITUDE, PointKind.I_MAGNITUDE):
+    if kind in (PointKind.V_MAGNITUDE, PointKind.V_LINE, PointKind.V_AVERAGE, PointKind.I_MAGNITUDE):
         return value >= 0.0
     return True
 
@@ -83,12 +88,8 @@ class PointRules:
         return Problem(element=key.element, field=field, value=value, message=message)
 
     def _place_problem(self, key: PointKey) -> tuple[str, str, str] | None:
-        if key.kind is PointKind.V_MAGNITUDE:
-            if key.element not in self._buses:
-                return "element", key.element, "no such bus in the model"
-            if key.phase not in self._buses[key.element]:
-                return "phase", str(key.phase), "the bus has no such phase"
-            return None if key.side == 0 else ("side", str(key.side), "a bus has no sides")
+        if key.kind in VOLTAGES or (key.kind in INJECTIONS and key.element in self._buses):
+            return self._bus_problem(key)
         place = self._places.get(key.element)
         if place is None:
             return "element", key.element, "no such element in the model"
@@ -100,12 +101,23 @@ class PointRules:
         elif key.side != 0:
             return "side", str(key.side), "only branch flows have a side"
         per_phase = key.kind in FLOWS or key.kind in INJECTIONS
-        total = key.phase == 0 and key.kind is not PointKind.I_MAGNITUDE
+        total = key.phase == 0 and key.kind not in CURRENTS
         if not total and not (per_phase and key.phase in place.phases[key.side]):
             if key.kind is PointKind.FAULT_INDICATOR and key.phase in place.phases[0]:
                 return None
             return "phase", str(key.phase), "the element has no such phase for this kind"
         return None
+
+    def _bus_problem(self, key: PointKey) -> tuple[str, str, str] | None:
+        if key.element not in self._buses:
+            return "element", key.element, "no such bus in the model"
+        phases = self._buses[key.element]
+        if key.kind is PointKind.V_LINE:
+            if key.phase not in LINES or not LINES[key.phase] <= phases:
+                return "phase", str(key.phase), "must be 12, 23 or 31, of phases that the bus has"
+        elif key.phase not in phases and not (key.kind in INJECTIONS and key.phase == 0):
+            return "phase", str(key.phase), "the bus has no such phase"
+        return None if key.side == 0 else ("side", str(key.side), "a bus has no sides")
 
     @staticmethod
     def _sigma_problem(point: DeclaredPoint) -> tuple[str, str, str] | None:

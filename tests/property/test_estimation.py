@@ -34,7 +34,8 @@ KEYS = (
 )
 VALUE = true_values(ARRAYS, GRID, flow=FLOW, keys=KEYS)
 SIGMA = usual_sigma(ARRAYS, KEYS, VALUE)
-PRIOR = LoadPrior(s_nominal_va=peak_va(ARRAYS), sigma_va=0.4 * np.abs(peak_va(ARRAYS)))
+_SIGMA_VA = 0.4 * np.abs(peak_va(ARRAYS))
+PRIOR = LoadPrior(s_nominal_va=peak_va(ARRAYS), sigma_p_va=_SIGMA_VA, sigma_q_va=_SIGMA_VA)
 COUNT = len(KEYS)
 
 seeds = st.integers(0, 2**32 - 1)

@@ -36,7 +36,7 @@ def solved(arrays: NetworkArrays, grid: GridState, s: ComplexArray | None = None
 def prior_of(arrays: NetworkArrays, s: ComplexArray | None = None) -> LoadPrior:
     """40 % of each injector."""
     mean = peak_va(arrays) if s is None else s
-    return LoadPrior(s_nominal_va=mean, sigma_va=0.4 * np.abs(mean))
+    return LoadPrior(s_nominal_va=mean, sigma_p_va=0.4 * np.abs(mean), sigma_q_va=0.4 * np.abs(mean))
 
 
 def usual_keys(arrays: NetworkArrays) -> list[PointKey]:

@@ -66,7 +66,7 @@ def drawn(rng: np.random.Generator) -> PowerFlow:
     is_load = ~arrays.injector_is_der
     level = 1.0 + 0.3 * rng.standard_normal() + 0.1 * rng.standard_normal(4)[phase]
     own = rng.standard_normal(len(phase)) + 1j * rng.standard_normal(len(phase))
-    s = prior.s_nominal_va * np.where(is_load, level, 1.0) + prior.sigma_va * own
+    s = prior.s_nominal_va * np.where(is_load, level, 1.0) + prior.sigma_p_va * own
     for der in arrays.model.ders:
         rows = arrays.injector_rows[der.id]
         if len(rows) > 1:

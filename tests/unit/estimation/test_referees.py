@@ -64,7 +64,8 @@ def test_the_optimum_is_that_of_a_dense_least_squares_with_the_covariance_of_its
     value = true_values(arrays, grid, flow=truth, keys=keys)
     sigma = usual_sigma(arrays, keys, value)
     value = value + sigma * rng.standard_normal(len(value))
-    prior = LoadPrior(s_nominal_va=arrays.injector_s_nominal_va, sigma_va=0.4 * np.abs(arrays.injector_s_nominal_va))
+    own = 0.4 * np.abs(arrays.injector_s_nominal_va)
+    prior = LoadPrior(s_nominal_va=arrays.injector_s_nominal_va, sigma_p_va=own, sigma_q_va=own)
     _, got = scan(snapshot(arrays, keys, value=value, sigma=sigma), arrays, grid=grid, prior=prior)
 
     y = arrays.admittance_pu(grid).toarray()
@@ -113,7 +114,8 @@ def test_a_constant_factor_ends_where_full_gauss_newton_ends() -> None:
     value = true_values(arrays, grid, flow=truth, keys=keys)
     sigma = usual_sigma(arrays, keys, value)
     value = value + sigma * np.random.default_rng(2).standard_normal(len(value))
-    prior = LoadPrior(s_nominal_va=s, sigma_va=np.maximum(0.4 * np.abs(s), 1e3))
+    own = np.maximum(0.4 * np.abs(s), 1e3)
+    prior = LoadPrior(s_nominal_va=s, sigma_p_va=own, sigma_q_va=own)
     taken = snapshot(arrays, keys, value=value, sigma=sigma)
     problem = problem_of(arrays, grid, table=taken.table, prior=prior, policy=POLICY)
     start = cold_start(problem)
@@ -180,7 +182,8 @@ def test_textbook_estimators(case: dict[str, Any], bad: bool) -> None:
     sigma = np.array([s for _, _, _, s in rows]) * np.abs(scale)
     free = LoadPrior(
         s_nominal_va=np.zeros(len(arrays.injectors), dtype=np.complex128),
-        sigma_va=np.full(len(arrays.injectors), np.inf),
+        sigma_p_va=np.full(len(arrays.injectors), np.inf),
+        sigma_q_va=np.full(len(arrays.injectors), np.inf),
     )
     policy = replace(
         POLICY, source_v_sigma_pu=100.0, source_angle_sigma_rad=1e-6, sigma_unobservable_pu=0.5, reject_normalized=3.0
