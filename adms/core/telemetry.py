@@ -37,7 +37,7 @@ class PointKind(StrEnum):
     is negative)."""
     Q_INJECTION = "q_injection_var"
     P_AVERAGE = "p_average_w"
-    """Mean of P_INJECTION over the interval of a meter (energy over time), W. Its age counts from the interval's end."""
+    """Mean of P_INJECTION over the interval of a meter (energy over time), W. Age is from its end."""
     Q_AVERAGE = "q_average_var"
     SWITCH_CLOSED = "switch_closed"
     """1 closed, 0 open."""
