@@ -33,14 +33,36 @@ def unknown(what: str, wanted: str, *, known: Iterable[str]) -> str:
     return f"no such {what}" + (f"; near: {', '.join(near)}" if near else "")
 
 
+class NameIndex:
+    """Known names, looked up as people type them: in any case, or without their class where only one is called so."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.known = tuple(known)
+        self._exact = frozenset(self.known)
+        self._lowered: dict[str, list[str]] = {}
+        self._short: dict[str, list[str]] = {}
+        for name in self.known:
+            self._lowered.setdefault(name.lower(), []).append(name)
+            self._short.setdefault(short_name(name).lower(), []).append(name)
+
+    def matches(self, wanted: str) -> list[str]:
+        """Names that are meant: the very one, else those equal but for case, else those without their class."""
+        if wanted in self._exact:
+            return [wanted]
+        lowered = wanted.strip().lower()
+        return self._lowered.get(lowered) or self._short.get(lowered) or []
+
+    def find(self, wanted: str, *, what: str) -> str | NotFound:
+        """The one that is meant, or near ones."""
+        matches = self.matches(wanted)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            return NotFound(message=f"names {len(matches)}: {', '.join(matches[:5])}")
+        return NotFound(message=unknown(what, wanted, known=self.known))
+
+
 def find_name(wanted: str, *, known: Iterable[str], what: str) -> str | NotFound:
     """The known name that is meant: in any case, or without its class where only one is called so."""
-    names = list(known)
-    lowered = wanted.strip().lower()
-    matches = [name for name in names if name == wanted] or [name for name in names if name.lower() == lowered]
-    matches = matches or [name for name in names if short_name(name).lower() == lowered]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        return NotFound(message=f"names {len(matches)}: {', '.join(matches[:5])}")
-    return NotFound(message=unknown(what, wanted, known=names))
+    names = tuple(known)
+    return wanted if wanted in names else NameIndex(names).find(wanted, what=what)

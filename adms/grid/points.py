@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from adms.core.errors import Problem
 from adms.core.telemetry import PointKey, PointKind
 from adms.grid.model import NetworkModel
-from adms.ports.records import DeclaredPoint
 
 FLAGS = frozenset({PointKind.SWITCH_CLOSED, PointKind.FAULT_INDICATOR, PointKind.LOCKOUT, PointKind.REMOTE})
 CURRENTS = frozenset({PointKind.I_MAGNITUDE, PointKind.I_ANGLE})
@@ -46,7 +45,7 @@ class _Place:
 
 
 class PointRules:
-    """What can be declared against one model."""
+    """Which points one model has."""
 
     def __init__(self, model: NetworkModel) -> None:
         self._buses = {str(bus.id): frozenset(bus.phases) for bus in model.buses}
@@ -78,10 +77,36 @@ class PointRules:
                 kinds=frozenset(INJECTIONS | {PointKind.SOC, PointKind.P_AVAILABLE, PointKind.REMOTE}),
             )
 
-    def problem(self, point: DeclaredPoint) -> Problem | None:
-        """Why a declared point is not one of the model; None where it is."""
-        key = point.key
-        found = self._place_problem(key) or self._sigma_problem(point)
+    def places(self, kind: PointKind) -> frozenset[str]:
+        """Elements and buses that have points of a kind."""
+        if kind in VOLTAGES:
+            return frozenset(self._buses)
+        elements = frozenset(name for name, place in self._places.items() if kind in place.kinds)
+        return elements | frozenset(self._buses) if kind in INJECTIONS else elements
+
+    def kinds(self, element: str) -> frozenset[PointKind]:
+        """Kinds of point that an element or bus has; empty where there is none of that name."""
+        at_bus = VOLTAGES | INJECTIONS if element in self._buses else frozenset()
+        place = self._places.get(element)
+        return at_bus | (place.kinds if place is not None else frozenset())
+
+    def phases(self, key: PointKey) -> frozenset[int]:
+        """Phases that the place of a point has, whatever the point's own; empty where there is no such place."""
+        if key.kind in VOLTAGES or (key.kind in INJECTIONS and key.element in self._buses):
+            return self._buses.get(key.element, frozenset())
+        place = self._places.get(key.element)
+        if place is None or key.side not in range(len(place.phases)):
+            return frozenset()
+        return place.phases[key.side]
+
+    def problem(self, key: PointKey, *, sigma: float | None) -> Problem | None:
+        """Why a point is not one of the model; None where it is.
+
+        Args:
+            key: the point.
+            sigma: standard deviation of its meter, SI; None where none is given.
+        """
+        found = self._place_problem(key) or self._sigma_problem(key, sigma)
         if found is None:
             return None
         field, value, message = found
@@ -120,11 +145,11 @@ class PointRules:
         return None if key.side == 0 else ("side", str(key.side), "a bus has no sides")
 
     @staticmethod
-    def _sigma_problem(point: DeclaredPoint) -> tuple[str, str, str] | None:
-        if point.sigma is None:
-            if point.key.kind in MEASURED:
+    def _sigma_problem(key: PointKey, sigma: float | None) -> tuple[str, str, str] | None:
+        if sigma is None:
+            if key.kind in MEASURED:
                 return "sigma", "", "a measured quantity needs the standard deviation of its meter"
             return None
-        if not (math.isfinite(point.sigma) and point.sigma > 0.0):
-            return "sigma", str(point.sigma), "must be finite and above zero"
+        if not (math.isfinite(sigma) and sigma > 0.0):
+            return "sigma", str(sigma), "must be finite and above zero"
         return None

@@ -22,10 +22,10 @@ from adms.core.telemetry import (
     TelemetrySnapshot,
 )
 from adms.grid.model import NetworkModel
+from adms.grid.points import PointRules, plausible
 from adms.ports.records import DeclarationTaken, DeclaredPoint, TelemetryFrame, Welcomed
 from adms.runtime.frame_problems import frame_problems
 from adms.runtime.frame_spans import FrameSpan, joined
-from adms.runtime.points import PointRules, plausible
 from adms.runtime.text_bounds import ID_MAX, too_long
 
 EVENT_KINDS = frozenset({PointKind.LOCKOUT, PointKind.SWITCH_CLOSED})
@@ -244,7 +244,7 @@ class TelemetryImage:
 
     def _point_problem(self, point: DeclaredPoint, *, source: TelemetrySourceId, mine: set[PointKey]) -> Problem | None:
         key = point.key
-        found = self._rules.problem(point)
+        found = self._rules.problem(key, sigma=point.sigma)
         if found is not None:
             return found
         holder = self._owner.get(key)
