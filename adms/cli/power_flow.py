@@ -1,25 +1,21 @@
 """`adms powerflow`: solves a model file without a service."""
 
 import json
-import math
 import sys
 from cmath import phase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adms.cli.exits import ExitCode
-from adms.cli.extras import MATPLOTLIB, require
 from adms.cli.names import moved
 from adms.cli.progress import underway
-from adms.core.errors import InputError, Problem
-from adms.grid.state import normal_state
+from adms.cli.studied import check_plot, ignored, studied
+from adms.core.errors import InputError
 
 if TYPE_CHECKING:
     from adms.core.estimate import ComplexArray
-    from adms.grid.study_applied import AppliedStudy
     from adms.powerflow import PowerFlow
 
-_PLOT_FORMATS = (".png", ".svg", ".pdf")
 _STRESSED = 0.3
 """Contraction from which the margin is looked for: in a two-bus network 71 % of the limit."""
 _MARGIN_AIM = 1.5
@@ -40,24 +36,12 @@ def power_flow(
     plot: Path | None = None,
 ) -> ExitCode:
     """Solve and print; exit code 1 where there is no solution."""
-    from adms.adapters.model_file import load_model
     from adms.grid.arrays import NetworkArrays
     from adms.powerflow import NotSolved, solve_power_flow
 
     if plot is not None:
-        _check_plot(plot)
-    if not math.isfinite(time_s) or (study is None and time_s != 0.0):
-        message = "is a second of a study: a finite number, and it goes with --study"
-        raise InputError([Problem(element="command line", field="--at", value=str(time_s), message=message)])
-    with underway(f"reading {file.name}"):
-        model, version = load_model(file)
-    grid, applied = normal_state(model), None
-    if study is not None:
-        from adms.adapters.study import read_study
-        from adms.grid.study_applied import apply_study
-
-        applied = apply_study(model, read_study(study))
-        model, grid = applied.model, applied.grid
+        check_plot(plot)
+    model, version, grid, applied = studied(file, study=study, time_s=time_s)
     grid, problems = moved(model, grid, opened=opened, closed=closed)
     if problems:
         raise InputError(problems)
@@ -69,9 +53,9 @@ def power_flow(
         flow = solve_power_flow(arrays, grid, s_nominal_va=s_nominal_va)
     about: dict[str, Any] = {"model": model.name, "version": version}
     if applied is not None:
-        ignored = _ignored(applied, time_s=time_s)
-        about |= {"study": applied.study.name, "time_s": time_s, "ignored": ignored}
-        for what in ignored:
+        told = ignored(applied, time_s=time_s, by="a power flow")
+        about |= {"study": applied.study.name, "time_s": time_s, "ignored": told}
+        for what in told:
             print(f"adms: ignored: {what}", file=sys.stderr)
     if isinstance(flow, NotSolved):
         empty: dict[str, Any] = {"p_source_w": None, "q_source_var": None, "losses_w": None, "sources": [], "nodes": []}
@@ -121,15 +105,6 @@ def power_flow(
     return ExitCode.OK
 
 
-def _ignored(applied: "AppliedStudy", *, time_s: float) -> list[str]:
-    """What of a study holds at that time and is no part of a power flow."""
-    return [
-        f"the {placed.event.kind} fault at {placed.element or placed.fault.bus}: a power flow has no short circuits"
-        for placed in applied.faults
-        if placed.event.start_s <= time_s and (placed.event.clear_s is None or time_s < placed.event.clear_s)
-    ]
-
-
 def _margin(flow: "PowerFlow", s_nominal_va: "ComplexArray") -> float | None:
     """Largest multiple of all powers that the network carries, where it is not far from that; else None."""
     from adms.powerflow import load_margin
@@ -138,15 +113,6 @@ def _margin(flow: "PowerFlow", s_nominal_va: "ComplexArray") -> float | None:
         return None
     margin = load_margin(flow.factor, s_nominal_va=s_nominal_va, aim=_MARGIN_AIM)
     return margin if margin < _MARGIN_AIM else None
-
-
-def _check_plot(plot: Path) -> None:
-    if plot.suffix.lower() not in _PLOT_FORMATS:
-        message = f"a plot is written as {', '.join(_PLOT_FORMATS)}"
-        raise InputError([Problem(element="command line", field="--plot", value=str(plot), message=message)])
-    if not plot.absolute().parent.is_dir():
-        raise InputError([Problem(element=str(plot), field="", value="", message="its folder does not exist")])
-    require(MATPLOTLIB, purpose="plotting")
 
 
 def _print_flow(result: dict[str, Any], *, name: str) -> None:
