@@ -19,6 +19,8 @@ INTERVAL_S = 900.0
 ENERGIES = {"energy_wh": PointKind.P_AVERAGE, "energy_varh": PointKind.Q_AVERAGE}
 """Turned into the means of these kinds."""
 KINDS: dict[str, PointKind] = {kind.value: kind for kind in PointKind} | ENERGIES
+POSITIONS = frozenset({PointKind.SWITCH_CLOSED, PointKind.TAP_POSITION, PointKind.CAPACITOR_STEPS})
+"""Kinds that say which network it is, and are weighed by nobody."""
 _SIDES = {"": 0, "fr": 0, "to": 1}
 _S_PER_H = 3600.0
 _NAMES_EXPLAINED = 50
@@ -275,10 +277,7 @@ def _whole(text: str) -> int | None:
 
 
 def _told_kinds() -> list[str]:
-    return [word for word, kind in KINDS.items() if kind in MEASURED or kind in _POSITIONS]
-
-
-_POSITIONS = (PointKind.SWITCH_CLOSED, PointKind.TAP_POSITION, PointKind.CAPACITOR_STEPS)
+    return [word for word, kind in KINDS.items() if kind in MEASURED or kind in POSITIONS]
 
 
 def _asked(kind: PointKind) -> str:

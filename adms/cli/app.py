@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from adms.cli.estimate import estimate
 from adms.cli.exits import finish, to_the_end
 from adms.cli.shortcircuit import shortcircuit
 
@@ -148,6 +149,7 @@ def schema(
     finish(lambda: run(name, output=output))
 
 
+app.command()(estimate)
 app.command()(shortcircuit)
 
 

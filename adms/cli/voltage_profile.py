@@ -10,7 +10,8 @@ from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
 from adms.powerflow import PowerFlow
 
-_COLOURS = {0: "black", 1: "tab:red", 2: "tab:green", 3: "tab:blue"}
+COLOURS = {0: "black", 1: "tab:red", 2: "tab:green", 3: "tab:blue"}
+"""Of each phase."""
 
 
 def bus_distances_m(arrays: NetworkArrays, grid: GridState) -> dict[BusId, float]:
@@ -54,7 +55,7 @@ def plot_profile(arrays: NetworkArrays, grid: GridState, flow: PowerFlow, *, pat
             continue
         at_km = [distance_m[arrays.nodes[row].bus] / 1e3 for row in rows]
         label = "balanced" if phase == 0 else f"phase {phase}"
-        axes.plot(at_km, v_pu[rows], ".", markersize=3, color=_COLOURS[phase], label=label)
+        axes.plot(at_km, v_pu[rows], ".", markersize=3, color=COLOURS[phase], label=label)
     for limit in sorted({*arrays.v_min_pu.tolist(), *arrays.v_max_pu.tolist()}):
         axes.axhline(limit, color="grey", linewidth=0.8, linestyle="--")
     axes.set_xlabel("distance from the source, km")

@@ -1,0 +1,258 @@
+"""An estimate as a JSON object and as a summary to read."""
+
+import math
+from cmath import phase
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adms.adapters.measurements_rows import POSITIONS, Measurements
+from adms.cli.estimate_beliefs import POLICY, Beliefs
+from adms.core.estimate import Estimate, Innovations, SigmaSource, Use
+from adms.core.telemetry import PointKey
+from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
+from adms.grid.points import MEASURED
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """An estimate and how long it took."""
+
+    estimate: Estimate
+    milliseconds: float
+    """Of this one, from nothing, with what its first use loads."""
+    warm_milliseconds: float
+    """Of the next one, from where this one ended."""
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def not_estimated(reason: str, *, about: dict[str, Any], believed: Beliefs, warnings: list[str]) -> dict[str, Any]:
+    """The JSON object of a failure: the same keys, empty.
+
+    Args:
+        reason: why there is no estimate.
+        about: which model and study.
+        believed: pseudo-measurements.
+        warnings: what the user should know.
+    """
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("chi2", "degrees_of_freedom", "iterations", "milliseconds", "warm_milliseconds", "losses_w", "observability")
+    )
+    empty: dict[str, Any] = {"nodes": [], "injections": [], "sources": [], "measurements": [], "rejected": []}
+    head = {"converged": False, "grade": "failed", "reason": reason, **about, "pseudo": _pseudo(believed)}
+    return {**head, **nothing, **empty, "warnings": warnings}
+
+
+def report(
+    scan: Scan,
+    arrays: NetworkArrays,
+    *,
+    measurements: Measurements,
+    believed: Beliefs,
+    about: dict[str, Any],
+    overruled: Mapping[str, str],
+    warnings: list[str],
+) -> dict[str, Any]:
+    """The JSON object of an estimate; what is not known is None.
+
+    Args:
+        scan: the estimate.
+        arrays: its network.
+        measurements: its rows.
+        believed: pseudo-measurements.
+        about: which model and study.
+        overruled: devices whose row says a position that is not taken, and why.
+        warnings: what the user should know.
+    """
+    got = scan.estimate
+    rows = _measurements(got.innovations, measurements, overruled=overruled)
+    return {
+        "converged": True,
+        "grade": got.grade.name.lower(),
+        "reason": got.reason,
+        **about,
+        "chi2": _number(got.chi2),
+        "degrees_of_freedom": got.degrees_of_freedom,
+        "iterations": got.iterations,
+        "milliseconds": scan.milliseconds,
+        "warm_milliseconds": scan.warm_milliseconds,
+        "pseudo": _pseudo(believed),
+        "losses_w": _number(got.losses_w),
+        "sources": [
+            {"source": source.id, "p_w": _number(s.real), "q_var": _number(s.imag)}
+            for source, s in zip(arrays.model.sources, got.s_source_va.tolist(), strict=True)
+        ],
+        "observability": _observability(got, arrays, determined=believed.determined),
+        "rejected": [row["line"] for row in rows if row["use"] == Use.REJECTED.value],
+        "measurements": rows,
+        "nodes": _nodes(got, arrays),
+        "injections": _injections(got, arrays),
+        "warnings": warnings,
+    }
+
+
+def _pseudo(believed: Beliefs) -> dict[str, Any]:
+    used = believed.rule != "none"
+    return {
+        "rule": believed.rule,
+        "why": believed.why,
+        "injectors": believed.held,
+        "own_sigma_frac": POLICY.load_sigma_frac if used else None,
+        "common_sigma_frac": POLICY.load_scale_sigma_frac if used else None,
+    }
+
+
+def _nodes(got: Estimate, arrays: NetworkArrays) -> list[dict[str, Any]]:
+    nodes = []
+    for row, node in enumerate(arrays.nodes):
+        v = complex(got.v_phasor_pu[row])
+        known = math.isfinite(abs(v))
+        nodes.append(
+            {
+                "bus": node.bus,
+                "phase": str(node.phase),
+                "v_pu": abs(v) if known else None,
+                "v_v": abs(v) * float(arrays.v_base_v[row]) if known else None,
+                "angle_deg": math.degrees(phase(v)) if known and v else None,
+                "sigma_pu": _number(got.sigma_v_pu[row]),
+                "source": SigmaSource(got.sigma_source[row]).name.lower(),
+            }
+        )
+    return nodes
+
+
+def _injections(got: Estimate, arrays: NetworkArrays) -> list[dict[str, Any]]:
+    rows = []
+    for injector, s in zip(arrays.injectors, got.s_injection_va.tolist(), strict=True):
+        phases = [arrays.nodes[node].phase for node in (injector.fr, injector.to) if node != GROUND]
+        rows.append(
+            {
+                "element": injector.element,
+                "phase": "".join(map(str, phases)),
+                "p_w": _number(s.real),
+                "q_var": _number(s.imag),
+            }
+        )
+    return rows
+
+
+def _observability(got: Estimate, arrays: NetworkArrays, *, determined: BoolArray) -> dict[str, Any]:
+    lost = got.sigma_source == SigmaSource.UNOBSERVABLE
+    dead = got.sigma_source == SigmaSource.DEAD
+    groups = {
+        "determined": determined & ~lost & ~dead,
+        "held_by_pseudo_measurements": ~determined & ~lost & ~dead,
+        "not_held": lost,
+        "dead": dead,
+    }
+    names = [f"{node.bus}.{node.phase}" for node in arrays.nodes]
+    return {word: [names[i] for i in np.flatnonzero(rows)] for word, rows in groups.items()}
+
+
+def _measurements(
+    innovations: Innovations, measurements: Measurements, *, overruled: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    place = {key: i for i, key in enumerate(innovations.keys)}
+    rows = []
+    for row in measurements.rows:
+        at = place.get(row.key)
+        use, why = _not_weighed(row.key, overruled) if at is None else (innovations.use[at], _why(innovations, at))
+        residual = float(innovations.residual[at]) if at is not None else math.nan
+        normalized = float(innovations.normalized[at]) if at is not None else math.nan
+        rows.append(
+            {
+                "line": row.line,
+                "kind": row.key.kind.value,
+                "element": row.key.element,
+                "phase": str(row.key.phase),
+                "side": row.key.side,
+                "value": row.value,
+                "estimated": _number(row.value - residual),
+                "residual": _number(residual),
+                "sigma": _number(row.sigma),
+                "normalized": _number(normalized),
+                "critical": use is Use.USED and row.key.kind in MEASURED and not math.isfinite(normalized),
+                "use": use.value,
+                "why": why,
+            }
+        )
+    return rows
+
+
+def _not_weighed(key: PointKey, overruled: Mapping[str, str]) -> tuple[Use, str]:
+    """Use of a point that has no residual."""
+    if key.kind not in POSITIONS:
+        return Use.NOT_USED, "an estimate has no use for this kind"
+    if key.element in overruled:
+        return Use.NOT_USED, overruled[key.element]
+    return Use.USED, "a position: it says which network this is"
+
+
+def _why(innovations: Innovations, at: int) -> str:
+    why: tuple[str, ...] = getattr(innovations, "why", ())
+    return why[at] if why else ""
+
+
+def print_estimate(result: dict[str, Any]) -> None:
+    """A summary of the JSON object of `report`."""
+    pseudo, seen = result["pseudo"], result["observability"]
+    print(f"{result['model']}: {result['grade']} in {result['iterations']} steps, {result['milliseconds']:.1f} ms")
+    if result["reason"]:
+        print(f"reason: {result['reason']}")
+    print(f"pseudo-measurements: {pseudo['rule']} ({pseudo['why']})")
+    if pseudo["own_sigma_frac"] is not None:
+        own, common = 100.0 * pseudo["own_sigma_frac"], 100.0 * pseudo["common_sigma_frac"]
+        print(f"of {pseudo['injectors']} injections, sigma {own:.0f} % each and {common:.0f} % in common")
+    print(
+        f"nodes: {len(seen['determined'])} determined by telemetry, {len(seen['held_by_pseudo_measurements'])} held by "
+        f"pseudo-measurements, {len(seen['not_held'])} not held by anything, {len(seen['dead'])} not energised"
+    )
+    if all(source["p_w"] is not None for source in result["sources"]):
+        p_w, q_var = (sum(source[part] for source in result["sources"]) for part in ("p_w", "q_var"))
+        print(f"sources deliver {p_w / 1e3:.1f} kW, {q_var / 1e3:.1f} kvar")
+    if result["losses_w"] is not None:
+        print(f"losses {result['losses_w'] / 1e3:.2f} kW")
+    if result["chi2"] is not None:
+        print(f"chi-squared {result['chi2']:.1f} at {result['degrees_of_freedom']} degrees of freedom")
+    _print_voltages([node for node in result["nodes"] if node["v_pu"] and node["sigma_pu"] is not None])
+    _print_measurements(result["measurements"])
+
+
+def _print_voltages(known: list[dict[str, Any]]) -> None:
+    for word, choose, by in (("lowest", min, "v_pu"), ("highest", max, "v_pu"), ("least known", max, "sigma_pu")):
+        node = choose(known, key=lambda each: float(each[by]), default=None)
+        if node is not None:
+            place = f"{node['bus']}.{node['phase']} ({node['source']})"
+            print(f"{word} voltage {node['v_pu']:.4f} pu, sigma {node['sigma_pu']:.4f}, at {place}")
+
+
+def _print_measurements(rows: list[dict[str, Any]]) -> None:
+    counts = {use: sum(row["use"] == use.value for row in rows) for use in Use}
+    critical = sum(row["critical"] for row in rows)
+    print(
+        f"measurements: {counts[Use.USED]} used ({critical} critical: nothing else checks them), "
+        f"{counts[Use.REJECTED]} rejected, {counts[Use.NOT_USED]} not used"
+    )
+    for use in (Use.REJECTED, Use.NOT_USED):
+        chosen = [row for row in rows if row["use"] == use.value]
+        for row in chosen[:_SHOWN]:
+            print(f"  {use.value.replace('_', ' ')}, {_one_line(row)}")
+        if len(chosen) > _SHOWN:
+            print(f"  and {len(chosen) - _SHOWN} more")
+
+
+def _one_line(row: dict[str, Any]) -> str:
+    place = row["element"] + (f".{row['phase']}" if row["phase"] != "0" else "")
+    said = f"line {row['line']}: {row['kind']} {place} says {row['value']:g}"
+    if row["estimated"] is not None:
+        said += f", estimated {row['estimated']:g}"
+    if row["normalized"] is not None:
+        said += f", {abs(row['normalized']):.1f} sigma off"
+    return said + (f": {row['why']}" if row["why"] else "")
