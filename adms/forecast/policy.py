@@ -1,0 +1,62 @@
+"""How loads move around their class profiles, and how the forecast learns."""
+
+from dataclasses import dataclass, field
+
+from adms.forecast.class_profiles import ClassProfile
+from adms.forecast.solar import SolarPolicy
+
+DAY_S = 86400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassMotion:
+    """How a class's common deviation moves: shares of its variance, and correlation times.
+
+    The defaults were set on data: SimBench's quarter-hour series, classes of one network (`adms.forecast.tuning`).
+    """
+
+    level_share: float = 0.45
+    """Of the common variance, in the level; the rest is in the daily shape, equal over its harmonics."""
+    level_tau_s: float = 3.0 * DAY_S
+    trend_share: float = 0.3
+    """Of the level's variance, carried by the trend."""
+    trend_tau_s: float = 2.0 * 3600.0
+    shape_tau_s: float = 20.0 * DAY_S
+    harmonics: int = 2
+    reactive_sigma_frac: float = 0.10
+    """Of the class's reactive power apart from what its active power explains."""
+    reactive_tau_s: float = 2.0 * DAY_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastPolicy:
+    """Everything that the forecast believes besides the class profiles themselves."""
+
+    profiles: tuple[ClassProfile, ...] = ()
+    """The user's; built-in ones stand behind them."""
+    utc_offset_h: float = 0.0
+    """Local time less UTC, for the hour of the day."""
+    motion: ClassMotion = field(default_factory=ClassMotion)
+    own_level_share: float = 0.5
+    """Of a load's own variance, what stays (its customer's habits); the rest comes and goes."""
+    own_level_tau_s: float = 30.0 * DAY_S
+    own_fast_tau_s: float = 2700.0
+    phase_unbalance_frac: float = 0.15
+    """Of a load with several phases: each phase's own deviation, over its expected power. Part of the own deviation."""
+    meter_interval_s: float = 900.0
+    """Over which P_AVERAGE and Q_AVERAGE are means."""
+    learn_every_s: float = 60.0
+    """Shortest time between two updates of the class filters."""
+    gate_sigma: float = 5.0
+    """An innovation further out teaches nothing."""
+    refusals_max: int = 10
+    """So many refusals in a row, and the filter believes the world rather than itself: its spread is that of a cold
+    start again."""
+    balance_sigma_frac: float = 0.005
+    """Of an area's measured load: what losses, the load law and the model leave open, beside the meters' sigma."""
+    areas_max: int = 24
+    """Largest metered areas that teach."""
+    history_s: float = 3.0 * DAY_S
+    """How far back a late meter is read against the class as it was then."""
+    history_step_s: float = 300.0
+    solar: SolarPolicy = field(default_factory=SolarPolicy)
