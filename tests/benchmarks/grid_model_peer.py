@@ -83,6 +83,7 @@ class GridModelPeer:
         self._loads = load["id"].copy()
         load["p_specified"] = load["q_specified"] = 0.0
         self._pgm = pgm
+        self._tables = made
         self._model = pgm.PowerGridModel(made, system_frequency=arrays.model.frequency_hz)
         self.method = ""
 
@@ -185,8 +186,8 @@ def _joined(arrays: NetworkArrays, grid: GridState) -> IntArray:
 def _components(
     arrays: NetworkArrays, grid: GridState, *, node: IntArray, u_rated: npt.NDArray[np.float64]
 ) -> _Components:
-    """Any two-ended primitive [[a, b], [c, d]] per unit as a series element of angle (arg b - arg c) / 2, a shunt that
-    both ends have, and what is left at each."""
+    """Any two-ended primitive [[a, b], [c, d]] per unit as a series element of angle (arg b - arg c) / 2 (of the two
+    the one with a positive resistance), a shunt that both ends have, and what is left at each."""
     found = _Components(branch=[], shunt={})
     at_ends = _at_line_ends(arrays, grid)
     for index, branch in enumerate(arrays.branches):
@@ -199,6 +200,8 @@ def _components(
             continue
         (a, b), (c, d) = _with_switches(arrays, grid, index, at_ends=at_ends)
         angle = float(np.angle(b * np.conj(c))) / 2.0
+        if (b * np.exp(-1j * angle)).real > 0.0:  # half a turn further the same ends have a series element that takes
+            angle += np.pi
         y = -b * np.exp(-1j * angle)
         base = S_BASE_VA / u_rated[to] ** 2
         both = a - y if abs((a - y) - (d - y)) < _SMALL_PU * abs(y) else 0.0
