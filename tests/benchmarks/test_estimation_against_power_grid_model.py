@@ -126,7 +126,7 @@ def test_pandapower_beside(benchmark: BenchmarkFixture, buses: int) -> None:
 
     run()
     taken = [peer.estimate(tolerance_pu=TOLERANCE_PU) for _ in range(2)]
-    benchmark.pedantic(run, rounds=1)
+    benchmark.pedantic(run, rounds=1)  # type: ignore[no-untyped-call]
     print(f"\n{buses} buses: pandapower whole {taken[-1].whole_ms:.0f} ms, of which its iterations", end=" ")
     print(f"{taken[-1].inner_ms:.0f} ms, converged {all(t.converged for t in taken)}")
     assert all(isinstance(t.converged, bool) and t.whole_ms > t.inner_ms for t in taken)
