@@ -3,6 +3,7 @@ runs."""
 
 from adms.forecast.class_profiles import BUILT_IN, ClassProfile, DailyShape, Swing
 from adms.forecast.learning import learned
+from adms.forecast.load_filter import ready
 from adms.forecast.policy import ClassMotion, ForecastPolicy
 from adms.forecast.predicted import predicted_prior
 from adms.forecast.solar import SolarPolicy
@@ -20,4 +21,5 @@ __all__ = [
     "cold_state",
     "learned",
     "predicted_prior",
+    "ready",
 ]

@@ -2,16 +2,16 @@
 
 State of a class (block of `BLOCK + 2 harmonics` numbers), all over its expected power:
 
-    level, trend (per hour), fast, reactive, (cos, sin) of each harmonic of the day
+    level, trend (per hour), fast, reactive, day's mean, (cos, sin) of each harmonic of the day
 
     d level = (-level / tau_level + trend) dt + noise     d trend = -trend / tau_trend dt + noise
     the others: d x = -x / tau dt + noise
 
-and deviation y(t) = level + fast + sum (cos_k cos(2 pi k h / 24) + sin_k sin(2 pi k h / 24)), h the local hour. `fast`
-is what the own deviations of the class's loads leave in their sum (it falls with their number). The noise is given by
-the stationary covariance C: a step F(dt) = expm(A dt) has Q = C - F C F^T. So the spread can never exceed that of a
-cold start, whatever is or is not measured: the filter cannot diverge (Harvey, "Forecasting, Structural Time Series
-Models and the Kalman Filter", 1989, ch. 2 and 4 for the damped trend and the trigonometric seasonal).
+and deviation y(t) = level + fast + mean + sum (cos_k cos(2 pi k h / 24) + sin_k sin(2 pi k h / 24)), h the local hour.
+`fast` is what the own deviations of the class's loads leave in their sum (it falls with their number). The noise is
+given by the stationary covariance C: a step F(dt) = expm(A dt) has Q = C - F C F^T. So the spread can never exceed
+that of a cold start, whatever is or is not measured: the filter cannot diverge (Harvey, "Forecasting, Structural Time
+Series Models and the Kalman Filter", 1989, ch. 2 and 4 for the damped trend and the trigonometric seasonal).
 """
 
 import math
@@ -23,7 +23,7 @@ import numpy as np
 from adms.core.telemetry import FloatArray
 from adms.forecast.policy import ClassMotion
 
-LEVEL, TREND, FAST, REACTIVE, BLOCK = 0, 1, 2, 3, 4
+LEVEL, TREND, FAST, REACTIVE, MEAN, BLOCK = 0, 1, 2, 3, 4, 5
 _HOUR_S = 3600.0
 
 
@@ -35,7 +35,7 @@ class ClassProcess:
     common_sigma_frac: FloatArray
     """[class]."""
     own_level_sigma_frac: FloatArray
-    """[class] of the mean over its loads of what they own for long: it moves as the level does."""
+    """[class] of the mean over its loads of what they own for long: it moves as the day's mean does."""
     own_fast_sigma_frac: FloatArray
     """[class] of the mean over its loads of what comes and goes."""
     own_fast_tau_s: float
@@ -56,18 +56,18 @@ class ClassProcess:
         m = self.motion
         out = np.zeros((self.classes, self.block, self.block))
         common = self.common_sigma_frac**2
-        shaped = m.harmonics > 0
-        level = common * (m.level_share if shaped else 1.0) + self.own_level_sigma_frac**2
+        level = common * m.level_share
         # -2 a P_ll + 2 P_lr + q = 0 and -(a + b) P_lr + P_rr = 0: the trend's part of P_ll is P_rr / (a (a + b)).
         a, b = _HOUR_S / m.level_tau_s, _HOUR_S / m.trend_tau_s
         trend = level * m.trend_share * a * (a + b)
         out[:, LEVEL, LEVEL] = level
         out[:, TREND, TREND] = trend
         out[:, LEVEL, TREND] = out[:, TREND, LEVEL] = trend / (a + b)
-        out[:, FAST, FAST] = self.own_fast_sigma_frac**2
+        out[:, FAST, FAST] = common * m.fast_share + self.own_fast_sigma_frac**2
+        out[:, MEAN, MEAN] = common * m.offset_share + self.own_level_sigma_frac**2
         out[:, REACTIVE, REACTIVE] = m.reactive_sigma_frac**2
         for k in range(BLOCK, self.block):
-            out[:, k, k] = common * (1.0 - m.level_share) / m.harmonics
+            out[:, k, k] = common * (1.0 - m.level_share - m.fast_share - m.offset_share) / m.harmonics
         return out
 
     def transition(self, elapsed_s: float) -> FloatArray:
@@ -90,7 +90,7 @@ class ClassProcess:
     def reading(self, hour: float) -> FloatArray:
         """[2, block]: how P's and Q's deviation over the expected power read the state at a local hour."""
         row = np.zeros((2, self.block))
-        row[:, [LEVEL, FAST]] = 1.0
+        row[:, [LEVEL, FAST, MEAN]] = 1.0
         row[1, REACTIVE] = 1.0
         for k in range(1, self.motion.harmonics + 1):
             turn = 2.0 * math.pi * k * hour / 24.0

@@ -131,7 +131,7 @@ STREET_LIGHTING = ClassProfile(
 )
 UNKNOWN = ClassProfile(
     name="unknown",
-    # Any mixture of the above sleeps at night; half of a feeder's usual swing is in the mean and the rest in the spread.
+    # Any mixture of the above sleeps at night; half of the usual swing is the mean, the rest is spread.
     weekday=_shape(1.0, (1, 0.20, 15.5)),
     weekend=_shape(1.0, (1, 0.20, 15.5)),
     common_sigma_frac=0.30,

@@ -114,55 +114,47 @@ def _area_rows(
     y, _ = deviations(state.filter, process=state.columns.process, time_s=seconds(now), hour=local_hour(now, policy))
     # What meters say of single loads comes on top of the class in the prior, so it is not the class's again.
     scale = c.row_size_va * expected * np.clip(1.0 + y[c.row_class], *MULTIPLIER_RANGE)
-    value, weight, variance = [], [], []
-    others = _in_area_not_in_class(state, areas, inside=inside, expected=expected, own_var=own_var)
+    der_var = _unmetered_der(state, areas)
+    value, weight, noise = [], [], []
     for quantity, nominal in enumerate((-c.s_nominal_va.real, -c.s_nominal_va.imag)):
-        mine = (nominal * expected)[inside]
         load = np.zeros((count, classes))
-        np.add.at(load, (area, kind), mine)
+        np.add.at(load, (area, kind), (nominal * expected)[inside])
         took = np.bincount(area, weights=(drawn.real if quantity == 0 else drawn.imag)[inside], minlength=count)
-        meters, meter_var = _borders(estimate, snapshot, areas=areas, quantity=quantity)
+        by_itself = np.bincount(area, weights=(scale * own[quantity, c.row_load])[inside], minlength=count)
+        meters, covariance = _borders(estimate, snapshot, areas=areas, quantity=quantity)
+        spread = own_var[quantity, c.row_load] * c.parts[c.row_load] + c.unbalance_var[c.row_load]
+        covariance += _own_in_areas(state, areas, live=live, spread_va2=spread * (c.row_size_va * expected) ** 2)
+        covariance += np.diag((policy.balance_sigma_frac * took) ** 2 + der_var)
         w = np.zeros((count, 2, classes))
         w[:, quantity] = load
-        by_itself = np.bincount(area, weights=(scale * own[quantity, c.row_load])[inside], minlength=count)
-        deviation = took + meters - by_itself - load.sum(axis=1)
-        noise = meter_var + (policy.balance_sigma_frac * took) ** 2 + others[quantity] + _unmetered_der(state, areas)
-        teaches = (areas.whole[quantity] == 1) & (np.abs(load).sum(axis=1) > 0.0)
-        value.append(deviation[teaches])
+        teaches = np.flatnonzero((areas.whole[quantity] == 1) & (np.abs(load).sum(axis=1) > 0.0))
+        value.append((took + meters - by_itself - load.sum(axis=1))[teaches])
         weight.append(w.reshape(count, -1)[teaches])
-        variance.append(noise[teaches])
-    return ClassRows(value=np.concatenate(value), weight=np.vstack(weight), variance=np.concatenate(variance))
+        noise.append(covariance[np.ix_(teaches, teaches)])
+    both = np.zeros((len(value[0]) + len(value[1]),) * 2)
+    both[: len(value[0]), : len(value[0])], both[len(value[0]) :, len(value[0]) :] = noise
+    return ClassRows(value=np.concatenate(value), weight=np.vstack(weight), covariance=both)
 
 
-def _in_area_not_in_class(
-    state: ForecastState,
-    areas: MeteredAreas,
-    *,
-    inside: np.ndarray,
-    expected: FloatArray,
-    own_var: FloatArray,
-) -> FloatArray:
-    """[2, area] variance of what the loads of an area own beside their class: nothing of a class that is all inside.
+def _own_in_areas(state: ForecastState, areas: MeteredAreas, *, live: np.ndarray, spread_va2: FloatArray) -> FloatArray:
+    """[area, area] covariance of what the loads of an area own beside their class.
 
-    It stays for weeks while steps come by the minute: as white noise of the same density it is wider by twice the
-    correlation time over the time between steps.
+    The class is the sum of its loads, so over all of a class's loads their own parts cancel: with variance d_a in area
+    a and D in all, it is d_a (a is b) - d_a d_b / D. It stays for weeks while steps come by the minute: so that the
+    class's level, which remembers for `level_tau_s`, never rests on it more than once, it is wider by twice that time
+    over the time between steps.
     """
     c, policy = state.columns.loads, state.policy
-    number = c.load_class[c.row_load]
-    share = np.zeros((areas.count, len(c.classes)))
-    np.add.at(share, (areas.row_area[inside], number[inside]), c.row_size_va[inside])
-    whole = np.bincount(number, weights=c.row_size_va, minlength=len(c.classes))
-    outside = np.clip(1.0 - share / np.maximum(whole, 1e-300), 0.0, 1.0)
-    outside[outside < 1e-9] = 0.0
-    spread = (c.row_size_va * expected) ** 2 * (
-        own_var[:, c.row_load] * c.parts[c.row_load] + c.unbalance_var[c.row_load]
-    )
-    longer = max(1.0, 2.0 * policy.own_level_tau_s / policy.learn_every_s)
-    out = np.zeros((2, areas.count))
-    for quantity in range(2):
-        left = spread[quantity][inside] * outside[areas.row_area[inside], number[inside]]
-        out[quantity] = longer * np.bincount(areas.row_area[inside], weights=left, minlength=areas.count)
-    return out
+    out = np.zeros((areas.count, areas.count))
+    where = live & (areas.row_area >= 0)
+    for each in range(len(c.classes)):
+        of_class = live & (c.row_class == each)
+        total = float(spread_va2[of_class].sum())
+        if total > 0.0:
+            rows = where & of_class
+            d = np.bincount(areas.row_area[rows], weights=spread_va2[rows], minlength=areas.count)
+            out += np.diag(d) - np.outer(d, d) / total
+    return out * max(1.0, 2.0 * policy.motion.level_tau_s / policy.learn_every_s)
 
 
 def _drawn_nominal(estimate: Estimate, arrays: NetworkArrays, *, rows: int) -> tuple[ComplexArray, np.ndarray]:
@@ -177,13 +169,15 @@ def _drawn_nominal(estimate: Estimate, arrays: NetworkArrays, *, rows: int) -> t
 def _borders(
     estimate: Estimate, snapshot: TelemetrySnapshot, *, areas: MeteredAreas, quantity: int
 ) -> tuple[FloatArray, FloatArray]:
-    """([area] what the meters at its borders say beyond the estimate, [area] their variance)."""
+    """([area] what the meters at its borders say beyond the estimate, [area, area] covariance of their errors: what one
+    meter gives to an area it takes from the next)."""
     point, area, sign = areas.point[quantity], areas.area[quantity], areas.sign[quantity]
     keys = estimate.innovations.keys
-    sigma = snapshot.sigma[[snapshot.table.row[keys[i]] for i in point]] if len(point) else np.zeros(0)
-    residual = estimate.innovations.residual[point]
-    total = np.bincount(area, weights=sign * residual, minlength=areas.count).astype(np.float64)
-    return np.asarray(total), np.asarray(np.bincount(area, weights=sigma**2, minlength=areas.count), dtype=np.float64)
+    which, entry = np.unique(point, return_inverse=True)
+    takes = np.zeros((areas.count, len(which)))
+    np.add.at(takes, (area, entry), sign)
+    sigma = snapshot.sigma[np.array([snapshot.table.row[keys[i]] for i in which], dtype=np.int64)]
+    return takes @ estimate.innovations.residual[which], (takes * sigma**2) @ takes.T
 
 
 def _unmetered_der(state: ForecastState, areas: MeteredAreas) -> FloatArray:

@@ -36,8 +36,8 @@ class ClassRows:
     """[row] any one unit."""
     weight: FloatArray
     """[row, 2 * class] in that unit: what a deviation of 1 adds. First P's of every class, then Q's."""
-    variance: FloatArray
-    """[row]."""
+    covariance: FloatArray
+    """[row, row] of the noise."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +49,11 @@ class Filtered:
     """[row] innovation over its standard deviation, before the step."""
     used: IntArray
     """[row] 1 where it taught, 0 where it was gated out."""
+
+
+def ready() -> None:
+    """Imports filterpy now, so that the first step does not wait for it."""
+    import filterpy.kalman.kalman_filter  # noqa: F401
 
 
 def cold_filter(process: ClassProcess) -> ClassFilter:
@@ -120,16 +125,16 @@ def stepped(
         step = process.transition(elapsed)
         x, p = predict(x, p, np.kron(np.eye(process.classes), step), _spread(process.noise(step)))
     h = _measured(rows.weight, process=process, hour=hour)
-    spread = np.einsum("rn,nm,rm->r", h, p, h) + rows.variance
+    spread = np.einsum("rn,nm,rm->r", h, p, h) + np.diag(rows.covariance)
     normalized = (rows.value - h @ x) / np.sqrt(spread)
-    good = np.isfinite(normalized) & (rows.variance > 0.0)
+    good = np.isfinite(normalized) & (np.diag(rows.covariance) > 0.0)
     used = good & (np.abs(normalized) <= gate_sigma)
     most_out = bool(good.any()) and 2 * int(used.sum()) < int(good.sum())
     refused = state.refused + 1 if most_out else 0
     if refused > refusals_max:
         p, refused = _spread(process.stationary), 0
     if used.any():
-        x, p = update(x, p, rows.value[used], np.diag(rows.variance[used]), h[used])
+        x, p = update(x, p, rows.value[used], rows.covariance[np.ix_(used, used)], h[used])
     if not (np.isfinite(x).all() and np.isfinite(p).all() and (np.diag(p) >= 0.0).all()):
         return Filtered(state=state, normalized=normalized, used=np.zeros(len(used), dtype=np.int64))
     bounded = _bounded(np.asarray(x), process=process)

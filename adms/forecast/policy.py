@@ -12,17 +12,26 @@ DAY_S = 86400.0
 class ClassMotion:
     """How a class's common deviation moves: shares of its variance, and correlation times.
 
-    The defaults were set on data: SimBench's quarter-hour series, classes of one network (`adms.forecast.tuning`).
+    The defaults are rounded from what `adms.forecast.tuning` finds on 60 days of SimBench's aggregate quarter-hour
+    series (mv_rural, mv_semiurb, mv_urban, mv_comm) against the built-in profiles: level times of 4 to 8 h, a trend
+    that carries a third of the level's variance, a part of a few per cent that comes and goes within the hour. What is
+    left over is the day's mean (is the nominal power right?) and its shape, which stay for weeks.
     """
 
-    level_share: float = 0.45
-    """Of the common variance, in the level; the rest is in the daily shape, equal over its harmonics."""
-    level_tau_s: float = 3.0 * DAY_S
+    level_share: float = 0.30
+    """Of the common variance, in the level of these hours."""
+    level_tau_s: float = 8.0 * 3600.0
     trend_share: float = 0.3
     """Of the level's variance, carried by the trend."""
     trend_tau_s: float = 2.0 * 3600.0
+    fast_share: float = 0.10
+    """Of the common variance, in what comes and goes as single loads do."""
+    offset_share: float = 0.30
+    """Of the common variance, in the day's mean; what is left is in the daily shape, equal over its harmonics."""
     shape_tau_s: float = 20.0 * DAY_S
-    harmonics: int = 2
+    """Of the day's mean and shape."""
+    harmonics: int = 3
+    """At least 1."""
     reactive_sigma_frac: float = 0.10
     """Of the class's reactive power apart from what its active power explains."""
     reactive_tau_s: float = 2.0 * DAY_S

@@ -84,8 +84,9 @@ def tuned_motion(
 ) -> Tuned:
     """The class's spread, its shares and correlation times that fit a series best.
 
-    Fitted: common sigma, fast sigma, share and time of the level, share of the trend. The times of the trend and of the
-    daily shape stay as given: weeks of data do not tell them.
+    Fitted: common sigma, fast sigma, share and time of the level, share of the trend; what is left is shared between
+    the day's mean and shape as before. The times of the trend and of the daily shape stay as given: weeks of data do
+    not tell them.
 
     Args:
         deviation: as in `series_innovations`; a month or more.
@@ -111,7 +112,15 @@ def tuned_motion(
 
     def process_at(at: FloatArray) -> ClassProcess:
         share, trend = (float(np.clip(1.0 / (1.0 + math.exp(-v)), *_SHARES)) for v in (at[2], at[4]))
-        motion = replace(start, level_share=share, level_tau_s=math.exp(at[3]), trend_share=trend)
+        offset = start.offset_share / max(1.0 - start.level_share - start.fast_share, 1e-6)
+        motion = replace(
+            start,
+            level_share=share,
+            fast_share=0.0,
+            offset_share=(1.0 - share) * min(offset, 1.0),
+            level_tau_s=math.exp(at[3]),
+            trend_share=trend,
+        )
         return ClassProcess(
             motion=motion,
             common_sigma_frac=np.array([math.exp(at[0])]),
