@@ -15,6 +15,7 @@ from adms.grid.arrays import NetworkArrays
 from adms.grid.model import NodeRef
 from adms.grid.state import GridState
 
+_BY_ORDER = "bus, in the order of the model"
 _METERS = frozenset({PointKind.V_MAGNITUDE, PointKind.V_AVERAGE})
 _MARKS = {Use.USED: ("o", "meter"), Use.REJECTED: ("X", "meter, rejected"), Use.NOT_USED: ("s", "meter, not used")}
 
@@ -34,6 +35,7 @@ def plot_estimate(
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     at, label = _places(arrays, grid)
     figure = Figure(figsize=(9.0, 5.0), layout="constrained")
@@ -64,6 +66,8 @@ def plot_estimate(
     for limit in sorted({*arrays.v_min_pu.tolist(), *arrays.v_max_pu.tolist()}):
         axes.axhline(limit, color="grey", linewidth=0.8, linestyle="--")
     axes.set_xlabel(label)
+    if label == _BY_ORDER:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("voltage, pu, with two sigma")
     axes.set_title(f"{arrays.model.name}: {estimate.grade.name.lower()}")
     axes.legend()
@@ -81,7 +85,7 @@ def _places(arrays: NetworkArrays, grid: GridState) -> tuple[FloatArray, str]:
     if np.nanmax(at, initial=0.0) > 0.0:
         return at, "distance from the source, km"
     order = {bus.id: float(place) for place, bus in enumerate(arrays.model.buses)}
-    return np.array([order[node.bus] for node in arrays.nodes]), "bus, in the order of the model"
+    return np.array([order[node.bus] for node in arrays.nodes]), _BY_ORDER
 
 
 def _meters(

@@ -1,14 +1,16 @@
 """Measurements from CSV: liberal in form, and every mistake told with its line and what to do."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adms.adapters import measurements as module
-from adms.adapters.measurements import read_measurements
-from adms.adapters.measurements_rows import Measurement, Measurements
+from adms.adapters.importers.opendss import import_opendss
+from adms.adapters.measurements import OPTIONAL, REQUIRED, read_measurements
+from adms.adapters.measurements_rows import KINDS, Measurement, Measurements
 from adms.core.errors import InputError
 from adms.core.ids import ModelVersion
 from adms.core.telemetry import PointKey, PointKind, Quality
@@ -257,3 +259,24 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: p
 def test_ten_thousand_wrong_names_are_told_in_seconds(tmp_path: Path) -> None:
     rows = "".join(f"v_magnitude_v,no{number},1,,2400,9,\n" for number in range(10_000))
     assert len(complaints(tmp_path, HEAD + rows)) == 10_000
+
+
+def test_the_example_of_the_documentation_is_one_of_the_feeder_of_the_demonstration(
+    tmp_path: Path, project_root: Path
+) -> None:
+    text = (project_root / "adms" / "schemas" / "measurements.md").read_text()
+    example = re.search(r"```csv\n(.*?)```", text, re.DOTALL)
+    assert example is not None
+    (tmp_path / "m.csv").write_text(example.group(1))
+    folder = project_root / "hil" / "feeders" / "ieee123"
+    feeder = import_opendss(folder / "IEEE123Master.dss", overlay=folder / "123-operated.toml")
+    got = read_measurements(tmp_path / "m.csv", model=feeder)
+    assert [row.key.kind.value for row in got.rows] == [
+        *("v_magnitude_v", "p_flow_w", "q_flow_var", "i_magnitude_a", "p_average_w", "tap_position", "switch_closed"),
+    ]
+
+
+def test_every_kind_and_column_is_documented(project_root: Path) -> None:
+    text = (project_root / "adms" / "schemas" / "measurements.md").read_text()
+    for word in (*KINDS, *REQUIRED, *OPTIONAL):
+        assert f"`{word}`" in text, word
