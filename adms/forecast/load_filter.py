@@ -2,8 +2,11 @@
 
 Only the sum of an area is measured, so classes in it are not known one by one: their errors are opposite. A filter for
 each class apart would take the same sum for several independent facts; the blocks therefore share one covariance.
-filterpy does predict and update. It takes a quarter of a second to import (scipy.stats), so it is imported by the first
-step and not by the service's start.
+
+The process noise follows the data: where innovations are larger than predicted, the spread of the classes behind them
+is scaled up step by step (never below what was given, never beyond sixteenfold variance), and comes down again as
+slowly. filterpy does predict and update. It takes a quarter of a second to import (scipy.stats), so it is imported by
+the first step and not by the service's start.
 """
 
 from dataclasses import dataclass
@@ -12,6 +15,14 @@ import numpy as np
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.forecast.class_motion import ClassProcess
+
+_ADAPT_S = 6.0 * 3600.0
+"""Time over which innovations of twice the predicted variance scale the process by e."""
+_ADAPT_RATE_MAX = 0.05
+"""Of one step, however long."""
+_EXCESS_MAX = 25.0
+"""Largest squared innovation that counts: one bad scan moves little."""
+_INFLATION_MAX = 16.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,6 +35,8 @@ class ClassFilter:
     """[class * block] mean."""
     covariance: FloatArray
     """[class * block, class * block]."""
+    inflation: FloatArray
+    """[class] factor on the variance of its process, at least 1."""
     refused: int = 0
     """Steps in a row of which most rows were gated out."""
 
@@ -58,7 +71,12 @@ def ready() -> None:
 
 def cold_filter(process: ClassProcess) -> ClassFilter:
     """Nothing learned."""
-    return ClassFilter(time_s=None, x=np.zeros(process.classes * process.block), covariance=_spread(process.stationary))
+    return ClassFilter(
+        time_s=None,
+        x=np.zeros(process.classes * process.block),
+        covariance=_spread(process.stationary),
+        inflation=np.ones(process.classes),
+    )
 
 
 def deviations(
@@ -82,7 +100,7 @@ def deviations(
     mean = (state.x.reshape(count, block) @ carried.T).T.ravel()
     half = carried @ state.covariance.reshape(count, block, count * block)
     covariance = np.einsum("kimb,jb->ikjm", half.reshape(count, 2, count, block), carried)
-    fresh = reading @ process.noise(step) @ reading.T
+    fresh = reading @ (process.noise(step) * state.inflation[:, None, None]) @ reading.T
     every = np.arange(count)
     for i in range(2):
         for j in range(2):
@@ -121,9 +139,10 @@ def stepped(
 
     elapsed = _elapsed(state, time_s)
     x, p = state.x, state.covariance
+    wider = state.inflation[:, None, None]
     if state.time_s is not None and elapsed > 0.0:
         step = process.transition(elapsed)
-        x, p = predict(x, p, np.kron(np.eye(process.classes), step), _spread(process.noise(step)))
+        x, p = predict(x, p, np.kron(np.eye(process.classes), step), _spread(process.noise(step) * wider))
     h = _measured(rows.weight, process=process, hour=hour)
     spread = np.einsum("rn,nm,rm->r", h, p, h) + np.diag(rows.covariance)
     normalized = (rows.value - h @ x) / np.sqrt(spread)
@@ -132,19 +151,34 @@ def stepped(
     most_out = bool(good.any()) and 2 * int(used.sum()) < int(good.sum())
     refused = state.refused + 1 if most_out else 0
     if refused > refusals_max:
-        p, refused = _spread(process.stationary), 0
+        p, refused = _spread(process.stationary * wider), 0
+    inflation = _inflated(state, h, p, spread=spread, normalized=np.where(good, normalized, 1.0), elapsed_s=elapsed)
     if used.any():
         x, p = update(x, p, rows.value[used], rows.covariance[np.ix_(used, used)], h[used])
     if not (np.isfinite(x).all() and np.isfinite(p).all() and (np.diag(p) >= 0.0).all()):
         return Filtered(state=state, normalized=normalized, used=np.zeros(len(used), dtype=np.int64))
     bounded = _bounded(np.asarray(x), process=process)
-    after = ClassFilter(time_s=time_s, x=bounded, covariance=0.5 * (p + p.T), refused=refused)
+    after = ClassFilter(time_s=time_s, x=bounded, covariance=0.5 * (p + p.T), inflation=inflation, refused=refused)
     return Filtered(state=after, normalized=normalized, used=used.astype(np.int64))
 
 
+def _inflated(
+    state: ClassFilter, h: FloatArray, p: FloatArray, *, spread: FloatArray, normalized: FloatArray, elapsed_s: float
+) -> FloatArray:
+    """[class] factors after a step: by how far squared innovations differ from 1, each class by its part in them."""
+    if not len(h):
+        return state.inflation
+    count = len(state.inflation)
+    part = (h @ p * h).reshape(len(h), count, -1).sum(axis=2) / spread[:, None]
+    excess = np.minimum(normalized**2, _EXCESS_MAX) - 1.0
+    rate = min(elapsed_s / _ADAPT_S, _ADAPT_RATE_MAX)
+    moved = state.inflation * np.exp(rate * (np.clip(part, 0.0, 1.0) * excess[:, None]).mean(axis=0))
+    return np.asarray(np.clip(moved, 1.0, _INFLATION_MAX))
+
+
 def _bounded(x: FloatArray, *, process: ClassProcess) -> FloatArray:
-    """No number of the state further out than eight of its cold standard deviations."""
-    limit = 8.0 * np.sqrt(np.diagonal(process.stationary, axis1=1, axis2=2)).ravel()
+    """No number of the state further out than eight of its largest standard deviations."""
+    limit = 8.0 * np.sqrt(_INFLATION_MAX * np.diagonal(process.stationary, axis1=1, axis2=2)).ravel()
     return np.clip(x, -limit, limit)
 
 

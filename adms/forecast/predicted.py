@@ -153,13 +153,9 @@ def _class_modes(c: LoadColumns, expected: FloatArray, covariance: FloatArray) -
     count = len(c.classes)
     p, q = factor[:count][c.row_class], factor[count:][c.row_class]
     s = (c.s_nominal_va.real * expected)[:, None] * p + 1j * ((c.s_nominal_va.imag * expected)[:, None] * q)
-    row, mode = np.nonzero(np.abs(s) > 1e-6 * np.abs(c.s_nominal_va * expected)[:, None])
-    used, mode = np.unique(mode, return_inverse=True)
-    return (
-        row.astype(np.int64),
-        mode.astype(np.int64),
-        s[:, used][row, mode] if len(used) else np.zeros(0, dtype=np.complex128),
-    )
+    s = s[:, np.abs(s).sum(axis=0) > 0.0]
+    row, mode = np.nonzero(s)
+    return row.astype(np.int64), mode.astype(np.int64), s[row, mode]
 
 
 def _ders(
