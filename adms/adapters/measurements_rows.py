@@ -115,13 +115,15 @@ class RowReader:
         kind = self._kind(line, cells["kind"])
         scale = self._scale(line, cells)
         key = self._key(line, cells, kind)
-        value = self._value(line, cells["value"], key=key, kind=kind)
-        sigma = self._sigma(line, cells["sigma"], kind)
+        value = scale * self._value(line, cells["value"], key=key, kind=kind)
+        sigma = scale * self._sigma(line, cells["sigma"], kind)
+        if len(self._problems) == before and (math.isinf(value) or math.isinf(sigma) or sigma == 0.0):
+            self._wrong(line, "over interval_s it is no finite power", cells.get("interval_s", ""))
         age_s = self._age(line, cells.get("age_s", ""))
         if key is not None:
             self._once(line, key)
         if key is not None and len(self._problems) == before:
-            self._rows.append(Measurement(line=line, key=key, value=value * scale, sigma=sigma * scale, age_s=age_s))
+            self._rows.append(Measurement(line=line, key=key, value=value, sigma=sigma, age_s=age_s))
 
     def _once(self, line: int, key: PointKey) -> None:
         first = self._first.setdefault(key, line)

@@ -200,9 +200,12 @@ def test_the_same_point_twice_names_both_lines(tmp_path: Path) -> None:
 
 def test_an_interval_is_a_positive_number_of_seconds(tmp_path: Path) -> None:
     head = "kind,element,phase,value,sigma,interval_s\n"
-    told = complaints(tmp_path, head + "energy_wh,load.l4,1,-15,1,0\nenergy_varh,load.l4,1,-15,1,hour\n")
+    told = complaints(
+        tmp_path, head + "energy_wh,load.l4,1,-15,1,0\nenergy_varh,load.l4,1,-15,1,hour\nenergy_wh,1,1,1e300,1,1e-9"
+    )
     assert "line 2: interval_s must be above zero" in told[0]
     assert "line 3: interval_s is not a finite number" in told[1]
+    assert "line 4: over interval_s it is no finite power" in told[2]
 
 
 @pytest.mark.parametrize(
