@@ -13,7 +13,6 @@ from adms.cli.estimate_beliefs import POLICY, Beliefs
 from adms.core.estimate import Estimate, Innovations, SigmaSource, Use
 from adms.core.telemetry import PointKey
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
-from adms.grid.points import MEASURED
 
 _SHOWN = 10
 
@@ -178,7 +177,7 @@ def _measurements(
                 "residual": _number(residual),
                 "sigma": _number(row.sigma),
                 "normalized": _number(normalized),
-                "critical": use is Use.USED and row.key.kind in MEASURED and not math.isfinite(normalized),
+                "critical": at is not None and _critical(innovations, at),
                 "use": use.value,
                 "why": why,
             }
@@ -193,6 +192,14 @@ def _not_weighed(key: PointKey, overruled: Mapping[str, str]) -> tuple[Use, str]
     if key.element in overruled:
         return Use.NOT_USED, overruled[key.element]
     return Use.USED, "a position: it says which network this is"
+
+
+def _critical(innovations: Innovations, at: int) -> bool:
+    """True where no other measurement checks this one."""
+    given = getattr(innovations, "critical", None)
+    if given is not None:
+        return bool(given[at])
+    return innovations.use[at] is Use.USED and not math.isfinite(innovations.normalized[at])
 
 
 def _why(innovations: Innovations, at: int) -> str:
@@ -240,6 +247,9 @@ def _print_measurements(rows: list[dict[str, Any]]) -> None:
         f"measurements: {counts[Use.USED]} used ({critical} critical: nothing else checks them), "
         f"{counts[Use.REJECTED]} rejected, {counts[Use.NOT_USED]} not used"
     )
+    weighed = [row for row in rows if row["use"] == Use.USED.value and row["normalized"] is not None]
+    if weighed:
+        print(f"largest residual of those used: {_one_line(max(weighed, key=lambda row: abs(row['normalized'])))}")
     for use in (Use.REJECTED, Use.NOT_USED):
         chosen = [row for row in rows if row["use"] == use.value]
         for row in chosen[:_SHOWN]:

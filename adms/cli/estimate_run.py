@@ -18,10 +18,10 @@ from adms.cli.names import moved
 from adms.cli.progress import underway
 from adms.cli.studied import check_plot, ignored, studied
 from adms.core.errors import InputError, Problem
-from adms.core.estimate import ComplexArray, NotEstimated
+from adms.core.estimate import ComplexArray, Estimate, NotEstimated
 from adms.core.ids import ElementId
 from adms.core.telemetry import TelemetrySnapshot
-from adms.estimation import estimate
+from adms.estimation import EstimatorState, estimate
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import NetworkModel
 from adms.grid.reported import reported_grid
@@ -114,10 +114,10 @@ def _scan(
     snapshot: TelemetrySnapshot, arrays: NetworkArrays, *, positions: _Positions, believed: Beliefs
 ) -> Scan | NotEstimated:
     """One estimate and, for its time, the next one from where it ended."""
-    state, taken_ms = None, []
-    for _ in range(2):
+
+    def timed(state: EstimatorState | None) -> tuple[EstimatorState | None, Estimate | NotEstimated, float]:
         began = time.perf_counter()
-        state, got = estimate(
+        after, got = estimate(
             snapshot,
             arrays=arrays,
             grid=positions.grid,
@@ -126,12 +126,12 @@ def _scan(
             policy=believed.policy,
             state=state,
         )
-        taken_ms.append(1e3 * (time.perf_counter() - began))
-        if isinstance(got, NotEstimated):
-            return got
-        if len(taken_ms) == 1:
-            first = got
-    return Scan(estimate=first, milliseconds=taken_ms[0], warm_milliseconds=taken_ms[1])
+        return after, got, 1e3 * (time.perf_counter() - began)
+
+    state, got, milliseconds = timed(None)
+    if isinstance(got, NotEstimated):
+        return got
+    return Scan(estimate=got, milliseconds=milliseconds, warm_milliseconds=timed(state)[2])
 
 
 def _expecting(model: NetworkModel, arrays: NetworkArrays, *, s_va: ComplexArray) -> NetworkModel:
