@@ -12,6 +12,7 @@ What it minimises (its own documentation, and `test_estimation_peers` against a 
 A source's own impedance and voltage play no part in either.
 """
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class BalancedEstimationPeer(GridModelPeer):
 
     def __init__(self, meters: Metering, *, tolerance_pu: float, power_sigma_frac: float = 1.0) -> None:
         super().__init__(meters.arrays)
+        self._errors: Any = import_module("power_grid_model.errors")
         arrays, tables = meters.arrays, self._tables
         self._tolerance = tolerance_pu
         self._v_base = _ROOT_3 * arrays.v_base_v[meters.v_node]
@@ -81,7 +83,7 @@ class BalancedEstimationPeer(GridModelPeer):
         return np.asarray(found["node"])
 
     def times(self, updates: list[Update], *, rounds: int = 3) -> dict[str, float]:
-        """ms of each method that converges on all these scans; `method` is the fastest from then on."""
+        """ms of each method that converges on all these scans."""
         found: dict[str, float] = {}
         for method in METHODS:
             try:
@@ -89,12 +91,11 @@ class BalancedEstimationPeer(GridModelPeer):
                     milliseconds_of(lambda u=u, m=method: self.scan_once(u, method=m), rounds=rounds)  # type: ignore[misc]
                     for u in updates
                 ]
-            except self._pgm.errors.PowerGridError as error:
+            except self._errors.PowerGridError as error:
                 print(f"\npower-grid-model, {method}: {str(error).splitlines()[0]}")
                 continue
             found[method] = float(np.median(taken))
         assert found, "none of its methods converges"
-        self.method = min(found, key=lambda name: found[name])
         return found
 
     def difference_pu(self, node: npt.NDArray[Any], v_phasor_pu: ComplexArray) -> float:
