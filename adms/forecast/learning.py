@@ -129,7 +129,7 @@ def _area_rows(
         w[:, quantity] = load
         teaches = np.flatnonzero((areas.whole[quantity] == 1) & (np.abs(load).sum(axis=1) > 0.0))
         value.append((took + meters - by_itself - load.sum(axis=1))[teaches])
-        weight.append(w.reshape(count, -1)[teaches])
+        weight.append(w.reshape(count, 2 * classes)[teaches])
         noise.append(covariance[np.ix_(teaches, teaches)])
     both = np.zeros((len(value[0]) + len(value[1]),) * 2)
     both[: len(value[0]), : len(value[0])], both[len(value[0]) :, len(value[0]) :] = noise

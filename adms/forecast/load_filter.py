@@ -185,7 +185,8 @@ def _bounded(x: FloatArray, *, process: ClassProcess) -> FloatArray:
 def _measured(weight: FloatArray, *, process: ClassProcess, hour: float) -> FloatArray:
     """[row, class * block]."""
     per_class = weight.reshape(len(weight), 2, process.classes)
-    return np.asarray(np.einsum("rik,ib->rkb", per_class, process.reading(hour)).reshape(len(weight), -1))
+    read = np.einsum("rik,ib->rkb", per_class, process.reading(hour))
+    return np.asarray(read.reshape(len(weight), process.classes * process.block))
 
 
 def _spread(blocks: FloatArray) -> FloatArray:
