@@ -34,7 +34,7 @@ CONVERGED_PU = 1e-8
 """Of the runs whose optima are compared."""
 AGREE_PU = 1e-6
 """With its Newton estimator: the same problem."""
-AGREE_LINEAR_PU = 5e-3
+AGREE_LINEAR_PU = 2e-3
 """With its iterative-linear estimator, which ends near the optimum: see `estimation_peers_balanced`."""
 SCANS = 8
 SIZES = {33: "case33bw", 150: "1-MV-urban--0-sw", 1576: "1-HVMV-urban-all-0-sw", 10458: "1-MVLV-urban-all-0-sw"}
