@@ -12,11 +12,21 @@ def project_root() -> Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--mutations`: how many spoiled inputs `tests/property/test_mutated_*.py` try together."""
+    """`--mutations`: how many spoiled inputs `tests/property/test_mutated_*.py` try together. `--estimation-draws`: on
+    how many draws of a feeder `tests/cases/test_estimation_exact.py` compares. `--statistics-draws`: over how many
+    `tests/benchmarks/test_estimation_statistics.py` runs."""
     parser.addoption("--mutations", type=int, default=200, help="Spoiled model files and decks to try.")
+    parser.addoption("--estimation-draws", type=int, default=2, help="Draws on which estimates are compared.")
+    parser.addoption("--statistics-draws", type=int, default=1000, help="Draws of the estimator's statistics.")
 
 
 @pytest.fixture(scope="session")
 def mutations(request: pytest.FixtureRequest) -> int:
     """How many spoiled inputs are tried."""
     return int(request.config.getoption("--mutations"))
+
+
+@pytest.fixture(scope="session")
+def estimation_draws(request: pytest.FixtureRequest) -> int:
+    """On how many draws estimates are compared."""
+    return int(request.config.getoption("--estimation-draws"))

@@ -8,7 +8,7 @@ _ONLY_WHEN_TIMED = ("test_against_", "test_estimation_against_", "test_growth", 
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Comparisons with peers are collected with --benchmark-enable only."""
+    """Comparisons with peers and long statistics are collected with --benchmark-enable only."""
     if collection_path.name.startswith(_ONLY_WHEN_TIMED) and not config.getoption("benchmark_enable"):
         return True
     return None

@@ -8,7 +8,7 @@ from scipy.sparse.linalg import splu
 
 from adms.core.errors import InvariantError
 from adms.core.estimate import ComplexArray
-from adms.core.telemetry import FloatArray, TelemetrySnapshot
+from adms.core.telemetry import FloatArray, IntArray, TelemetrySnapshot
 from adms.estimation import EstimationPolicy, LoadPrior, SharedDeviations
 from adms.grid.arrays import NetworkArrays
 from adms.grid.load_law import voltage_factors
@@ -36,15 +36,16 @@ STUDY_POLICY: EstimationPolicy = replace(
 """With the level of all loads as the only deviation that loads share."""
 
 
-def beliefs(arrays: NetworkArrays, *, moving_as_one: bool = False) -> LoadPrior:
+def beliefs(arrays: NetworkArrays, *, loading: float = 1.0, moving_as_one: bool = False) -> LoadPrior:
     """Loads: 40 % of the apparent power each in P and in Q, and 15 % of all loads together. DER: half of what they can,
     40 % of their rating; the phases of a three-phase site share it.
 
     Args:
         arrays: the network in solver order.
+        loading: expected loads over the model's.
         moving_as_one: the parts of a load with several share their 40 %, P and Q on their own, and differ by 5 %.
     """
-    mean = arrays.injector_s_nominal_va.copy()
+    mean = loading * arrays.injector_s_nominal_va
     sigma = np.maximum(OWN_FRAC * np.abs(mean), _LEAST_SIGMA_VA)
     loads = np.flatnonzero(~arrays.injector_is_der)
     injector, mode = [loads], [np.zeros(len(loads), dtype=np.int64)]
@@ -75,7 +76,7 @@ def beliefs(arrays: NetworkArrays, *, moving_as_one: bool = False) -> LoadPrior:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Truths:
-    """States of one network, in columns. Every node is live."""
+    """States of one network, in columns; 0 where dead."""
 
     v_phasor_pu: ComplexArray
     """[node, draw]"""
@@ -101,13 +102,9 @@ def truths(
 ) -> Truths:
     """Draws `first` .. `first + count - 1` of a seed: inputs from the stated priors, voltages by power flow.
 
-    The power flow is the fixed point V <- V + (Y + Y_s)^-1 (Y_s E + A conj(S / d) - (Y + Y_s) V), all draws at once.
-
     Raises:
         InvariantError: a draw has no power flow.
     """
-    if not arrays.energised(grid).all():
-        raise InvariantError("the study draws truths of networks without dead nodes")
     inputs = inputs_of(
         arrays,
         injectors=np.arange(len(arrays.injectors)),
@@ -115,38 +112,58 @@ def truths(
         source_v_sigma_pu=policy.source_v_sigma_pu,
         source_angle_sigma_rad=policy.source_angle_sigma_rad,
     )
-    x = np.stack([_normals(seed, first + i, len(inputs.weight)) for i in range(count)], axis=1)
+    x = np.stack([normals(seed, first + i, len(inputs.weight)) for i in range(count)], axis=1)
     return flows_of(arrays, grid, inputs=inputs, x=x)
 
 
 def flows_of(arrays: NetworkArrays, grid: GridState, *, inputs: Inputs, x: FloatArray) -> Truths:
-    """States for standard normal inputs [input, draw]."""
+    """States for standard normal inputs [input, draw], of all injectors.
+
+    The power flow is the fixed point V <- V + (Y + Y_s)^-1 (Y_s E + A conj(S / d) - (Y + Y_s) V), all draws at once.
+
+    Raises:
+        InvariantError: a draw has no power flow.
+    """
+    energised = arrays.energised(grid)
+    live, on = np.flatnonzero(energised), np.flatnonzero(arrays.injector_live(energised))
     emf = inputs.emf_pu[:, None] + inputs.of_e @ x
-    deviation = inputs.of_s @ x
+    deviation, mean = (inputs.of_s @ x)[on], inputs.mean_pu[on, None]
     y_source, _ = arrays.source_norton_pu()
-    y = tied((arrays.admittance_pu(grid) + y_source).tocsr(), floating_sections(arrays, grid))
+    sections = [np.searchsorted(live, rows) for rows in floating_sections(arrays, grid)]
+    y = tied((arrays.admittance_pu(grid) + y_source).tocsr()[live][:, live], sections)
     lu, exact_y = splu(y), y.astype(np.clongdouble)
-    driven = np.zeros((arrays.node_count, x.shape[1]), dtype=np.complex128)
+    wide = np.zeros((arrays.node_count, x.shape[1]), dtype=np.complex128)
     at = 0
     for source in arrays.sources:
-        driven[source.nodes] += source.y_pu @ emf[at : at + len(source.nodes)]
+        wide[source.nodes] += source.y_pu @ emf[at : at + len(source.nodes)]
         at += len(source.nodes)
-    across: sp.csr_matrix = arrays.incidence.T.tocsr()
+    driven = wide[live]
+    incidence: sp.csr_matrix = arrays.incidence[live][:, on]
+    across: sp.csr_matrix = incidence.T.tocsr()
     v, size = np.asarray(lu.solve(driven)), np.inf
     for _ in range(_PASSES):
         d = across @ v
-        of_p, of_q = voltage_factors(np.abs(d) * arrays.injector_v_scale[:, None], arrays.injector_law)
-        s = inputs.mean_pu.real[:, None] * of_p + 1j * inputs.mean_pu.imag[:, None] * of_q + deviation
-        missing = driven + arrays.incidence @ np.conj(s / d) - exact_y @ v.astype(np.clongdouble)
+        of_p, of_q = voltage_factors(np.abs(d) * arrays.injector_v_scale[on, None], arrays.injector_law[on])
+        s = mean.real * of_p + 1j * mean.imag * of_q + deviation
+        missing = driven + incidence @ np.conj(s / d) - exact_y @ v.astype(np.clongdouble)
         move = lu.solve(missing.astype(np.complex128))
         step, v = float(np.abs(move).max()), v + move
         if step < _STILL_PU or _ROUNDING_PU > step > 0.9 * size:
-            return Truths(v_phasor_pu=v, emf_pu=emf, s_pu=s)
+            return Truths(
+                v_phasor_pu=_all(v, live, arrays.node_count), emf_pu=emf, s_pu=_all(s, on, len(inputs.mean_pu))
+            )
         size = step
     raise InvariantError(f"a draw has no power flow: its voltages still move by {size:.1e} pu")
 
 
-def _normals(seed: int, draw: int, size: int) -> FloatArray:
+def _all(part: ComplexArray, rows: IntArray, count: int) -> ComplexArray:
+    whole = np.zeros((count, part.shape[1]), dtype=np.complex128)
+    whole[rows] = part
+    return whole
+
+
+def normals(seed: int, draw: int, size: int) -> FloatArray:
+    """[size] standard normal inputs of one draw."""
     return np.random.default_rng([seed, draw, 0]).standard_normal(size)
 
 

@@ -22,14 +22,17 @@ class Deck:
     overlay: Path | None
     head_branch: str
     """P and Q are metered at its first end, phase by phase, and the voltage at that end's bus."""
+    loading: float = 1.0
+    """Expected loads over the deck's. Less than 1 where the deck is so close to voltage collapse that some draws would
+    have no power flow."""
 
 
-def _deck(path: str, head_branch: str) -> Deck:
-    return Deck(path=_FEEDERS / path, overlay=None, head_branch=head_branch)
+def _deck(path: str, head_branch: str, *, loading: float = 1.0) -> Deck:
+    return Deck(path=_FEEDERS / path, overlay=None, head_branch=head_branch, loading=loading)
 
 
-def _four(name: str, file: str | None = None) -> Deck:
-    return _deck(f"{name}/{file or name}.DSS", "line.line1")
+def _four(path: str, head_branch: str = "line.line1") -> Deck:
+    return _deck(path, head_branch, loading=0.6)
 
 
 DECKS = {
@@ -41,18 +44,14 @@ DECKS = {
         overlay=_IEEE123 / "123-operated.toml",
         head_branch="line.l115",
     ),
-    "4bus_dy": _four("4Bus-DY-Bal"),
-    "4bus_grdyd": _four("4Bus-GrdYD-Bal"),
-    "4bus_oyod": _four("4Bus-OYOD-Bal"),
-    "4bus_oyod_unbalanced": Deck(
-        path=_FEEDERS / "4Bus-OYOD-UnBal" / "4bus-OYOD-UnBal.dss",
-        overlay=None,
-        head_branch="line.l1",
-    ),
-    "4bus_yd": _four("4Bus-YD-Bal"),
-    "4bus_yy": _four("4Bus-YY-Bal"),
+    "4bus_dy": _four("4Bus-DY-Bal/4Bus-DY-Bal.DSS"),
+    "4bus_grdyd": _four("4Bus-GrdYD-Bal/4Bus-GrdYD-Bal.DSS"),
+    "4bus_oyod": _four("4Bus-OYOD-Bal/4Bus-OYOD-Bal.DSS"),
+    "4bus_oyod_unbalanced": _four("4Bus-OYOD-UnBal/4bus-OYOD-UnBal.dss", "line.l1"),
+    "4bus_yd": _four("4Bus-YD-Bal/4Bus-YD-Bal.DSS"),
+    "4bus_yy": _four("4Bus-YY-Bal/4Bus-YY-Bal.DSS"),
     "european_lv": _deck("LVTestCase/Master.dss", "line.line1"),
-    "8500": _deck("8500-Node/Master.dss", "line.hvmv_sub_connector"),
+    "8500": _deck("8500-Node/Master.dss", "line.hvmv_sub_connector", loading=0.8),
 }
 """123 is the operated variant: DER, neighbouring sources behind open ties, sectionalising switches."""
 

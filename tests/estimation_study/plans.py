@@ -52,6 +52,8 @@ class Extent:
     """Line ends with P and Q in every conductor."""
     currents: int = 0
     """Line ends with the current magnitude in every conductor."""
+    at_taps: bool = False
+    """Voltages on both sides of every tap changer too."""
 
 
 def plan_of(
@@ -83,6 +85,9 @@ def plan_of(
     buses = [str(b.id) for b in arrays.model.buses if str(b.id) != head_bus and set(b.phases) <= set(_PHASES)]
     count = max(2, round(extent.voltage_frac * len(arrays.model.buses)))
     metered = [head_bus, *rng.permutation(buses).tolist()[:count]]
+    if extent.at_taps:
+        ends = [str(t[0].bus) for i in arrays.tapped for t in arrays.branches[i].terminals]
+        metered = list(dict.fromkeys([*metered, *ends]))
     floating = [arrays.nodes[int(i)] for rows in floating_sections(arrays, grid) for i in rows]
     loose = {str(node.bus) for node in floating}
     power = (PointKind.P_FLOW, PointKind.Q_FLOW)
