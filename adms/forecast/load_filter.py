@@ -12,16 +12,16 @@ the first step and not by the service's start.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.forecast.class_motion import ClassProcess
 
+BoolArray = npt.NDArray[np.bool_]
 _ADAPT_S = 6.0 * 3600.0
 """Time over which innovations of twice the predicted variance scale the process by e."""
 _ADAPT_RATE_MAX = 0.05
 """Of one step, however long."""
-_EXCESS_MAX = 25.0
-"""Largest squared innovation that counts: one bad scan moves little."""
 _INFLATION_MAX = 16.0
 
 
@@ -38,7 +38,7 @@ class ClassFilter:
     inflation: FloatArray
     """[class] factor on the variance of its process, at least 1."""
     refused: int = 0
-    """Steps in a row of which most rows were gated out."""
+    """Steps in a row with something gated out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +59,8 @@ class Filtered:
 
     state: ClassFilter
     normalized: FloatArray
-    """[row] innovation over its standard deviation, before the step."""
+    """[row] what a row says beyond what the filter and the other rows say, over its standard deviation, before the
+    step."""
     used: IntArray
     """[row] 1 where it taught, 0 where it was gated out."""
 
@@ -120,8 +121,10 @@ def stepped(
 ) -> Filtered:
     """One predict and update.
 
-    Rows further out than the gate teach nothing. Where most of them are out for `refusals_max` steps in a row the
-    spread is set back to that of a cold start, so that the filter follows a real change.
+    The row that is furthest from what the filter and the other rows say together teaches nothing if it is beyond the
+    gate, then the next. (Each row by itself would not do: the noise of single areas is wide and that of their sum is
+    not.) Where something is out for more than `refusals_max` steps in a row the spread is set back to that of a cold
+    start, so that the filter follows a real change.
 
     Args:
         state: the filter.
@@ -144,15 +147,19 @@ def stepped(
         step = process.transition(elapsed)
         x, p = predict(x, p, np.kron(np.eye(process.classes), step), _spread(process.noise(step) * wider))
     h = _measured(rows.weight, process=process, hour=hour)
-    spread = np.einsum("rn,nm,rm->r", h, p, h) + np.diag(rows.covariance)
-    normalized = (rows.value - h @ x) / np.sqrt(spread)
-    good = np.isfinite(normalized) & (np.diag(rows.covariance) > 0.0)
-    used = good & (np.abs(normalized) <= gate_sigma)
-    most_out = bool(good.any()) and 2 * int(used.sum()) < int(good.sum())
-    refused = state.refused + 1 if most_out else 0
+    there = np.isfinite(rows.value) & np.isfinite(rows.covariance).all(axis=1) & (np.diag(rows.covariance) > 0.0)
+    value, noise = np.where(there, rows.value, 0.0), np.where(np.outer(there, there), rows.covariance, 0.0)
+    innovation = value - h @ x
+    spread = _innovation_spread(h, p, noise)
+    normalized, used = _gated(innovation, spread, there=there, gate_sigma=gate_sigma)
+    refused = state.refused + 1 if used.sum() < there.sum() else 0
     if refused > refusals_max:
         p, refused = _spread(process.stationary * wider), 0
-    inflation = _inflated(state, h, p, spread=spread, normalized=np.where(good, normalized, 1.0), elapsed_s=elapsed)
+        spread = _innovation_spread(h, p, noise)
+        _, used = _gated(innovation, spread, there=there, gate_sigma=gate_sigma)
+    # What is beyond the gate counts as if at it: one bad scan moves little.
+    held = innovation[there] * (gate_sigma / np.maximum(np.abs(normalized[there]).max(initial=0.0), gate_sigma))
+    inflation = _inflated(state, h[there], p, spread=spread[np.ix_(there, there)], innovation=held, elapsed_s=elapsed)
     if used.any():
         x, p = update(x, p, rows.value[used], rows.covariance[np.ix_(used, used)], h[used])
     if not (np.isfinite(x).all() and np.isfinite(p).all() and (np.diag(p) >= 0.0).all()):
@@ -162,18 +169,49 @@ def stepped(
     return Filtered(state=after, normalized=normalized, used=used.astype(np.int64))
 
 
+def _innovation_spread(h: FloatArray, p: FloatArray, noise: FloatArray) -> FloatArray:
+    """[row, row], kept clear of singular where two rows say the same."""
+    spread = h @ p @ h.T + noise
+    return np.asarray(spread + np.diag(1e-12 * np.diag(spread)))
+
+
+def _gated(
+    innovation: FloatArray, spread: FloatArray, *, there: BoolArray, gate_sigma: float
+) -> tuple[FloatArray, BoolArray]:
+    """([row] normalised innovation given the other rows, of all that are there, [row] True where it is within the
+    gate).
+
+    Given the others, row i's is [S^-1 nu]_i / sqrt([S^-1]_ii).
+    """
+    normalized, used = np.full(len(innovation), np.nan), there.copy()
+    first = True
+    while used.any():
+        rows = np.flatnonzero(used)
+        inverse = np.linalg.inv(spread[np.ix_(rows, rows)])
+        given = inverse @ innovation[rows] / np.sqrt(np.maximum(np.diag(inverse), 1e-300))
+        if first:
+            normalized[rows], first = given, False
+        worst = int(np.argmax(np.abs(given)))
+        if abs(given[worst]) <= gate_sigma:
+            break
+        used[rows[worst]] = False
+    return normalized, used
+
+
 def _inflated(
-    state: ClassFilter, h: FloatArray, p: FloatArray, *, spread: FloatArray, normalized: FloatArray, elapsed_s: float
+    state: ClassFilter, h: FloatArray, p: FloatArray, *, spread: FloatArray, innovation: FloatArray, elapsed_s: float
 ) -> FloatArray:
-    """[class] factors after a step: by how far squared innovations differ from 1, each class by its part in them."""
+    """[class] factors after a step along the score of the likelihood: with a = S^-1 nu and P_c the class's part of the
+    spread, a^T H P_c H^T a - tr(S^-1 H P_c H^T), which is (nu^2 / S - 1) for one class and one row without noise."""
     if not len(h):
         return state.inflation
     count = len(state.inflation)
-    part = (h @ p * h).reshape(len(h), count, -1).sum(axis=2) / spread[:, None]
-    excess = np.minimum(normalized**2, _EXCESS_MAX) - 1.0
+    inverse = np.linalg.inv(spread)
+    seen = h.T @ (inverse @ innovation)
+    found = (seen * (p @ seen)).reshape(count, -1).sum(axis=1)
+    stated = (h * (inverse @ h @ p)).sum(axis=0).reshape(count, -1).sum(axis=1)
     rate = min(elapsed_s / _ADAPT_S, _ADAPT_RATE_MAX)
-    moved = state.inflation * np.exp(rate * (np.clip(part, 0.0, 1.0) * excess[:, None]).mean(axis=0))
-    return np.asarray(np.clip(moved, 1.0, _INFLATION_MAX))
+    return np.asarray(np.clip(state.inflation * np.exp(rate * (found - stated)), 1.0, _INFLATION_MAX))
 
 
 def _bounded(x: FloatArray, *, process: ClassProcess) -> FloatArray:

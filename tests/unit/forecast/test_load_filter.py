@@ -126,6 +126,20 @@ def test_one_bad_scan_teaches_nothing() -> None:
     assert np.sqrt(after[1][0, 0]) < 1.1 * np.sqrt(before[1][0, 0])
 
 
+def test_a_gross_error_in_one_area_is_seen_though_single_areas_are_loosely_tied() -> None:
+    # Two areas whose own parts are wide (10 units) and cancel in the sum, which is measured to 0.1.
+    wide = 100.0 * np.array([[1.0, -1.0], [-1.0, 1.0]]) + 0.01 * np.eye(2)
+    weight = np.array([[5.0, 0.0], [5.0, 0.0]])
+    state = cold_filter(ONE)
+    for k in range(30):
+        rows = ClassRows(value=np.array([4.0, -4.0]), weight=weight, covariance=wide)
+        state = step(state, rows, time_s=k * MINUTE_S).state
+    spoiled = ClassRows(value=np.array([4.0 + 6.0, -4.0]), weight=weight, covariance=wide)
+    done = step(state, spoiled, time_s=1800.0)
+    assert done.used.sum() == 1
+    assert now_of(done.state, time_s=1800.0)[0][0] == pytest.approx(0.0, abs=0.02)
+
+
 def test_a_change_that_stays_is_believed_after_some_refusals() -> None:
     state = cold_filter(ONE)
     for k in range(60):
