@@ -205,9 +205,7 @@ class EstimationPeer(Protocol):
 
     method: str
 
-    def scan_once(
-        self, update: dict[str, npt.NDArray[Any]], *, method: str = "", max_iterations: int = 100
-    ) -> npt.NDArray[Any]:
+    def scan_once(self, update: dict[str, npt.NDArray[Any]], *, method: str = "") -> npt.NDArray[Any]:
         """One update and one estimation."""
 
     def difference_pu(self, node: npt.NDArray[Any], v_phasor_pu: ComplexArray) -> float:

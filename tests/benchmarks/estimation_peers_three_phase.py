@@ -19,7 +19,7 @@ from adms.grid.arrays import NetworkArrays
 from adms.grid.model import CONSTANT_POWER, Branch, BranchKind, Bus, Load, NetworkModel, NodeRef, Source
 from adms.grid.state import normal_state
 from tests.benchmarks.estimation_peers import Metering, ScanValues
-from tests.benchmarks.estimation_peers_balanced import METHODS, Update
+from tests.benchmarks.estimation_peers_balanced import ITERATIONS, METHODS, Update
 from tests.benchmarks.peers import milliseconds_of
 
 PHASES = (1, 2, 3)
@@ -214,14 +214,14 @@ class ThreePhaseEstimationPeer:
         power["id"], power["p_measured"], power["q_measured"] = self._power_ids, s.real, s.imag
         return {"asym_voltage_sensor": v, "asym_power_sensor": power}
 
-    def scan_once(self, update: Update, *, method: str = "", max_iterations: int = 100) -> npt.NDArray[Any]:
+    def scan_once(self, update: Update, *, method: str = "") -> npt.NDArray[Any]:
         """One scan; only node results are asked for."""
         self._model.update(update_data=update)
         found = self._model.calculate_state_estimation(
             symmetric=False,
             calculation_method=method or self.method,
             error_tolerance=self._tolerance,
-            max_iterations=max_iterations,
+            max_iterations=ITERATIONS[method or self.method],
             output_component_types={"node"},
         )
         return np.asarray(found["node"])
