@@ -2,13 +2,14 @@
 
 State of a class (block of `BLOCK + 2 harmonics` numbers), all over its expected power:
 
-    level, trend (per hour), fast, reactive, day's mean, (cos, sin) of each harmonic of the day
+    level, trend (per hour), fast, reactive, day's mean, own parts, (cos, sin) of each harmonic of the day
 
     d level = (-level / tau_level + trend) dt + noise     d trend = -trend / tau_trend dt + noise
     the others: d x = -x / tau dt + noise
 
-and deviation y(t) = level + fast + mean + sum (cos_k cos(2 pi k h / 24) + sin_k sin(2 pi k h / 24)), h the local hour.
-`fast` is what the own deviations of the class's loads leave in their sum (it falls with their number). The noise is
+and deviation y(t) = level + fast + mean + sum (cos_k cos(2 pi k h / 24) + sin_k sin(2 pi k h / 24)) + own, h the local
+hour; that of Q has `reactive` in it as well. The own parts are what the own deviations of the class's loads leave in
+their sum, those that stay and those that come and go, of P and of Q (they fall with the number of loads). The noise is
 given by the stationary covariance C: a step F(dt) = expm(A dt) has Q = C - F C F^T. So the spread can never exceed
 that of a cold start, whatever is or is not measured: the filter cannot diverge (Harvey, "Forecasting, Structural Time
 Series Models and the Kalman Filter", 1989, ch. 2 and 4 for the damped trend and the trigonometric seasonal).
@@ -23,7 +24,10 @@ import numpy as np
 from adms.core.telemetry import FloatArray
 from adms.forecast.policy import ClassMotion
 
-LEVEL, TREND, FAST, REACTIVE, MEAN, BLOCK = 0, 1, 2, 3, 4, 5
+LEVEL, TREND, FAST, REACTIVE, MEAN = 0, 1, 2, 3, 4
+OWN_STAYS, OWN_FAST = (5, 6), (7, 8)
+"""Of P, of Q."""
+BLOCK = 9
 _HOUR_S = 3600.0
 
 
@@ -35,9 +39,10 @@ class ClassProcess:
     common_sigma_frac: FloatArray
     """[class]."""
     own_level_sigma_frac: FloatArray
-    """[class] of the mean over its loads of what they own for long: it moves as the day's mean does."""
+    """[2, class] of P's and Q's sum over its loads, of what they own for long."""
     own_fast_sigma_frac: FloatArray
-    """[class] of the mean over its loads of what comes and goes."""
+    """[2, class] of what comes and goes."""
+    own_level_tau_s: float
     own_fast_tau_s: float
 
     @property
@@ -63,9 +68,13 @@ class ClassProcess:
         out[:, LEVEL, LEVEL] = level
         out[:, TREND, TREND] = trend
         out[:, LEVEL, TREND] = out[:, TREND, LEVEL] = trend / (a + b)
-        out[:, FAST, FAST] = common * m.fast_share + self.own_fast_sigma_frac**2
-        out[:, MEAN, MEAN] = common * m.offset_share + self.own_level_sigma_frac**2
+        out[:, FAST, FAST] = common * m.fast_share
+        out[:, MEAN, MEAN] = common * m.offset_share
         out[:, REACTIVE, REACTIVE] = m.reactive_sigma_frac**2
+        for quantity in range(2):
+            stays, fast = OWN_STAYS[quantity], OWN_FAST[quantity]
+            out[:, stays, stays] = self.own_level_sigma_frac[quantity] ** 2
+            out[:, fast, fast] = self.own_fast_sigma_frac[quantity] ** 2
         for k in range(BLOCK, self.block):
             out[:, k, k] = common * (1.0 - m.level_share - m.fast_share - m.offset_share) / m.harmonics
         return out
@@ -77,6 +86,7 @@ class ClassProcess:
         a, b = _HOUR_S / m.level_tau_s, _HOUR_S / m.trend_tau_s
         tau = np.full(self.block, m.shape_tau_s)
         tau[[LEVEL, TREND, FAST, REACTIVE]] = m.level_tau_s, m.trend_tau_s, self.own_fast_tau_s, m.reactive_tau_s
+        tau[list(OWN_STAYS)], tau[list(OWN_FAST)] = self.own_level_tau_s, self.own_fast_tau_s
         out = np.diag(np.exp(-elapsed_s / tau))
         # Stable also where the two times are equal: exp(-b t) (1 - exp(-(a - b) t)) / (a - b).
         gap = (a - b) * t
@@ -92,6 +102,8 @@ class ClassProcess:
         row = np.zeros((2, self.block))
         row[:, [LEVEL, FAST, MEAN]] = 1.0
         row[1, REACTIVE] = 1.0
+        for quantity in range(2):
+            row[quantity, [OWN_STAYS[quantity], OWN_FAST[quantity]]] = 1.0
         for k in range(1, self.motion.harmonics + 1):
             turn = 2.0 * math.pi * k * hour / 24.0
             row[:, BLOCK + 2 * k - 2], row[:, BLOCK + 2 * k - 1] = math.cos(turn), math.sin(turn)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -47,7 +48,17 @@ class LoadColumns:
     unbalance_var: FloatArray
     """[load] of each phase by itself; 0 where there is one row."""
 
-    @property
+    @cached_property
+    def class_power(self) -> FloatArray:
+        """[2, class] |P|, then |Q| of all loads of a class, nominal; where one is next to nothing, a hundredth of the
+        apparent power stands in for it, so that what is over it stays finite."""
+        count = len(self.classes)
+        size = np.bincount(self.load_class, weights=self.load_size_va, minlength=count)
+        p = np.bincount(self.load_class, weights=self.load_s_va.real, minlength=count)
+        q = np.bincount(self.load_class, weights=self.load_s_va.imag, minlength=count)
+        return np.asarray(np.maximum(np.abs(np.array([p, q])), np.maximum(0.01 * size, 1e-100)))
+
+    @cached_property
     def row_class(self) -> IntArray:
         """[row]."""
         return self.load_class[self.row_load]
@@ -101,18 +112,18 @@ def forecast_columns(
         The columns.
     """
     loads = _load_columns(arrays, profiles=profiles, policy=policy, mean=estimation.load_factor_mean)
-    weight = loads.load_size_va
-    size = np.bincount(loads.load_class, weights=weight, minlength=len(loads.classes))
+    count = len(loads.classes)
 
     def left_in_sum(variance: FloatArray) -> FloatArray:
-        total = np.bincount(loads.load_class, weights=weight**2 * variance, minlength=len(loads.classes))
-        return np.asarray(np.sqrt(total) / np.maximum(size, 1.0))
+        total = np.bincount(loads.load_class, weights=loads.load_size_va**2 * variance, minlength=count)
+        return np.asarray(np.sqrt(total) / loads.class_power)
 
     process = ClassProcess(
         motion=policy.motion,
         common_sigma_frac=np.array([p.common_sigma_frac for p in loads.profiles]),
         own_level_sigma_frac=left_in_sum(loads.own_level_var),
         own_fast_sigma_frac=left_in_sum(loads.own_fast_var),
+        own_level_tau_s=policy.own_level_tau_s,
         own_fast_tau_s=policy.own_fast_tau_s,
     )
     return ForecastColumns(arrays=arrays, loads=loads, ders=_der_columns(arrays, estimation), process=process)

@@ -18,9 +18,9 @@ from adms.core.telemetry import FloatArray, IntArray
 from adms.forecast.class_motion import ClassProcess
 
 BoolArray = npt.NDArray[np.bool_]
-_ADAPT_S = 6.0 * 3600.0
+_ADAPT_S = 86400.0
 """Time over which innovations of twice the predicted variance scale the process by e."""
-_ADAPT_RATE_MAX = 0.05
+_ADAPT_RATE_MAX = 0.02
 """Of one step, however long."""
 _INFLATION_MAX = 16.0
 

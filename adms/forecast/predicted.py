@@ -127,21 +127,15 @@ def _apart(c: LoadColumns, covariance: FloatArray, own_var: FloatArray) -> tuple
         ([2 * class, 2 * class] left to the class's modes, [2, load] own variance).
     """
     count = len(c.classes)
-    size = np.maximum(np.bincount(c.load_class, weights=c.load_size_va, minlength=count), 1e-300)
-    weight = (c.load_size_va / size[c.load_class]) ** 2
+    weight = (c.load_size_va / c.class_power[:, c.load_class]) ** 2
     rest, own = covariance.copy(), own_var.copy()
     for quantity in range(2):
-        part = weight * own_var[quantity]
+        part = weight[quantity] * own_var[quantity]
         total = np.bincount(c.load_class, weights=part, minlength=count)
         at = np.arange(count) + quantity * count
         known = np.clip(np.diag(covariance)[at] / np.maximum(total, 1e-300), 0.0, 1.0)
         own[quantity] *= 1.0 - part / np.maximum(total, 1e-300)[c.load_class] * (1.0 - known[c.load_class])
         rest[at, at] -= total
-        if quantity == 0:
-            # Q's deviation contains P's.
-            cross = np.arange(count)
-            rest[cross, cross + count] -= total
-            rest[cross + count, cross] -= total
     return rest, own
 
 

@@ -124,8 +124,9 @@ def tuned_motion(
         return ClassProcess(
             motion=motion,
             common_sigma_frac=np.array([math.exp(at[0])]),
-            own_level_sigma_frac=np.zeros(1),
-            own_fast_sigma_frac=np.array([math.exp(at[1])]),
+            own_level_sigma_frac=np.zeros((2, 1)),
+            own_fast_sigma_frac=np.full((2, 1), math.exp(at[1])),
+            own_level_tau_s=start.shape_tau_s,
             own_fast_tau_s=fast_tau_s,
         )
 
@@ -154,7 +155,7 @@ def tuned_motion(
     best = process_at(found.x)
     return Tuned(
         common_sigma_frac=float(best.common_sigma_frac[0]),
-        fast_sigma_frac=float(best.own_fast_sigma_frac[0]),
+        fast_sigma_frac=float(best.own_fast_sigma_frac[0, 0]),
         motion=best.motion,
         log_likelihood=-float(found.fun),
         iterations=int(found.nit),

@@ -3,7 +3,7 @@ sources 1 % and 1 mrad), noise of every meter, on 13, 34 and 123 buses. Collecte
 `-s`; `--statistics-draws` for fewer draws than 1,000, with bounds that widen as sampling does.
 
 What any estimator can be was measured with the referee in its place (1,000 draws, seed 21): pooled variance 1.026,
-1.005 and 1.002, channels 0.895 to 1.109, coverage 95.12, 95.03 and 95.08 %, rms error over predicted 0.989, 1.016 and
+1.005 and 1.004, channels 0.895 to 1.109, coverage 95.12, 95.03 and 95.08 %, rms error over predicted 0.989, 1.016 and
 0.995.
 """
 

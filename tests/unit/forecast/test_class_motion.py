@@ -13,8 +13,9 @@ def process_of(motion: ClassMotion, *, common: tuple[float, ...] = (0.15, 0.30))
     return ClassProcess(
         motion=motion,
         common_sigma_frac=np.array(common),
-        own_level_sigma_frac=np.full(len(common), 0.02),
-        own_fast_sigma_frac=np.full(len(common), 0.03),
+        own_level_sigma_frac=np.full((2, len(common)), 0.02),
+        own_fast_sigma_frac=np.full((2, len(common)), 0.03),
+        own_level_tau_s=30 * 86400.0,
         own_fast_tau_s=2700.0,
     )
 

@@ -127,10 +127,11 @@ def test_the_class_follows_the_head_meter_and_keeps_what_it_learned_when_telemet
         np.sqrt(deviations(state.filter, process=process, time_s=at.timestamp(), hour=at.hour)[1][0, 0])
         for at in (now, off, off + timedelta(days=300))
     ]
-    # Cold: what four loads of unequal size own in their mean (0.4 sqrt(sum w^2)), and 0.15 in common.
+    # Cold: what four loads of unequal size own in their sum (0.4 |S| each, over P), and 0.15 in common.
     size = np.array([abs(complex(load.p_w, load.q_var)) for load in ARRAYS.model.loads])
     unbalance = np.where(size == size[0], 0.15**2, 0.0)
-    own = ((size / size.sum()) ** 2 * (0.16 - unbalance)).sum()
+    total = sum(load.p_w for load in ARRAYS.model.loads)
+    own = ((size / total) ** 2 * (0.16 - unbalance)).sum()
     assert sigma[2] == pytest.approx(np.sqrt(own + 0.15**2), rel=1e-3)
     # A minute after the meter: a fifth of it; an hour after: most of it, as what comes and goes does so within 45 min.
     assert sigma[0] < 0.2 * sigma[2] < sigma[1] < sigma[2]

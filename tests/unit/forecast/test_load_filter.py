@@ -53,8 +53,10 @@ def test_a_second_step_carries_the_first_by_the_matrix_exponential() -> None:
 def simulated(rng: np.random.Generator, process: ClassProcess, *, steps: int, step_s: float) -> FloatArray:
     """[step] deviation of P of the one class, drawn from the process."""
     f = process.transition(step_s)
-    noise = np.linalg.cholesky(process.noise(f)[0] + 1e-18 * np.eye(process.block))
-    x = np.linalg.cholesky(process.stationary[0]) @ rng.standard_normal(process.block)
+    # What has no spread is given one of 1e-9, for the factors.
+    tiny = 1e-18 * np.eye(process.block)
+    noise = np.linalg.cholesky(process.noise(f)[0] + tiny)
+    x = np.linalg.cholesky(process.stationary[0] + tiny) @ rng.standard_normal(process.block)
     out = np.empty(steps)
     for k in range(steps):
         if k:

@@ -53,7 +53,9 @@ def test_a_known_motion_is_found_again() -> None:
     rng = np.random.default_rng(8)
     motion = ClassMotion(harmonics=1, fast_share=0.0, level_share=0.6, offset_share=0.2)
     true = replace(
-        process_of(motion, common=(0.25,)), own_level_sigma_frac=np.zeros(1), own_fast_sigma_frac=np.array([0.05])
+        process_of(motion, common=(0.25,)),
+        own_level_sigma_frac=np.zeros((2, 1)),
+        own_fast_sigma_frac=np.full((2, 1), 0.05),
     )
     series = simulated(rng, true, steps=40 * 24, step_s=3600.0)
     start = replace(motion, level_tau_s=40 * 3600.0, level_share=0.3, offset_share=0.4)
@@ -82,8 +84,9 @@ def test_on_simbench_the_filter_beats_the_class_profile_an_hour_and_a_day_ahead(
     process = ClassProcess(
         motion=ClassMotion(),
         common_sigma_frac=np.array([UNKNOWN.common_sigma_frac]),
-        own_level_sigma_frac=np.array([0.03]),
-        own_fast_sigma_frac=np.array([0.03]),
+        own_level_sigma_frac=np.full((2, 1), 0.03),
+        own_fast_sigma_frac=np.full((2, 1), 0.03),
+        own_level_tau_s=30 * 86400.0,
         own_fast_tau_s=2700.0,
     )
     state = cold_filter(process)
