@@ -66,14 +66,14 @@ def every_kind(arrays: NetworkArrays) -> tuple[PointKey, ...]:
     powers = ((PointKind.P_FLOW, PointKind.Q_FLOW), (PointKind.P_INJECTION, PointKind.Q_INJECTION))
     places = [
         (powers[0], "line.650632", 0, 0),
-        (powers[0], "line.632671", 0, 2),
+        (powers[0], "line.632670", 0, 2),
         (powers[1], str(arrays.model.sources[0].id), 0, 0),
         (powers[1], str(arrays.model.sources[0].id), 0, 3),
         (powers[1], str(arrays.model.loads[0].id), 0, 0),
         (powers[1], "675", 0, 0),
         (powers[1], "675", 0, 3),
         (powers[1], "680", 0, 0),
-        ((PointKind.I_MAGNITUDE, PointKind.I_ANGLE), "line.632671", 0, 1),
+        ((PointKind.I_MAGNITUDE, PointKind.I_ANGLE), "line.632670", 0, 1),
         ((PointKind.I_MAGNITUDE,), "line.650632", 0, 2),
         ((PointKind.V_MAGNITUDE,), "671", 0, 1),
         ((PointKind.V_MAGNITUDE,), "rg60", 0, 2),

@@ -9,10 +9,14 @@ The cost, over standard normal inputs x = (e, e', b, r, t) with V following from
 
 is linearised anew at every step, the slope of the load law f included, and every step factors its own augmented matrix
 (Hachtel's; Abur & Exposito, Power System State Estimation, 2004, chapter 3) with pivoting and one refinement.
+
+The slope of f jumps at the limits of a law, and the least cost can be exactly there: steps then go from one side to the
+other for ever. Where they do, the voltage across those injectors is held at its limit as one more equality, and what
+comes out is the optimum (`Optimum.held` says so).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,10 +31,13 @@ from tests.estimation_study.floating import floating_sections, tied
 from tests.estimation_study.meter_functions import MeterFunctions
 from tests.estimation_study.saddle import Saddle
 
-_STEPS = 60
+_STEPS = 100
 _STILL_PU = 1e-12
 _ROUNDING_PU = 2e-9
 """Steps below this that no longer shrink are rounding."""
+_LIMITS = [10, 11, 12]
+"""Columns of a law where its slope jumps: lower and upper limit, floor."""
+_MOST_HELD = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,6 +109,8 @@ class Optimum:
     steps: int
     step_pu: float
     """Largest voltage change of the last step."""
+    held: Mapping[int, float] = field(default_factory=dict)
+    """Limits at which injectors (rows of the live ones) are held, per unit of nominal."""
 
 
 class Referee:
@@ -222,14 +231,12 @@ class Referee:
             v_start_pu: [node] where from.
         """
         state = State(v=v_start_pu[self.live], x=np.zeros(len(self.inputs.weight)))
-        size, steps = np.inf, 0
-        while size > _STILL_PU and steps < _STEPS:
-            state, after = self._step(state, value)
-            steps += 1
-            stalled = _ROUNDING_PU > after > 0.5 * size
-            size = after
-            if stalled:
-                break
+        state, size, steps, crossed = self._descend(state, value, {})
+        held: dict[int, float] = {}
+        while crossed and len(held) < _MOST_HELD:
+            held |= crossed
+            state, size, more, crossed = self._descend(state, value, held)
+            steps += more
         wide, s = self._wide(state), np.zeros(len(self.arrays.injectors), dtype=np.complex128)
         s[self.injectors] = S_BASE_VA * self.powers(state)
         return Optimum(
@@ -239,6 +246,7 @@ class Referee:
             chi2=self.cost(state, value),
             steps=steps,
             step_pu=size,
+            held=held,
         )
 
     def saddle(self, state: State) -> Saddle:
@@ -267,11 +275,49 @@ class Referee:
         )
         return np.sqrt((saddle or self.saddle(state)).variance(directions))
 
-    def _step(self, state: State, value: FloatArray) -> tuple[State, float]:
+    def _descend(
+        self, state: State, value: FloatArray, held: Mapping[int, float]
+    ) -> tuple[State, float, int, dict[int, float]]:
+        """(where it ended, last step, steps, limits that it went on crossing)."""
+        size, steps, before = np.inf, 0, state
+        while size > _STILL_PU and steps < _STEPS:
+            before, (state, after) = state, self.step(state, value, held=held)
+            steps += 1
+            stalled = _ROUNDING_PU > after > 0.8 * size
+            size = after
+            if stalled:
+                break
+        return state, size, steps, self._crossed(before, state) if size > _ROUNDING_PU else {}
+
+    def _crossed(self, one: State, other: State) -> dict[int, float]:
+        ends = [np.abs(self._across @ state.v) * self._scale for state in (one, other)]
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        limits = self._law[:, _LIMITS]
+        return {int(k): float(limits[k, c]) for k, c in np.argwhere((limits > low[:, None]) & (limits < high[:, None]))}
+
+    def _at_limits(self, state: State, held: Mapping[int, float]) -> tuple[FloatArray, sp.csr_matrix]:
+        """How far held injectors are from their limits, and the slopes of that."""
+        rows = np.fromiter(held, dtype=np.int64, count=len(held))
+        d = (self._across @ state.v)[rows]
+        of_size = (sp.diags(np.conj(d) / np.abs(d) * self._scale[rows]) @ self._across[rows] @ self._of_v).real
+        return np.abs(d) * self._scale[rows] - np.array(list(held.values())), sp.csr_matrix(of_size)
+
+    def step(self, state: State, value: FloatArray, *, held: Mapping[int, float]) -> tuple[State, float]:
+        """One Gauss-Newton step, and its largest voltage change.
+
+        Args:
+            state: where from.
+            value: [point] readings, SI.
+            held: limits at which injectors are held.
+        """
         n = len(state.v)
+        h, c = self.jacobians(state)
+        off = self.mismatch(state)
+        if held:
+            from_limit, slopes = self._at_limits(state, held)
+            c, off = sp.csr_matrix(sp.vstack([c, slopes])), np.concatenate([off, from_limit])
         prior = -self.weight * np.concatenate([np.zeros(2 * n), state.x])
-        right = np.concatenate([prior, self.residual(state, value), -self.mismatch(state)])
-        move = self.saddle(state).solve(right)
+        move = Saddle(weight=self.weight, h=h, c=c).solve(np.concatenate([prior, self.residual(state, value), -off]))
         dv = move[:n] + 1j * move[n : 2 * n]
         after = State(v=state.v + dv, x=state.x + move[2 * n : 2 * n + len(state.x)])
         return after, float(np.abs(dv).max())

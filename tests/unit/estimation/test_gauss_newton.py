@@ -21,6 +21,7 @@ from tests.estimation_study.networks import arrays_of as feeder
 from tests.estimation_study.networks import grid_of
 from tests.estimation_study.plans import with_sigmas
 from tests.estimation_study.referee import Inputs, Referee, State, inputs_of
+from tests.estimation_study.studies import study
 from tests.unit.powerflow.networks import arrays_of, four_buses, peak_va
 
 HEAVY = 4.0
@@ -297,3 +298,26 @@ def test_without_meters_the_optimum_is_the_power_flow(name: str) -> None:
     got = alone.solve(np.zeros(0), v_start_pu=0.98 * v)
     assert largest_difference(got.v_phasor_pu, v, alone.sections) < 2e-9
     assert got.chi2 < 1e-9
+
+
+def test_a_least_cost_at_the_limit_of_a_load_law_is_found_there() -> None:
+    """Draw 21 of the 34-bus feeder: load.s890 stands at its lower limit of 0.85, where the slope of its power jumps
+    from 0 to 2 / 0.85 of it. Plain Gauss-Newton goes from 0.8494 to 0.8507 and back for ever. Held a little to either
+    side the cost is more, and more in proportion: a kink, no minimum of a smooth function."""
+    one = study("34")
+    referee = one.referee
+    _, values = one.drawn(seed=11, first=21, count=1)
+    best = referee.solve(values[:, 0], v_start_pu=one.expected_v_pu)
+    assert list(best.held.values()) == [0.85]
+    assert best.step_pu < 1e-10
+    rises = []
+    for side in (-1.0, 1.0):
+        for away in (1e-5, 1e-4):
+            state = best.state
+            for _ in range(30):
+                state, size = referee.step(state, values[:, 0], held={k: v + side * away for k, v in best.held.items()})
+            assert size < 1e-10
+            rises.append((referee.cost(state, values[:, 0]) - best.chi2) / away)
+    assert min(rises) > 0.5
+    assert abs(rises[0] / rises[1] - 1.0) < 0.1
+    assert abs(rises[2] / rises[3] - 1.0) < 0.1
