@@ -1,7 +1,9 @@
 """How loads move around their class profiles, and how the forecast learns."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
 
+from adms.core.errors import Problem
 from adms.forecast.class_profiles import ClassProfile
 from adms.forecast.solar import SolarPolicy
 
@@ -69,3 +71,30 @@ class ForecastPolicy:
     """How far back a late meter is read against the class as it was then."""
     history_step_s: float = 300.0
     solar: SolarPolicy = field(default_factory=SolarPolicy)
+
+
+def policy_problems(policy: ForecastPolicy) -> list[Problem]:
+    """Every number of a policy that is out of range; class profiles are checked by `checked_profiles`."""
+    found = []
+
+    def bad(part: object, name: str, message: str) -> None:
+        found.append(Problem(element="forecast", field=name, value=str(getattr(part, name)), message=message))
+
+    motion = policy.motion
+    for part in (policy, motion):
+        for name in (f.name for f in fields(part)):
+            if name.endswith(("_s", "_sigma")) and not 0.0 < getattr(part, name) < math.inf:
+                bad(part, name, "must be positive and finite")
+            elif name.endswith(("_share", "_frac")) and not 0.0 <= getattr(part, name) <= 1.0:
+                bad(part, name, "must be between 0 and 1")
+    if not motion.level_share + motion.fast_share + motion.offset_share <= 1.0:
+        bad(motion, "level_share", "with fast_share and offset_share must not add up to more than 1")
+    if motion.harmonics < 1:
+        bad(motion, "harmonics", "must be at least 1")
+    if policy.refusals_max < 1:
+        bad(policy, "refusals_max", "must be at least 1")
+    if policy.areas_max < 1:
+        bad(policy, "areas_max", "must be at least 1")
+    if not -15.0 <= policy.utc_offset_h <= 15.0:
+        bad(policy, "utc_offset_h", "must be between -15 and 15")
+    return found

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 
+from adms.core.errors import InputError
 from adms.core.telemetry import FloatArray
 from adms.estimation.policy import EstimationPolicy
 from adms.forecast.areas import MeteredAreas
@@ -14,7 +15,7 @@ from adms.forecast.history import ClassHistory, empty_history
 from adms.forecast.load_filter import ClassFilter, cold_filter
 from adms.forecast.own_level import OwnLevels, OwnMotion, cold_levels
 from adms.forecast.points import MeterRows
-from adms.forecast.policy import ForecastPolicy
+from adms.forecast.policy import ForecastPolicy, policy_problems
 from adms.grid.arrays import NetworkArrays
 
 _WEEKEND = 5
@@ -51,8 +52,11 @@ def cold_state(arrays: NetworkArrays, *, policy: ForecastPolicy, estimation: Est
         The state.
 
     Raises:
-        InputError: class profiles out of range, with every problem found.
+        InputError: policy or class profiles out of range, with every problem found.
     """
+    wrong = policy_problems(policy)
+    if wrong:
+        raise InputError([*wrong, *(problem for profile in policy.profiles for problem in profile.problems())])
     profiles = checked_profiles(policy.profiles)
     columns = forecast_columns(arrays, profiles=profiles, policy=policy, estimation=estimation)
     return ForecastState(

@@ -11,7 +11,16 @@ from adms.core.estimate import ComplexArray, Estimate, Grade, NotEstimated
 from adms.core.ids import ModelVersion
 from adms.core.telemetry import FloatArray, PointKey, PointKind, PointTable, TelemetrySnapshot
 from adms.estimation import LoadPrior
-from adms.forecast import ClassProfile, DailyShape, ForecastPolicy, ForecastState, cold_state, learned, predicted_prior
+from adms.forecast import (
+    ClassMotion,
+    ClassProfile,
+    DailyShape,
+    ForecastPolicy,
+    ForecastState,
+    cold_state,
+    learned,
+    predicted_prior,
+)
 from adms.forecast.load_filter import deviations
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import normal_state
@@ -239,3 +248,12 @@ def test_a_policy_with_bad_profiles_is_refused() -> None:
     bad = ClassProfile(name="", weekday=DailyShape(), weekend=DailyShape())
     with pytest.raises(InputError):
         cold_state(ARRAYS, policy=ForecastPolicy(profiles=(bad,)), estimation=POLICY)
+
+
+def test_every_number_out_of_range_is_told_at_once() -> None:
+    motion = ClassMotion(level_share=0.9, harmonics=0, trend_tau_s=np.inf)
+    bad = ForecastPolicy(motion=motion, learn_every_s=0.0, own_level_share=1.5, utc_offset_h=30.0)
+    with pytest.raises(InputError) as refused:
+        cold(bad)
+    fields = {problem.field for problem in refused.value.problems}
+    assert fields == {"level_share", "harmonics", "trend_tau_s", "learn_every_s", "own_level_share", "utc_offset_h"}
