@@ -1,4 +1,4 @@
-"""power-grid-model's asymmetric estimator with three-phase networks of lines and grounded loads in it.
+"""power-grid-model's asymmetric estimator with three-phase networks of lines, transformers and grounded loads in it.
 
 Each source of ours is an EMF behind an impedance: there a node of its own with a phasor sensor (our prior of the EMF)
 and a line; what it delivers is the power at that line's far end. Sensors of magnitudes have no angle. Its Newton
@@ -26,18 +26,20 @@ PHASES = (1, 2, 3)
 FEEDER_BUSES = 150
 FEEDER_W = 2e6
 V_BASE_V = 12_470.0 / math.sqrt(3.0)
+LOW_V_BASE_V = 400.0 / math.sqrt(3.0)
+TRANSFORMER = {"sn": 400e3, "uk": 0.06, "pk": 4e3, "clock": 11}
 EMF_SIGMA_PU = 0.002
 """Of the phasor sensor at a source's EMF, which is 1 pu: of its magnitude and, in radian, of its angle."""
 _ORDER = ("aa", "ba", "bb", "ca", "cb", "cc")
 _PLACE = {"a": 0, "b": 1, "c": 2}
 
 
-def three_phase_feeder(*, buses: int, seed: int, ties: int = 0) -> NetworkModel:
+def three_phase_feeder(*, buses: int, seed: int, ties: int = 0, transformers: int = 0) -> NetworkModel:
     """A random tree of untransposed lines with unequal loads from phase to ground at about two buses in three.
 
     Made up: each line has its own phase impedances (0.3 + 0.6j ohm/km and a mutual 0.1 + 0.25j, up to 10 % off, some
     100 m) and hangs on one of the 40 buses before it in its feeder of up to 150; 2 MW at 0.95 a feeder; `ties` more
-    lines close loops.
+    lines close loops; at as many buses as there are `transformers` the load is behind one, Dyn11.
     """
     rng = np.random.default_rng(seed)
     names = [f"b{k}" for k in range(buses)]
@@ -45,27 +47,17 @@ def three_phase_feeder(*, buses: int, seed: int, ties: int = 0) -> NetworkModel:
     parent = [0 if k <= first[k] else int(rng.integers(max(first[k], k - 40), k)) for k in range(buses)]
     pairs = [(parent[k], k) for k in range(1, buses)]
     pairs += [(int(a), int(b)) for a, b in rng.integers(1, buses, (ties, 2)) if a != b]
+    behind = set(rng.permutation(np.arange(1, buses))[:transformers].tolist())
     loads = []
     for k in range(1, buses):
-        if rng.random() < 0.65:
+        if k in behind or rng.random() < 0.65:
             p_w = FEEDER_W / (0.65 * min(FEEDER_BUSES, buses)) * rng.uniform(0.4, 1.6)
-            loads.append(
-                Load(
-                    id=ElementId(f"load.{k}"),
-                    pairs=tuple((NodeRef(BusId(names[k]), phase), None) for phase in PHASES),
-                    p_w=p_w,
-                    q_var=p_w * math.tan(math.acos(0.95)),
-                    v_nominal_v=V_BASE_V,
-                    law=CONSTANT_POWER,
-                    v_low_pu=0.5,
-                    v_high_pu=1.5,
-                )
-            )
+            loads.append(_load(k, f"lv{k}" if k in behind else names[k], p_w=p_w, low_voltage=k in behind))
     z_source = (0.05 + 0.4j) * min(1.0, FEEDER_BUSES / buses)
     return NetworkModel(
         name=f"{buses} three-phase buses",
         frequency_hz=50.0,
-        buses=tuple(_bus(name) for name in names),
+        buses=(*(_bus(name) for name in names), *(_bus(f"lv{k}", v_base_v=LOW_V_BASE_V) for k in sorted(behind))),
         sources=(
             Source(
                 id=ElementId("source.head"),
@@ -78,18 +70,32 @@ def three_phase_feeder(*, buses: int, seed: int, ties: int = 0) -> NetworkModel:
         branches=tuple(
             _line(f"line.{n}", (names[a], names[b]), length_km=rng.uniform(0.05, 0.2), rng=rng)
             for n, (a, b) in enumerate(pairs)
-        ),
+        )
+        + tuple(_transformer(f"transformer.{k}", (names[k], f"lv{k}")) for k in sorted(behind)),
         capacitors=(),
         loads=tuple(loads),
         ders=(),
     )
 
 
-def _bus(name: str) -> Bus:
+def _load(k: int, bus: str, *, p_w: float, low_voltage: bool) -> Load:
+    return Load(
+        id=ElementId(f"load.{k}"),
+        pairs=tuple((node, None) for node in _nodes(bus)),
+        p_w=p_w,
+        q_var=p_w * math.tan(math.acos(0.95)),
+        v_nominal_v=LOW_V_BASE_V if low_voltage else V_BASE_V,
+        law=CONSTANT_POWER,
+        v_low_pu=0.5,
+        v_high_pu=1.5,
+    )
+
+
+def _bus(name: str, *, v_base_v: float = V_BASE_V) -> Bus:
     return Bus(
         id=BusId(name),
         phases=PHASES,
-        v_base_v=V_BASE_V,
+        v_base_v=v_base_v,
         v_min_pu=0.9,
         v_max_pu=1.1,
         v_emergency_min_pu=0.9,
@@ -113,9 +119,35 @@ def _line(name: str, ends: tuple[str, str], *, length_km: float, rng: np.random.
     )
 
 
-def three_phase_arrays(*, buses: int, seed: int, ties: int = 0) -> NetworkArrays:
+def _transformer(name: str, ends: tuple[str, str]) -> Branch:
+    """Delta to grounded star, without magnetising: in the positive sequence a series element and 330 degrees, in the
+    negative the other way round, in the zero sequence the same element from the star to ground."""
+    rated = TRANSFORMER
+    u = math.sqrt(3.0) * LOW_V_BASE_V
+    z, r = rated["uk"] * u**2 / rated["sn"], rated["pk"] * u**2 / rated["sn"] ** 2
+    y, ratio = 1.0 / complex(r, math.sqrt(z**2 - r**2)), V_BASE_V / LOW_V_BASE_V
+    turn = np.exp(1j * math.radians(30.0 * rated["clock"]))
+    a = np.exp(2j * math.pi / 3.0)
+    sequences = np.array([[1.0, 1.0, 1.0], [1.0, a**2, a], [1.0, a, a**2]])
+    back = np.linalg.inv(sequences)
+
+    def phases(zero: complex, positive: complex, negative: complex) -> ComplexArray:
+        return np.asarray(sequences @ np.diag([zero, positive, negative]) @ back)
+
+    ff, tt = phases(0.0, y / ratio**2, y / ratio**2), phases(y, y, y)
+    ft = phases(0.0, -y * turn / ratio, -y / turn / ratio)
+    tf = phases(0.0, -y / turn / ratio, -y * turn / ratio)
+    return Branch(
+        id=ElementId(name),
+        kind=BranchKind.TRANSFORMER,
+        terminals=(_nodes(ends[0]), _nodes(ends[1])),
+        y_primitive_siemens=as_matrix(np.asarray(np.block([[ff, ft], [tf, tt]]))),
+    )
+
+
+def three_phase_arrays(*, buses: int, seed: int, ties: int = 0, transformers: int = 0) -> NetworkArrays:
     """In solver order."""
-    model = three_phase_feeder(buses=buses, seed=seed, ties=ties)
+    model = three_phase_feeder(buses=buses, seed=seed, ties=ties, transformers=transformers)
     return NetworkArrays(model, version=ModelVersion(model.name))
 
 
@@ -139,10 +171,12 @@ class ThreePhaseEstimationPeer:
         v_ll = math.sqrt(3.0) * np.array([bus.v_base_v for bus in arrays.model.buses])
         self.node_count = buses + len(sources)
         self._table("node", self.node_count)["u_rated"] = np.concatenate([v_ll, v_ll[at_source]])
-        z = [self._series_ohm(i) for i in range(len(arrays.branches))]
+        kinds = [branch.kind for branch in arrays.branches]
+        at_lines = [i for i, kind in enumerate(kinds) if kind is BranchKind.LINE]
+        z = [self._series_ohm(i) for i in at_lines]
         z += [self._ohm(s.y_pu, s.nodes) for s in sources]
         lines = self._table("asym_line", len(z))
-        ends = [(self._bus[n[0]], self._bus[n[3]]) for n in arrays.branch_nodes]
+        ends = [(self._bus[arrays.branch_nodes[i][0]], self._bus[arrays.branch_nodes[i][3]]) for i in at_lines]
         ends += [(int(a), int(b)) for a, b in zip(emf, at_source, strict=True)]
         lines["from_node"], lines["to_node"] = zip(*ends, strict=True)
         lines["from_status"] = lines["to_status"] = 1
@@ -150,6 +184,7 @@ class ThreePhaseEstimationPeer:
             entry = np.array([one[_PLACE[at[0]], _PLACE[at[1]]] for one in z])
             lines[f"r_{at}"], lines[f"x_{at}"] = entry.real, entry.imag
         lines["c0"] = lines["c1"] = 0.0
+        self._transformers([i for i, kind in enumerate(kinds) if kind is BranchKind.TRANSFORMER])
         source = self._table("source", len(sources))
         source["node"], source["status"], source["u_ref"] = emf, 1, 1.0
         load = self._table("asym_load", len(arrays.model.loads))
@@ -159,6 +194,21 @@ class ThreePhaseEstimationPeer:
         self._rows = np.array([arrays.injector_rows[one.id] for one in arrays.model.loads])
         self._sensors(meters, emf=emf, source_lines=lines["id"][-len(sources) :], with_angles=with_angles)
         self._model = pgm.PowerGridModel(self._tables, system_frequency=arrays.model.frequency_hz)
+
+    def _transformers(self, at: list[int]) -> None:
+        if not at:
+            return
+        rows = self._table("transformer", len(at))
+        ends = [self._arrays.branch_nodes[i] for i in at]
+        rows["from_node"], rows["to_node"] = [self._bus[n[0]] for n in ends], [self._bus[n[3]] for n in ends]
+        rows["from_status"] = rows["to_status"] = 1
+        rows["u1"], rows["u2"] = math.sqrt(3.0) * V_BASE_V, math.sqrt(3.0) * LOW_V_BASE_V
+        for field, value in TRANSFORMER.items():
+            rows[field] = value
+        winding = self._pgm.WindingType
+        rows["winding_from"], rows["winding_to"] = winding.delta, winding.wye_n
+        for field in ("i0", "p0", "tap_side", "tap_pos", "tap_min", "tap_max", "tap_nom", "tap_size"):
+            rows[field] = 0
 
     def _sensors(
         self, meters: Metering, *, emf: npt.NDArray[Any], source_lines: npt.NDArray[Any], with_angles: bool

@@ -30,17 +30,16 @@ AGREE_PU = 1e-6
 """What the project asks for; phasors, so that it is also the angle in radian."""
 LINEAR_PU = 1e-3
 """A quarter of a voltage meter's sigma: see `estimation_peers_balanced` for what its linear estimator leaves out. It
-was 2e-4 and less on these networks."""
+was 2e-4 and less on networks of lines, 5e-4 and less with transformers."""
 
 EXACT = [
-    "simple_mv_open_ring_net", "simple_four_bus_system", "panda_four_load_branch", "four_loads_with_branches_out",
-    "example_simple", "create_kerber_landnetz_kabel_1", "case9", "case14", "case30", "case_ieee30", "case57",
+    "simple_mv_open_ring_net", "simple_four_bus_system", "four_loads_with_branches_out", "example_simple",
+    "create_kerber_landnetz_kabel_1", "case9", "case30", "case_ieee30", "case57",
 ]  # fmt: skip
 """Nets on which its constrained algorithm converges and that have a bus of zero injection."""
 ROWS = [
-    "simple_mv_open_ring_net", "simple_four_bus_system", "panda_four_load_branch", "four_loads_with_branches_out",
-    "example_simple", "create_kerber_landnetz_kabel_1", "case4gs", "case6ww", "case9", "case14", "case30", "case57",
-    "case33bw", "case118", "create_cigre_network_mv", "mv_oberrhein",
+    "simple_mv_open_ring_net", "panda_four_load_branch", "example_simple", "case4gs", "case6ww", "case14", "case33bw",
+    "case118", "create_cigre_network_mv", "mv_oberrhein",
 ]  # fmt: skip
 
 
@@ -70,11 +69,14 @@ def test_current_magnitudes_are_weighed_as_in_pandapower(name: str) -> None:
     assert measured.largest_difference_pu(measured.their_phasors("wls")) < AGREE_PU
 
 
-@pytest.mark.parametrize(("buses", "ties", "metered_frac"), [(10, 0, 0.3), (10, 2, 1.0), (50, 3, 0.05), (200, 4, 0.1)])
+@pytest.mark.parametrize(
+    ("buses", "ties", "transformers", "metered_frac"),
+    [(10, 0, 0, 0.3), (10, 2, 0, 1.0), (10, 0, 3, 0.3), (50, 2, 20, 0.1), (200, 4, 0, 0.1)],
+)
 def test_three_phase_optima_are_those_of_power_grid_models_newton_estimator(
-    buses: int, ties: int, metered_frac: float
+    buses: int, ties: int, transformers: int, metered_frac: float
 ) -> None:
-    arrays = three_phase_arrays(buses=buses, seed=buses, ties=ties)
+    arrays = three_phase_arrays(buses=buses, seed=buses, ties=ties, transformers=transformers)
     grid = normal_state(arrays.model)
     meters = metering(arrays, grid, v_nodes=some_buses(arrays, grid, frac=metered_frac, seed=1), source_phases=3)
     values = draws(meters, count=1, seed=2)[0]
