@@ -223,19 +223,24 @@ class Referee:
         r = self.residual(state, value)
         return float(r @ r + self.inputs.weight @ state.x**2)
 
-    def solve(self, value: FloatArray, *, v_start_pu: ComplexArray) -> Optimum:
+    def solve(
+        self, value: FloatArray, *, v_start_pu: ComplexArray, tolerance_pu: float = _STILL_PU, most_steps: int = _STEPS
+    ) -> Optimum:
         """Gauss-Newton from a power flow.
 
         Args:
             value: [point] readings, SI.
             v_start_pu: [node] where from.
+            tolerance_pu: a step that small ends it.
+            most_steps: limit; `Optimum.step_pu` says what was reached.
         """
+        limits = (tolerance_pu, most_steps)
         state = State(v=v_start_pu[self.live], x=np.zeros(len(self.inputs.weight)))
-        state, size, steps, crossed = self._descend(state, value, {})
+        state, size, steps, crossed = self._descend(state, value, {}, limits)
         held: dict[int, float] = {}
         while crossed and len(held) < _MOST_HELD:
             held |= crossed
-            state, size, more, crossed = self._descend(state, value, held)
+            state, size, more, crossed = self._descend(state, value, held, limits)
             steps += more
         wide, s = self._wide(state), np.zeros(len(self.arrays.injectors), dtype=np.complex128)
         s[self.injectors] = S_BASE_VA * self.powers(state)
@@ -276,18 +281,18 @@ class Referee:
         return np.sqrt((saddle or self.saddle(state)).variance(directions))
 
     def _descend(
-        self, state: State, value: FloatArray, held: Mapping[int, float]
+        self, state: State, value: FloatArray, held: Mapping[int, float], limits: tuple[float, int]
     ) -> tuple[State, float, int, dict[int, float]]:
         """(where it ended, last step, steps, limits that it went on crossing)."""
         size, steps, before = np.inf, 0, state
-        while size > _STILL_PU and steps < _STEPS:
+        while size > limits[0] and steps < limits[1]:
             before, (state, after) = state, self.step(state, value, held=held)
             steps += 1
             stalled = _ROUNDING_PU > after > 0.8 * size
             size = after
             if stalled:
                 break
-        return state, size, steps, self._crossed(before, state) if size > _ROUNDING_PU else {}
+        return state, size, steps, self._crossed(before, state) if size > max(_ROUNDING_PU, limits[0]) else {}
 
     def _crossed(self, one: State, other: State) -> dict[int, float]:
         ends = [np.abs(self._across @ state.v) * self._scale for state in (one, other)]

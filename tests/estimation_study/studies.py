@@ -14,7 +14,7 @@ from tests.estimation_study.draws import STUDY_POLICY, Truths, beliefs, flows_of
 from tests.estimation_study.meter_functions import MeterFunctions
 from tests.estimation_study.networks import DECKS, arrays_of, grid_of
 from tests.estimation_study.plans import Extent, MeteringPlan, plan_of
-from tests.estimation_study.referee import Referee, inputs_of
+from tests.estimation_study.referee import Inputs, Referee, inputs_of
 
 PLAN_SEED = 1
 
@@ -40,6 +40,17 @@ class Study:
     def referee(self) -> Referee:
         """Of the plan, in the study's grid state."""
         return self.referee_in(self.grid)
+
+    @cached_property
+    def all_inputs(self) -> Inputs:
+        """Of every injector, live or not."""
+        return inputs_of(
+            self.arrays,
+            injectors=np.arange(len(self.arrays.injectors)),
+            prior=self.prior,
+            source_v_sigma_pu=self.policy.source_v_sigma_pu,
+            source_angle_sigma_rad=self.policy.source_angle_sigma_rad,
+        )
 
     def referee_in(self, grid: GridState) -> Referee:
         """Of the plan, where the switches and taps are believed to be as in `grid`."""
@@ -80,13 +91,7 @@ class Study:
             scans: how many.
             persistence: correlation of an input from one scan to the next.
         """
-        inputs = inputs_of(
-            self.arrays,
-            injectors=np.arange(len(self.arrays.injectors)),
-            prior=self.prior,
-            source_v_sigma_pu=self.policy.source_v_sigma_pu,
-            source_angle_sigma_rad=self.policy.source_angle_sigma_rad,
-        )
+        inputs = self.all_inputs
         fresh = normals(seed, run, len(inputs.weight) * scans).reshape(scans, -1)
         x = fresh.copy()
         for i in range(1, scans):

@@ -16,12 +16,15 @@ import numpy as np
 from adms.core.ids import ElementId
 from adms.core.telemetry import FloatArray, PointKey, PointKind
 from adms.grid.state import GridState
-from tests.estimation_study.draws import noise, normals
+from tests.estimation_study.draws import flows_of, noise, normals
 from tests.estimation_study.meter_functions import MeterFunctions
 from tests.estimation_study.referee import Referee, State
 from tests.estimation_study.studies import Study
 
 LEAST_FLOW_SIGMAS = 5.0
+_TOLERANCE_PU = 1e-5
+_STEPS = 15
+"""Enough for odds; a hypothesis that is far off may have no optimum worth finding."""
 SCANS = 60
 
 NameSwitch = Callable[[FloatArray], str | None]
@@ -171,11 +174,48 @@ class Evidence:
         """Of one scan [point], each hypothesis less the best."""
         found = {}
         for name, referee in self._referees.items():
-            best = referee.solve(value, v_start_pu=self._study.expected_v_pu)
+            best = referee.solve(
+                value, v_start_pu=self._study.expected_v_pu, tolerance_pu=_TOLERANCE_PU, most_steps=_STEPS
+            )
             _, log_det = np.linalg.slogdet(referee.saddle(best.state).residual_covariance())
             found[name] = 0.5 * float(log_det) - 0.5 * best.chi2
         largest = max(found.values())
         return {name: x - largest for name, x in found.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Separation:
+    """Log odds that noise-free readings of the expected loads give to the switch that is open."""
+
+    from_reported: float
+    """Against the positions as reported. 12.5 is five sigma."""
+    from_next: float
+    """Against the next best switch: near 0 where two are in series with nothing metered or drawn between."""
+    next: str
+    """That switch."""
+
+
+def separations(study: Study, switches: Sequence[str]) -> dict[str, Separation]:
+    """Of each switch when it is open: whether the meters can tell at all, from nothing and from each other.
+
+    A switch with nothing behind it carries many sigmas of a charging current that is known well, and no meter sees it
+    open; that is why the flow alone is no measure.
+    """
+    evidence = Evidence(study, {"": study.grid, **{s: opened(study, s) for s in switches}})
+    found = {}
+    for switch in switches:
+        grid = opened(study, switch)
+        state = flows_of(study.arrays, grid, inputs=study.all_inputs, x=np.zeros((len(study.all_inputs.weight), 1)))
+        value = state.readings(MeterFunctions(study.arrays, grid, keys=study.plan.keys))[:, 0]
+        odds = evidence.of(value)
+        others = {s: odds[s] for s in switches if s != switch}
+        nearest = max(others, key=lambda s: others[s], default="")
+        found[switch] = Separation(
+            from_reported=odds[switch] - odds[""],
+            from_next=odds[switch] - others.get(nearest, -np.inf),
+            next=nearest,
+        )
+    return found
 
 
 def switch_by_evidence(study: Study, switches: Sequence[str], *, log_odds: float = 3.0) -> NameSwitch:
