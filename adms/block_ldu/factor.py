@@ -71,10 +71,10 @@ def factorise(structure: BlockStructure, *, values: AnyArray[Number]) -> BlockFa
 
 @compiled
 def invert(values: AnyArray[Number], at: int, n: int, least: float, work: AnyArray[Number]) -> int:
-    """Inverts the n x n block at `at` in place: a triangular factor with row pivots, then a solution for each unit vector
-    (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 14.3: in blocks of mixed units Gauss-Jordan
-    loses hundreds of times as much). Returns 0 if no pivot is larger than `least`, else the sign of its determinant (of a
-    real block)."""
+    """Inverts the n x n block at `at` in place: a triangular factor with row pivots, then a solution for each unit
+    vector (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 14.3: in blocks of mixed units
+    Gauss-Jordan loses hundreds of times as much). Returns 0 if no pivot is larger than `least`, else the sign of its
+    determinant (of a real block)."""
     sign = 1
     if n == 1:
         pivot = values[at]

@@ -24,8 +24,8 @@ def symmetric_size(pattern: Pattern) -> int:
 
 @compiled
 def eliminate_symmetric(pattern: Pattern, values: FloatArray) -> int:
-    """Factors in place. Returns the first block found singular, or -1. Unknowns of different units stand in one block, so
-    only a pivot of exactly zero shows here.
+    """Factors in place. Returns the first block found singular, or -1. Unknowns of different units stand in one block,
+    so only a pivot of exactly zero shows here.
 
     Args:
         pattern: blocks in the order of elimination.
@@ -123,8 +123,8 @@ def substitute_symmetric(pattern: Pattern, values: FloatArray, x: FloatArray) ->
 def selected_inverse(pattern: Pattern, values: FloatArray) -> FloatArray:
     """The entries of A^-1 at the places of the factor: within blocks, and between a block and those it is coupled to.
 
-    From the root of the elimination tree down (Takahashi, Fagan, Chin, PICA Conference, 1973; Erisman and Tinney, Comm. ACM
-    18(3), 1975): with Z = A^-1 and the rows i, k of block column j
+    From the root of the elimination tree down (Takahashi, Fagan, Chin, PICA Conference, 1973; Erisman and Tinney, Comm.
+    ACM 18(3), 1975): with Z = A^-1 and the rows i, k of block column j
 
         Z_ij = - sum over k of Z_ik L_kj          Z_jj = D_j^-1 - sum over i of L_ij^T Z_ij
 

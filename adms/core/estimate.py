@@ -73,6 +73,14 @@ class Innovations:
     """Why a point is not used; empty where it is."""
 
 
+def nothing_measured() -> Innovations:
+    """Innovations of no point at all."""
+    none = np.zeros(0)
+    return Innovations(
+        keys=(), residual=none, residual_sigma=none, normalized=none, critical=none.astype(np.bool_), use=(), why=()
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """Complex node voltages with a verdict. Node columns follow `NetworkArrays.nodes`, injector columns

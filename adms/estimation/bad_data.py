@@ -57,8 +57,8 @@ def chi2_limit(degrees_of_freedom: int, confidence: float) -> float:
 
 
 def stand_out_limit(candidates: int, alarm_probability: float) -> float:
-    """Size that the largest of so many normalised residuals exceeds with this probability when all is well (Sidak, J. Am.
-    Stat. Assoc. 62(318), 1967: an upper bound where they are dependent).
+    """Size that the largest of so many normalised residuals exceeds with this probability when all is well (Sidak, J.
+    Am. Stat. Assoc. 62(318), 1967: an upper bound where they are dependent).
 
     Args:
         candidates: how many there are.
@@ -153,7 +153,8 @@ def judge(
 def _normalized(
     residual: FloatArray, readings: ReadingColumns, covariance: Covariance
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """([M] residual over its standard deviation, NaN where not in use or critical; [M] that deviation; [M] critical)."""
+    """([M] residual over its standard deviation, NaN where not in use or critical; [M] that deviation; [M]
+    critical)."""
     with np.errstate(invalid="ignore"):
         usable = readings.use & (covariance.residual_variance > CRITICAL_FRAC * readings.variance)
     deviation = np.sqrt(np.where(readings.use, covariance.residual_variance, np.nan))

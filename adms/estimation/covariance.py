@@ -1,9 +1,9 @@
 """What the optimum is worth: standard deviations of voltages and residuals, from the inverse of the estimator's matrix.
 
 With K as in `adms.estimation.kernel.matrix`, the (V, V) part of K^-1 is the covariance of the estimated voltages, and
-(K^-1)_mu,mu = -R^-1 Omega R^-1 with Omega = R - H Sigma H^T the covariance of the residuals (Abur & Exposito, Power System
-State Estimation, 2004, chapter 5). Both depend on topology, weights and, weakly, on the point: they are computed once per
-factor. What corrects a factor corrects them, exactly.
+(K^-1)_mu,mu = -R^-1 Omega R^-1 with Omega = R - H Sigma H^T the covariance of the residuals (Abur & Exposito, Power
+System State Estimation, 2004, chapter 5). Both depend on topology, weights and, weakly, on the point: they are computed
+once per factor. What corrects a factor corrects them, exactly.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,28 @@ class Covariance:
     correction: Correction
 
 
+def _directions(system: System, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """[node] cosine and sine of each voltage's angle; 0 at a dead node."""
+    layout = system.problem.layout
+    v = layout.phasors(x, layout.node)
+    size = np.abs(v)
+    along = np.where(size > 0.0, v / np.where(size > 0.0, size, 1.0), 0.0)
+    return along.real, along.imag
+
+
+def radial_variance(system: System, x: FloatArray) -> FloatArray:
+    """[node] variance of each voltage's magnitude, without any correction of the factor; 0 at a dead node.
+
+    Args:
+        system: a factored matrix.
+        x: [size] the voltages.
+    """
+    layout, inverse = system.problem.layout, system.inverse
+    c, s = _directions(system, x)
+    own, cross = inverse[layout.own(layout.node)], inverse[layout.with_next(layout.node)]
+    return np.asarray(c * c * own + 2.0 * c * s * cross + s * s * inverse[layout.own(layout.node + 1)])
+
+
 class CovarianceCache:
     """The parts of K^-1 that every scan on one factor needs."""
 
@@ -33,15 +55,9 @@ class CovarianceCache:
         self.system = system
         base = system.for_covariance
         layout = system.problem.layout
-        inverse = base.inverse
-        along = layout.phasors(system.x, layout.node)
-        size = np.abs(along)
-        along = np.where(size > 0.0, along / np.where(size > 0.0, size, 1.0), 0.0)
-        self._cos, self._sin = along.real, along.imag
-        own, cross = layout.own(layout.node), layout.with_next(layout.node)
-        c, s = self._cos, self._sin
-        self._node = c * c * inverse[own] + 2.0 * c * s * inverse[cross] + s * s * inverse[layout.own(layout.node + 1)]
-        self._row = inverse[layout.own(layout.mu)]
+        self._cos, self._sin = _directions(system, system.x)
+        self._node = radial_variance(base, system.x)
+        self._row = base.inverse[layout.own(layout.mu)]
         self._last: Covariance | None = None
         self._last_use: bytes = b""
 

@@ -1,10 +1,10 @@
 """From one snapshot to one picture of the feeder, or why there is none.
 
 Three-phase weighted least squares with the network law as an exact equality (Abur & Exposito, Power System State
-Estimation, 2004, chapters 2, 3 and 5). `kinds` says what the meters measure, one module each; `layout` where each unknown
-stands; `problem` what a grid state makes of it; `kernel` is the compiled arithmetic; `system` a factored matrix, `iterate`
-the steps, `covariance` what they are worth; `observability` what telemetry alone determines, `bad_data` which meters lie,
-`contradiction` which of them say that the switches do.
+Estimation, 2004, chapters 2, 3 and 5). `kinds` says what the meters measure, one module each; `layout` where each
+unknown stands; `problem` what a grid state makes of it; `kernel` is the compiled arithmetic; `system` a factored
+matrix, `iterate` the steps, `covariance` what they are worth; `observability` what telemetry alone determines,
+`bad_data` which meters lie, `contradiction` which of them say that the switches do.
 """
 
 from dataclasses import dataclass

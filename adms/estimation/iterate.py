@@ -20,6 +20,8 @@ _FAR_PU = 5e-2
 held by one meter of 0.4 %, jumps by up to 0.02 pu from scan to scan. Between, contraction alone decides."""
 _DRIFT_PU = 2e-2
 """A factor of a point further away than this is replaced: the covariance is taken from it."""
+_KEPT_ROWS = 12
+"""More rows than this that dropped out are left out of a new factor."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,20 +105,10 @@ def optimise(
     while taken < budget:
         if correction is None:
             negative_gradient(*moving, x, still, e, s, s_before, t, residual, right)
-            made = system_at(
-                problem,
-                x,
-                s=s_before,
-                beliefs=beliefs,
-                inside=readings.use,
-                variance=readings.variance,
-            )
+            made = _factored(problem, x, s=s_before, beliefs=beliefs, readings=readings, before=system)
             if isinstance(made, Singular):
                 return Diverged(reason=made.reason, iterations=taken)
-            system, fresh = made, True
-            correction = system.correction(readings)
-            if correction is None:
-                return Diverged(reason="the shared deviations of the loads contradict each other", iterations=taken)
+            (system, correction), fresh = made, True
         assert system is not None
         verdict, more, moved, cost = take_steps(
             layout.structure.pattern,
@@ -142,7 +134,7 @@ def optimise(
         fresh = fresh and more == 1
         taken += more
 
-        if verdict == NOT_A_NUMBER or not np.isfinite(s).all():
+        if verdict == NOT_A_NUMBER or not np.isfinite(s_before).all():
             reason = "a step is not a number: the measurements contradict the model"
             return Diverged(reason=reason, iterations=taken)
         if verdict == SLOW and fresh and more == 1 and moved < ROUNDING_PU:
@@ -152,7 +144,7 @@ def optimise(
                 return Converged(
                     x=x,
                     e=e,
-                    s=s,
+                    s=s_before,
                     residual=residual,
                     prior_cost=cost,
                     system=system,
@@ -166,6 +158,33 @@ def optimise(
             last = moved
         correction = None
     return Diverged(reason=f"the last of {taken} steps still moved a voltage by {moved:.1e} pu", iterations=taken)
+
+
+def _factored(
+    problem: Problem,
+    x: FloatArray,
+    *,
+    s: ComplexArray,
+    beliefs: Beliefs,
+    readings: ReadingColumns,
+    before: System | None,
+) -> tuple[System, Correction] | Singular:
+    """A new factor, and its correction for these readings. Rows of the last factor that dropped out stay in it and are
+    corrected: when they come back that costs no factor."""
+    tries = [(readings.use, readings.variance)]
+    if before is not None and before.problem is problem:
+        missing = before.inside & ~readings.use
+        if 0 < missing.sum() <= _KEPT_ROWS:
+            tries.insert(0, (readings.use | missing, np.where(missing, before.variance, readings.variance)))
+    for inside, variance in tries:
+        made = system_at(problem, x, s=s, beliefs=beliefs, inside=inside, variance=variance)
+        if isinstance(made, System):
+            correction = made.correction(readings)
+            if correction is not None:
+                return made, correction
+    if isinstance(made, Singular):
+        return made
+    return Singular(reason="the shared deviations of the loads contradict each other")
 
 
 def _drifted(system: System, x: FloatArray) -> bool:

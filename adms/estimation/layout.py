@@ -13,6 +13,7 @@ A node that is dead has places all the same, so that switches, taps and capacito
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from adms.block_ldu import BlockStructure, structure_of
 from adms.block_ldu.symmetric import symmetric_size
@@ -113,41 +114,39 @@ def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:
     phasor = np.concatenate([node, first_emf + 2 * np.arange(len(emf_node))])
     order = power_flow.structure.order
     y_row, y_column = order[power_flow.row], order[power_flow.col]
-    of_row = np.repeat(np.arange(count), np.diff(rows.term_first))
-    of_input = np.repeat(np.arange(count), np.diff(rows.input_first))
-    with_at = rows.at >= 0
     fr, to = arrays.injector_fr, arrays.injector_to
     between = to != GROUND
-    measured, twice = rows.inputs, to[rows.inputs] != GROUND
-    alike = np.argsort(measured, kind="stable")
-    same = measured[alike][1:] == measured[alike][:-1]
-    pairs = [
-        (node[y_row], node[y_column]),
-        (node[fr[between]], node[to[between]]),
-        (first_mu + of_row, phasor[rows.column]),
-        (first_mu + of_row[with_at], node[rows.at[with_at]]),
-        (first_mu + of_input, node[fr[measured]]),
-        (first_mu + of_input[twice], node[to[measured[twice]]]),
-        (first_mu + of_input[alike][1:][same], first_mu + of_input[alike][:-1][same]),
-    ]
     bus = power_flow.block_of_node
+    touched_row, touched_bus = _buses_of_rows(arrays, rows, bus=bus)
+    together = sp.coo_matrix(_clique(touched_row, touched_bus, shape=(count, int(bus.max()) + 1)))
+    some_node = np.zeros(int(bus.max()) + 1, dtype=np.int64)
+    some_node[bus] = np.arange(n)
+    row = node[np.concatenate([y_row, fr[between], some_node[together.row]])]
+    col = node[np.concatenate([y_column, to[between], some_node[together.col]])]
+
+    def ordered(home: IntArray) -> BlockStructure:
+        block = np.concatenate([np.repeat(bus, PER_NODE), home, np.repeat(bus[emf_node], 2)])
+        return structure_of(block, row=row, col=col)
+
+    # A row stands with the last of its buses. Sooner, its pivot is its own tiny variance, which is as bad as least
+    # squares' normal equations; there, it is the variance of all that it measures.
     home = np.zeros(count, dtype=np.int64)
-    home[of_input[::-1]] = bus[fr[measured[::-1]]]
-    anchor = np.where(with_at, rows.at, rows.column)
-    home[of_row[::-1]] = bus[np.where(anchor < n, anchor, 0)[::-1]]
-    structure = structure_of(
-        np.concatenate([np.repeat(bus, PER_NODE), home, np.repeat(bus[emf_node], 2)]),
-        row=np.concatenate([a for a, _ in pairs]),
-        col=np.concatenate([b for _, b in pairs]),
-    )
-    pattern = structure.pattern
+    home[touched_row] = touched_bus
+    first = ordered(home)
+    turn = np.zeros(len(some_node), dtype=np.int64)
+    turn[bus] = _block_of_place(first)[first.place[node]]
+    latest = np.zeros(count, dtype=np.int64)
+    np.maximum.at(latest, touched_row, turn[touched_bus])
+    last = turn[touched_bus] == latest[touched_row]
+    home[touched_row[last]] = touched_bus[last]
+    structure = ordered(home)
     place = structure.place
     against = np.where(power_flow.against >= 0, order[power_flow.against], -1)
     merged = np.lexsort((against, y_column, y_row))
     key = (y_row[merged] * n + y_column[merged]) * (n + 1) + against[merged] + 1
     merged_first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     entry_row = y_row[merged][merged_first]
-    block = np.repeat(np.arange(len(pattern.diagonal)), np.diff(pattern.start))
+    block = _block_of_place(structure)
     shown = np.array([i for i, key in enumerate(table.keys) if key.kind in WEIGHED_KINDS], dtype=np.int64)
     return Layout(
         arrays=arrays,
@@ -156,7 +155,7 @@ def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:
         power_flow=power_flow,
         structure=structure,
         size=len(place),
-        value_count=symmetric_size(pattern),
+        value_count=symmetric_size(structure.pattern),
         block=block,
         node=place[node],
         mu=place[first_mu + np.arange(count)],
@@ -180,6 +179,31 @@ def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:
         shown_rows=shown,
         shown_of_row=np.searchsorted(shown, rows.table_rows).astype(np.int64),
     )
+
+
+def _block_of_place(structure: BlockStructure) -> IntArray:
+    """[place] block."""
+    pattern = structure.pattern
+    return np.repeat(np.arange(len(pattern.diagonal)), np.diff(pattern.start))
+
+
+def _buses_of_rows(arrays: NetworkArrays, rows: RowStack, *, bus: IntArray) -> tuple[IntArray, IntArray]:
+    """(row, bus) for everything that a row touches."""
+    n = arrays.node_count
+    of_term = np.repeat(np.arange(rows.count), np.diff(rows.term_first))
+    of_input = np.repeat(np.arange(rows.count), np.diff(rows.input_first))
+    emf_node = np.concatenate([np.zeros(0, dtype=np.int64), *arrays.source_nodes])
+    column = np.where(rows.column < n, rows.column, emf_node[np.maximum(rows.column - n, 0)] if len(emf_node) else 0)
+    to = arrays.injector_to[rows.inputs]
+    row = np.concatenate([of_term, of_term[rows.at >= 0], of_input, of_input[to != GROUND]])
+    node = np.concatenate([column, rows.at[rows.at >= 0], arrays.injector_fr[rows.inputs], to[to != GROUND]])
+    return row, bus[node]
+
+
+def _clique(row: IntArray, bus: IntArray, *, shape: tuple[int, int]) -> sp.csr_matrix:
+    """[bus, bus] joins all buses that a row touches."""
+    touches = sp.csr_matrix((np.ones(len(row)), (row, bus)), shape=shape)
+    return sp.csr_matrix(touches.T @ touches)
 
 
 def _placed(place: IntArray, node: IntArray, index: IntArray) -> IntArray:

@@ -2,21 +2,26 @@
 
 The network law is exact, the angle of the sources is the reference, and nothing is known of any power or open-circuit
 magnitude that no meter reads. What then still has a finite covariance is determined by telemetry; the rest is held by
-pseudo-measurements or by nothing (numerical observability; Abur & Exposito, Power System State Estimation, 2004, chapter
-4, with the covariance in place of pivots, so that "hardly" shows as well as "not").
+pseudo-measurements or by nothing (numerical observability; Abur & Exposito, Power System State Estimation, 2004,
+chapter 4, with the covariance in place of pivots, so that "hardly" shows as well as "not").
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from adms.core.telemetry import FloatArray
+from adms.core.telemetry import FloatArray, TelemetrySnapshot
+from adms.estimation.covariance import radial_variance
 from adms.estimation.kernel.columns import PriorColumns, ReadingColumns
+from adms.estimation.layout import layout_of
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import NOTHING_SHARED, LoadPrior
-from adms.estimation.problem import NOTHING_KNOWN_PU, Beliefs, Problem
+from adms.estimation.problem import NOTHING_KNOWN_PU, Beliefs, Problem, problem_of
+from adms.estimation.readings import readings_of
 from adms.estimation.system import Singular, System, system_at
-from adms.grid.arrays import BoolArray
+from adms.grid.arrays import BoolArray, NetworkArrays
+from adms.grid.state import GridState
+from adms.powerflow import NotSolved
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,9 +29,10 @@ class Observed:
     """What telemetry alone says of each node."""
 
     determined: BoolArray
-    """[node] True where it determines the voltage; False at dead nodes."""
+    """[node] True where it determines the voltage magnitude; False at dead nodes. The angle is against the sources'
+    inner voltages, which a load of which nothing is known turns."""
     sigma_v_pu: FloatArray
-    """[node] of the phasor, in its worst direction; inf where it is not determined."""
+    """[node] of the magnitude; inf where it is not determined."""
     system: System | None
 
 
@@ -74,11 +80,33 @@ def observed(problem: Problem, x: FloatArray, *, readings: ReadingColumns, polic
     nowhere = np.full(layout.arrays.node_count, np.inf)
     if isinstance(made, Singular):
         return Observed(determined=np.zeros(len(nowhere), dtype=np.bool_), sigma_v_pu=nowhere, system=None)
-    inverse = made.inverse
-    own, next_own = inverse[layout.own(layout.node)], inverse[layout.own(layout.node + 1)]
-    cross = inverse[layout.with_next(layout.node)]
-    half, apart = 0.5 * (own + next_own), 0.5 * (own - next_own)
-    sigma = np.sqrt(np.maximum(half + np.hypot(apart, cross), 0.0))
+    sigma = np.sqrt(np.maximum(radial_variance(made, x), 0.0))
     solved = problem.factor.solved
     determined = solved & (sigma < policy.sigma_unobservable_pu)
     return Observed(determined=determined, sigma_v_pu=np.where(determined, sigma, np.inf), system=made)
+
+
+def telemetry_alone(
+    snapshot: TelemetrySnapshot, *, arrays: NetworkArrays, grid: GridState, policy: EstimationPolicy
+) -> Observed | NotSolved:
+    """What the points of a snapshot determine by themselves, before anything is estimated.
+
+    Args:
+        snapshot: the telemetry of one instant.
+        arrays: the network in solver order.
+        grid: positions.
+        policy: says which points are too old, and what is too little to be called determined.
+
+    Returns:
+        What is determined, or why the network has no voltages at all.
+    """
+    problem = problem_of(layout_of(arrays, snapshot.table), grid, policy=policy)
+    if isinstance(problem, NotSolved):
+        return problem
+    usual = LoadPrior(
+        s_nominal_va=arrays.injector_s_nominal_va,
+        sigma_p_va=np.zeros(len(arrays.injectors)),
+        sigma_q_va=np.zeros(len(arrays.injectors)),
+    )
+    readings = readings_of(snapshot, problem=problem, policy=policy)
+    return observed(problem, problem.expected_start(usual), readings=readings.columns, policy=policy)

@@ -131,7 +131,7 @@ class System:
             return None
         modes, core = self.mode_columns
         if not len(rows):
-            return Correction(rows=(), columns=modes, inner=-np.linalg.inv(core))
+            return Correction(rows=(), columns=modes, inner=np.asarray(-np.linalg.inv(core), dtype=np.float64))
         mine = np.stack([self.column_of_row(int(r)) for r in rows])
         place = self.problem.rows.place[rows]
         columns = np.concatenate([modes, mine])
@@ -141,7 +141,7 @@ class System:
         scale = np.abs(np.diag(full)[at])
         full[at, at] += d_inverse
         try:
-            inner = -np.linalg.inv(0.5 * (full + full.T))
+            inner = np.asarray(-np.linalg.inv(0.5 * (full + full.T)), dtype=np.float64)
         except np.linalg.LinAlgError:
             return None
         lost = np.abs(np.diag(inner)[at]) * np.maximum(scale, 1e-300) * _LOST > 1.0
@@ -186,8 +186,8 @@ class System:
     def unknowns_found(self) -> float:
         """How many numbers of which nothing was known the rows determine: what they cost in degrees of freedom.
 
-        Of a power without a prior it is what its variance fell by, over what it was; the open-circuit magnitude of a source
-        without a prior counts as found.
+        Of a power without a prior it is what its variance fell by, over what it was; the open-circuit magnitude of a
+        source without a prior counts as found.
         """
         problem, prior = self.problem, self.beliefs.columns
         injectors, layout = problem.injectors, problem.layout

@@ -1,8 +1,8 @@
 """What compiled code reads, as flat columns.
 
 Every unknown has a place in the order of elimination. A phasor occupies two places one after the other (Re, Im), and a
-node four: V, then the multiplier lambda of its current balance. A row's multiplier mu has one, an open-circuit voltage E
-two.
+node four: V, then the multiplier lambda of its current balance. A row's multiplier mu has one, an open-circuit voltage
+E two.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,8 @@ class NetworkColumns(NamedTuple):
     y: ComplexArray
     """[entry] of the matrix."""
     flow: ComplexArray
-    """[entry] the same for currents, without sources: a line's entry at its own end holds what its two ends add up to."""
+    """[entry] the same for currents, without sources: a line's entry at its own end holds what its two ends add up
+    to."""
 
 
 class SourceColumns(NamedTuple):
@@ -79,8 +80,8 @@ class PriorColumns(NamedTuple):
     """[k] of the own part."""
     variance_q: FloatArray
     keep_p: FloatArray
-    """[k] 1 where nothing is known of P: the variance is then how far one step may go, and the step starts from where the
-    last one ended; 0 elsewhere, where it starts from the mean."""
+    """[k] 1 where nothing is known of P: the variance is then how far one step may go, and the step starts from where
+    the last one ended; 0 elsewhere, where it starts from the mean."""
     keep_q: FloatArray
     first: IntArray
     """[mode + 1] where a shared mode's entries start."""

@@ -8,9 +8,9 @@ S is eliminated exactly: with the multipliers lambda of c and mu of the rows, an
 
     S = f(|d|) s_nominal + R t         t = conj(A^T lambda / d) - H_S^T mu
 
-so that what is left to solve for is (V, lambda, mu, E). R is diagonal plus one product per shared mode. The gradient with
-respect to V holds the slope of the load law too: where the steps end is the optimum (Abur & Exposito, Power System State
-Estimation, 2004, chapter 3, with all powers as unknowns).
+so that what is left to solve for is (V, lambda, mu, E). R is diagonal plus one product per shared mode. The gradient
+with respect to V holds the slope of the load law too: where the steps end is the optimum (Abur & Exposito, Power System
+State Estimation, 2004, chapter 3, with all powers as unknowns).
 """
 
 import math
@@ -98,11 +98,11 @@ def deviations(
     t: ComplexArray,
     e: ComplexArray,
 ) -> float:
-    """Works out t and the deviations R t [k] with the V of `x` and the multipliers of `x + step`; where nothing is known
-    they add to what they were `before`, which ends where t is zero (proximal point; Rockafellar, SIAM J. Control Optim.
-    14(5), 1976). `e` may be `before`. Returns t^T R t, the cost of the deviations."""
-    # Arrays are taken out of their tuples once, and nothing is called in these loops: a call that passes arrays costs more
-    # than an injector's arithmetic.
+    """Works out t and the deviations R t [k] with the V of `x` and the multipliers of `x + step`; where nothing is
+    known they add to what they were `before`, which ends where t is zero (proximal point; Rockafellar, SIAM J. Control
+    Optim. 14(5), 1976). `e` may be `before`. Returns t^T R t, the cost of the deviations."""
+    # Arrays are taken out of their tuples once, and nothing is called in these loops: a call that passes arrays costs
+    # more than an injector's arithmetic.
     fr, to, ratio = injectors.fr, injectors.to, injectors.ratio
     _, variance_p, variance_q, keep_p, keep_q, first, member, share = prior
     for k in range(len(fr)):
@@ -151,9 +151,9 @@ def injector_part(
 ) -> None:
     """Adds the injectors' part of the gradient.
 
-    With S = m(V) + R t, which goes into `s`, the current balance; with S as the last step left it, `s_before` = m(V) + its
-    deviations, the pull on V: the two are the same at the optimum, and far from it large multipliers make the first one
-    wild. `s_before` [k] holds those deviations before and S after.
+    With S = m(V) + R t, which goes into `s`, the current balance; with S as the last step left it, `s_before` = m(V) +
+    its deviations, the pull on V: the two are the same at the optimum, and far from it large multipliers make the first
+    one wild. `s_before` [k] holds those deviations before and S after.
     """
     fr, to, ratio, scale, law, lowest, highest = injectors
     mean = prior.mean
@@ -295,8 +295,9 @@ def negative_gradient(
 ) -> float:
     """Minus the gradient at `x`, into `right`.
 
-    `e_before` [k] are the deviations of the powers as the last step left them; t, S and the residuals [M] come out beside,
-    `s_before` is S with those deviations; `step` [size] has to be zero. Returns the prior's part of chi-squared.
+    `e_before` [k] are the deviations of the powers as the last step left them; t, S and the residuals [M] come out
+    beside, `s_before` is S with those deviations; `step` [size] has to be zero. Returns the prior's part of
+    chi-squared.
     """
     right[:] = 0.0
     s_before[:] = e_before

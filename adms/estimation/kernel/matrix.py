@@ -7,9 +7,9 @@ Eliminating the step of S from the Gauss-Newton step leaves, over (V, lambda, mu
     [ H_V    0      -sigma^2 H_E ]
     [ 0     -Y_s^H   H_E^T   W_E ]
 
-(Hachtel's augmented form; Gjelsvik, Aam, Holten, IEEE Trans. PAS 104(11), 1985). Each independent deviation of the powers
-gives one q: for a deviation that adds u_k to S_k it is A conj(u / d) over lambda and -u over the mu of the rows that
-measure those powers. Deviations shared by far-apart buses would fill K and are kept out: they correct its inverse.
+(Hachtel's augmented form; Gjelsvik, Aam, Holten, IEEE Trans. PAS 104(11), 1985). Each independent deviation of the
+powers gives one q: for a deviation that adds u_k to S_k it is A conj(u / d) over lambda and -u over the mu of the rows
+that measure those powers. Deviations shared by far-apart buses would fill K and are kept out: they correct its inverse.
 """
 
 import math
@@ -56,8 +56,8 @@ class MatrixColumns(NamedTuple):
 
 @compiled
 def _locate(pattern: Pattern, block: IntArray, a: int, b: int) -> tuple[int, int, int]:
-    """(where the entry at places (a, b) is, stride of the row, stride of the column); lower blocks only, so that above the
-    diagonal it is the mirror image's."""
+    """(where the entry at places (a, b) is, stride of the row, stride of the column); lower blocks only, so that above
+    the diagonal it is the mirror image's."""
     i, j = block[a], block[b]
     if i == j:
         n = pattern.start[i + 1] - pattern.start[i]

@@ -1,8 +1,8 @@
 """Steps with one factor, compiled.
 
 A step solves K' dx = -gradient with K' = K + C D C^T: the factor is K's, and columns Z = K^-1 C correct it for what the
-factor leaves out: shared deviations of far-apart injectors, rows whose variance changed, rows that dropped out. Because K
-is symmetric, C^T K^-1 b = Z^T b.
+factor leaves out: shared deviations of far-apart injectors, rows whose variance changed, rows that dropped out. Because
+K is symmetric, C^T K^-1 b = Z^T b.
 """
 
 import math
@@ -20,7 +20,7 @@ from adms.estimation.kernel.columns import (
     RowColumns,
     SourceColumns,
 )
-from adms.estimation.kernel.gradient import deviations, negative_gradient
+from adms.estimation.kernel.gradient import deviations, negative_gradient, residual_of, row_value
 
 CONVERGED, SLOW, NOT_A_NUMBER, FAR, EXHAUSTED = 1, 2, 3, 4, 5
 LEAST_RATE = 0.1
@@ -90,8 +90,9 @@ def take_steps(
     smaller it was than the one before (`last`: than the first one).
 
     Returns (verdict, steps, size of the last step, the prior's part of chi-squared). SLOW: a step shrank by less than
-    `contraction`, or would have grown and was not taken; FAR: one was larger than `far`; both leave `x` after it, with the deviations `e` of the powers that go with
-    it. S, t and the residuals are those of the last point. `still` [size] is zero.
+    `contraction`, or would have grown and was not taken; FAR: one was larger than `far`; both leave `x` after it, with
+    the deviations `e` of the powers that go with it. `s_before` and the residuals are those of the last point. `still`
+    [size] is zero.
     """
     moved = math.inf
     verdict = EXHAUSTED
@@ -132,4 +133,7 @@ def take_steps(
     cost = negative_gradient(
         network, sources, injectors, prior, rows, readings, x, still, e, s, s_before, t, residual, right
     )
+    # S as the last step left it: where nothing is known of a power, rounding of t is many times that of the step.
+    for r in range(len(rows.form)):
+        residual[r] = residual_of(rows, r, readings.z[r], row_value(rows, r, x, s_before)[0])
     return verdict, taken, moved, cost

@@ -29,13 +29,17 @@ def injection_rows(metering: Metering) -> Iterator[Row]:
             element = ElementId(key.element)
             terms: tuple[Term, ...] = ()
             inputs: tuple[int, ...] = ()
+            nothing = False
             if element in sources:
                 terms = _terms(arrays, sources[element], phase=key.phase)
             elif element in arrays.injector_rows:
                 inputs = _pairs(arrays, key)
             else:
                 terms, inputs = _at_bus(arrays, key)
-            if terms or inputs:
+                # A meter where nothing is connected: the law says zero, whatever it reads.
+                phases = arrays.phases_of.get(BusId(key.element), ())
+                nothing = bool(phases) and key.phase in (0, *phases) and not _connected(arrays, key)
+            if terms or inputs or nothing:
                 yield Row(table_row=table_row, form=form, si_per_unit=S_BASE_VA, terms=terms, inputs=inputs)
 
 
@@ -51,9 +55,15 @@ def _pairs(arrays: NetworkArrays, key: PointKey) -> tuple[int, ...]:
     return tuple(k for k in pairs if arrays.nodes[int(arrays.injector_fr[k])].phase == key.phase)
 
 
+def _connected(arrays: NetworkArrays, key: PointKey) -> bool:
+    """True where a load, DER or source is at a bus."""
+    bus = BusId(key.element)
+    return bus in arrays.injectors_at or any(source.nodes[0].bus == bus for source in arrays.model.sources)
+
+
 def _at_bus(arrays: NetworkArrays, key: PointKey) -> tuple[tuple[Term, ...], tuple[int, ...]]:
-    """Everything at a bus, or at one of its phases. What is connected between phases belongs to no one phase: with it, a
-    single phase has no row."""
+    """Everything at a bus, or at one of its phases. What is connected between phases belongs to no one phase: with it,
+    a single phase has no row."""
     bus = BusId(key.element)
     inputs = []
     for k in arrays.injectors_at.get(bus, ()):

@@ -1,7 +1,7 @@
 """Angles of phasor measurement units: h = arg V at a bus, h = arg i into a branch end.
 
-A unit reports magnitude and angle (IEEE/IEC 60255-118-1:2018, clause 4); the magnitude is an ordinary voltage or current
-row. Angles are against the same reference as those of the model's sources.
+A unit reports magnitude and angle (IEEE/IEC 60255-118-1:2018, clause 4); the magnitude is an ordinary voltage or
+current row. Angles are against the same reference as those of the model's sources.
 """
 
 from collections.abc import Iterator

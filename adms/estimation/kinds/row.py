@@ -54,7 +54,7 @@ class Row:
     """Injector indices."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Metering:
     """What the kinds are asked about."""
 

@@ -12,9 +12,9 @@ from scipy.optimize import least_squares
 from adms.core.estimate import Use
 from adms.core.telemetry import FloatArray, PointKey, PointKind
 from adms.estimation import LoadPrior
-from adms.estimation.prior import shared_deviations
 from adms.estimation.iterate import Converged, expected_start, optimise
 from adms.estimation.layout import layout_of
+from adms.estimation.prior import shared_deviations
 from adms.estimation.problem import Problem, beliefs_of, problem_of
 from adms.estimation.readings import readings_of
 from adms.grid.arrays import S_BASE_VA
