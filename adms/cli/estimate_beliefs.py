@@ -17,18 +17,19 @@ POLICY = EstimationPolicy(
     load_sigma_frac=0.4,
     load_sigma_floor_va=100.0,
     load_scale_sigma_frac=0.15,
-    phase_scale_sigma_frac=1e-3,
+    phase_scale_sigma_frac=0.0,
     pv_sigma_frac=0.4,
     der_unbalance_frac=0.02,
     source_v_sigma_pu=0.01,
     source_angle_sigma_rad=1e-3,
     telemetry_max_age_s=86400.0,
-    reject_normalized=4.0,
+    alarm_probability=0.005,
     max_rejections=20,
     chi2_confidence=0.95,
     chi2_partial_ratio=1.3,
     sigma_solved_max_pu=0.02,
     sigma_unobservable_pu=0.2,
+    tolerance_pu=1e-10,
 )
 """Of every estimate of a file: pseudo-measurements of loads have 40 % of their own and 15 % in common. What a whole day
 has not renewed is not used. Phases of a load hardly deviate together beyond that."""

@@ -1,14 +1,12 @@
 """Which nodes the telemetry determines without any pseudo-measurement."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from adms.core.estimate import NotEstimated, SigmaSource
 from adms.core.telemetry import TelemetrySnapshot
-from adms.estimation import EstimationPolicy, LoadPrior, estimate
+from adms.estimation import EstimationPolicy, telemetry_alone
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
+from adms.powerflow import NotSolved
 
 
 def determined_by_telemetry(
@@ -22,11 +20,5 @@ def determined_by_telemetry(
         snapshot: the measurements.
         policy: says which of them are too old.
     """
-    nothing = np.full(len(arrays.injectors), np.inf)
-    prior = LoadPrior(s_nominal_va=arrays.injector_s_nominal_va, sigma_p_va=nothing, sigma_q_va=nothing)
-    free = replace(policy, source_v_sigma_pu=np.inf, max_rejections=0)
-    _, got = estimate(snapshot, arrays=arrays, grid=grid, unknown=frozenset(), prior=prior, policy=free, state=None)
-    if isinstance(got, NotEstimated):
-        return np.zeros(arrays.node_count, dtype=np.bool_)
-    held = (SigmaSource.MEASURED, SigmaSource.ESTIMATED, SigmaSource.PSEUDO)
-    return np.asarray(np.isin(got.sigma_source, held) & (got.sigma_v_pu < policy.sigma_unobservable_pu))
+    found = telemetry_alone(snapshot, arrays=arrays, grid=grid, policy=policy)
+    return np.zeros(arrays.node_count, dtype=np.bool_) if isinstance(found, NotSolved) else found.determined

@@ -162,7 +162,7 @@ def _measurements(
     rows = []
     for row in measurements.rows:
         at = place.get(row.key)
-        use, why = _not_weighed(row.key, overruled) if at is None else (innovations.use[at], _why(innovations, at))
+        use, why = _not_weighed(row.key, overruled) if at is None else (innovations.use[at], innovations.why[at])
         residual = float(innovations.residual[at]) if at is not None else math.nan
         normalized = float(innovations.normalized[at]) if at is not None else math.nan
         rows.append(
@@ -177,7 +177,7 @@ def _measurements(
                 "residual": _number(residual),
                 "sigma": _number(row.sigma),
                 "normalized": _number(normalized),
-                "critical": at is not None and _critical(innovations, at),
+                "critical": at is not None and bool(innovations.critical[at]),
                 "use": use.value,
                 "why": why,
             }
@@ -192,19 +192,6 @@ def _not_weighed(key: PointKey, overruled: Mapping[str, str]) -> tuple[Use, str]
     if key.element in overruled:
         return Use.NOT_USED, overruled[key.element]
     return Use.USED, "a position: it says which network this is"
-
-
-def _critical(innovations: Innovations, at: int) -> bool:
-    """True where no other measurement checks this one."""
-    given = getattr(innovations, "critical", None)
-    if given is not None:
-        return bool(given[at])
-    return innovations.use[at] is Use.USED and not math.isfinite(innovations.normalized[at])
-
-
-def _why(innovations: Innovations, at: int) -> str:
-    why: tuple[str, ...] = getattr(innovations, "why", ())
-    return why[at] if why else ""
 
 
 def print_estimate(result: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from adms.core.ids import ModelVersion, SnapshotId
 from adms.core.telemetry import FloatArray, IntArray, PointKey
 
 ComplexArray = npt.NDArray[np.complex128]
+BoolArray = npt.NDArray[np.bool_]
 
 
 class Grade(IntEnum):
@@ -35,9 +36,11 @@ class SigmaSource(IntEnum):
     MEASURED = 1
     """A voltage meter at the node was used."""
     ESTIMATED = 2
+    """Telemetry alone determines it."""
     PSEUDO = 3
-    """Mostly pseudo-measurements hold it."""
+    """Telemetry and pseudo-measurements together hold it."""
     UNOBSERVABLE = 4
+    """Nothing holds it."""
     DEAD = 5
     """No source: the voltage is zero because the switches say so."""
 
@@ -59,9 +62,23 @@ class Innovations:
     keys: tuple[PointKey, ...]
     residual: FloatArray
     """Measured less estimated, SI unit of the point; NaN where not used."""
+    residual_sigma: FloatArray
+    """Standard deviation of the residual, same unit; NaN where not used."""
     normalized: FloatArray
-    """Residual over its own standard deviation; NaN where not used or critical."""
+    """Residual over its standard deviation; NaN where not used or critical."""
+    critical: BoolArray
+    """True where a point is used and nothing else checks it: its residual is zero whatever it says."""
     use: tuple[Use, ...]
+    why: tuple[str, ...]
+    """Why a point is not used; empty where it is."""
+
+
+def nothing_measured() -> Innovations:
+    """Innovations of no point at all."""
+    none = np.zeros(0)
+    return Innovations(
+        keys=(), residual=none, residual_sigma=none, normalized=none, critical=none.astype(np.bool_), use=(), why=()
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,25 @@ class PointKind(StrEnum):
     """What a DER could inject now, W."""
 
 
+WEIGHED_KINDS = frozenset(
+    {
+        PointKind.V_MAGNITUDE,
+        PointKind.V_LINE,
+        PointKind.V_ANGLE,
+        PointKind.V_AVERAGE,
+        PointKind.P_FLOW,
+        PointKind.Q_FLOW,
+        PointKind.I_MAGNITUDE,
+        PointKind.I_ANGLE,
+        PointKind.P_INJECTION,
+        PointKind.Q_INJECTION,
+        PointKind.P_AVERAGE,
+        PointKind.Q_AVERAGE,
+    }
+)
+"""Kinds that an estimator weighs, so that they need a sigma."""
+
+
 class Quality(IntEnum):
     """How far a value can be trusted. Only GOOD is used for decisions; a value that never came is MISSING."""
 

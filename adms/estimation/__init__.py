@@ -1,15 +1,25 @@
 """Three-phase weighted-least-squares state estimation."""
 
 from adms.estimation.estimator import EstimatorState, estimate
+from adms.estimation.observability import Observed, telemetry_alone
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.prior import LoadPrior, SharedDeviations, nominal_loads, prior_from_model
+from adms.estimation.prior import (
+    LoadPrior,
+    SharedDeviations,
+    nominal_loads,
+    prior_from_model,
+    shared_deviations,
+)
 
 __all__ = [
     "EstimationPolicy",
     "EstimatorState",
     "LoadPrior",
+    "Observed",
     "SharedDeviations",
     "estimate",
     "nominal_loads",
     "prior_from_model",
+    "shared_deviations",
+    "telemetry_alone",
 ]

@@ -1,4 +1,4 @@
-"""Bad data: chi-squared as the gate, then the largest normalised residual, one after the other.
+"""Bad data: the largest normalised residual, one after the other.
 
 Only telemetered points are candidates: a pseudo-measurement is a belief, and believing less is no repair. (Abur &
 Exposito, chapter 5; measured on gross voltage errors: with pseudo-measurements among the candidates the wrong row was
@@ -8,13 +8,16 @@ blamed three times as often.)
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtri
+from scipy.special import chdtri, ndtri
 
 from adms.core.telemetry import FloatArray, IntArray
-from adms.estimation.augmented import Problem, Readings
 from adms.estimation.covariance import Covariance, CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, optimise
+from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.policy import EstimationPolicy
+from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.readings import Readings
+from adms.grid.arrays import BoolArray
 
 CRITICAL_FRAC = 1e-3
 """Where the residual's variance is less than this share of the meter's, nothing else checks the meter: its residual is
@@ -32,15 +35,19 @@ class Verdict:
     cache: CovarianceCache
     residual: FloatArray
     """[M] measured less estimated, per unit; NaN where neither used nor rejected."""
+    residual_sigma: FloatArray
+    """[M] its standard deviation; of a rejected point, what it was when rejected."""
     normalized: FloatArray
     """[M] NaN where not used or critical; of a rejected point, what it was when rejected."""
+    critical: BoolArray
+    """[M] True where nothing else checks a point in use."""
     rejected: IntArray
     chi2: float
     degrees_of_freedom: int
     consistent: bool
     """False where chi-squared is far above its limit after the last permitted rejection."""
     more_to_reject: bool
-    """True where chi-squared is above its limit and a point still stands out, and no more may be rejected."""
+    """True where a point still stands out, and no more may be rejected."""
     iterations: int
 
 
@@ -49,22 +56,38 @@ def chi2_limit(degrees_of_freedom: int, confidence: float) -> float:
     return float(chdtri(degrees_of_freedom, 1.0 - confidence)) if degrees_of_freedom > 0 else np.inf
 
 
+def stand_out_limit(candidates: int, alarm_probability: float) -> float:
+    """Size that the largest of so many normalised residuals exceeds with this probability when all is well (Sidak, J.
+    Am. Stat. Assoc. 62(318), 1967: an upper bound where they are dependent).
+
+    Args:
+        candidates: how many there are.
+        alarm_probability: in one scan, 0..1.
+    """
+    if candidates < 1:
+        return np.inf
+    each = -np.expm1(np.log1p(-alarm_probability) / candidates)
+    return float(-ndtri(0.5 * each))
+
+
 def judge(
     problem: Problem,
     first: Converged,
     *,
+    beliefs: Beliefs,
     readings: Readings,
     policy: EstimationPolicy,
     cache: CovarianceCache | None,
 ) -> Verdict | Diverged:
-    """Reject telemetered points one after the other until chi-squared is believable or no point stands out.
+    """Reject telemetered points one after the other until no point stands out.
 
     chi-squared is the whole cost, the prior's part included. Its expectation is the number of telemetered points in
-    use: the law is exact, and every input has a prior.
+    use, less the inputs of which nothing was known: the law is exact, and every other input has a prior.
 
     Args:
-        problem: the network, its inputs and its measurements.
+        problem: the network in one state.
         first: the optimum with all readings.
+        beliefs: about the powers.
         readings: of this scan.
         policy: thresholds.
         cache: of an earlier scan.
@@ -75,29 +98,28 @@ def judge(
     optimum = first
     iterations = first.iterations
     rejected: list[int] = []
-    kept = np.full(problem.stack.count, np.nan)
+    kept = np.full(problem.layout.rows.count, np.nan)
+    kept_sigma = kept.copy()
     while True:
         if cache is None or cache.system is not optimum.system:
             cache = CovarianceCache(optimum.system)
-        covariance = cache.of(optimum.correction, readings=readings)
-        residual = readings.z - problem.stack.evaluate(optimum.iterate.point)[0]
-        chi2 = problem.inputs.gradient(optimum.iterate.point).cost
-        chi2 += float(np.sum(residual[readings.use] ** 2 / readings.variance[readings.use]))
-        freedom = int(readings.use.sum())
-        normalized = _normalized(residual, readings, covariance)
-        believable = chi2 <= chi2_limit(freedom, policy.chi2_confidence)
-        size = np.where(np.isfinite(normalized), np.abs(normalized), 0.0)
+        columns = readings.columns
+        covariance = cache.of(optimum.correction, readings=columns)
+        normalized, sigma, critical = _normalized(optimum.residual, columns, covariance)
+        size = np.nan_to_num(np.abs(normalized))
         worst = int(np.argmax(size)) if size.size else 0
-        stands_out = size.size > 0 and size[worst] > policy.reject_normalized
-        if believable or not stands_out or len(rejected) >= policy.max_rejections:
+        candidates = int(np.isfinite(normalized).sum())
+        stands_out = candidates > 0 and size[worst] > stand_out_limit(candidates, policy.alarm_probability)
+        if not stands_out or len(rejected) >= policy.max_rejections:
             break
-        kept[worst] = normalized[worst]
+        kept[worst], kept_sigma[worst] = normalized[worst], sigma[worst]
         rejected.append(worst)
-        readings = readings.without(worst)
+        readings = readings.without(worst, why=f"bad data: {size[worst]:.1f} sigma from what all else says")
         after = optimise(
             problem,
-            optimum.iterate,
-            readings=readings,
+            optimum,
+            beliefs=beliefs,
+            readings=readings.columns,
             system=optimum.system,
             policy=policy,
             budget=policy.max_iterations - iterations,
@@ -105,27 +127,36 @@ def judge(
         if isinstance(after, Diverged):
             return after
         optimum, iterations = after, iterations + after.iterations
-    reported = readings.use.copy()
+    use = columns.use
+    chi2 = optimum.prior_cost + float(np.sum(optimum.residual[use] ** 2 / columns.variance[use]))
+    freedom = round(int(use.sum()) - optimum.system.for_covariance.unknowns_found)
+    reported = use.copy()
     reported[rejected] = True
     return Verdict(
         optimum=optimum,
         readings=readings,
         covariance=covariance,
         cache=cache,
-        residual=np.where(reported, residual, np.nan),
+        residual=np.where(reported, optimum.residual, np.nan),
+        residual_sigma=np.where(np.isfinite(kept_sigma), kept_sigma, sigma),
         normalized=np.where(np.isfinite(kept), kept, normalized),
+        critical=critical,
         rejected=np.array(rejected, dtype=np.int64),
         chi2=float(chi2),
-        degrees_of_freedom=freedom,
+        degrees_of_freedom=max(freedom, 0),
         consistent=chi2 <= policy.chi2_partial_ratio * chi2_limit(freedom, policy.chi2_confidence),
-        more_to_reject=bool(stands_out and not believable),
+        more_to_reject=bool(stands_out),
         iterations=iterations,
     )
 
 
-def _normalized(residual: FloatArray, readings: Readings, covariance: Covariance) -> FloatArray:
-    """[M] residual over its standard deviation; NaN where not in use or critical."""
+def _normalized(
+    residual: FloatArray, readings: ReadingColumns, covariance: Covariance
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """([M] residual over its standard deviation, NaN where not in use or critical; [M] that deviation; [M]
+    critical)."""
     with np.errstate(invalid="ignore"):
         usable = readings.use & (covariance.residual_variance > CRITICAL_FRAC * readings.variance)
-        deviation = np.sqrt(np.where(usable, covariance.residual_variance, 1.0))
-    return np.asarray(np.where(usable, residual / deviation, np.nan))
+    deviation = np.sqrt(np.where(readings.use, covariance.residual_variance, np.nan))
+    normalized = np.where(usable, residual / np.where(usable, deviation, 1.0), np.nan)
+    return normalized, deviation, readings.use & ~usable

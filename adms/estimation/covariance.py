@@ -1,9 +1,9 @@
-"""What the optimum is worth: standard deviations of voltages and residuals, from the augmented matrix's inverse.
+"""What the optimum is worth: standard deviations of voltages and residuals, from the inverse of the estimator's matrix.
 
-With K as in `adms.estimation.augmented`, the (V, V) block of K^-1 is the covariance of the estimated voltages, and
-(K^-1)_mu,mu = -R^-1 Omega R^-1 with Omega = R - H Sigma H^T the covariance of the residuals (Abur & Exposito,
-chapter 5). Both depend on topology, weights and, weakly, on the point: they are computed once per factor. Taking
-measurements out is a correction by the inversion lemma, exact and without a new factor.
+With K as in `adms.estimation.kernel.matrix`, the (V, V) part of K^-1 is the covariance of the estimated voltages, and
+(K^-1)_mu,mu = -R^-1 Omega R^-1 with Omega = R - H Sigma H^T the covariance of the residuals (Abur & Exposito, Power
+System State Estimation, 2004, chapter 5). Both depend on topology, weights and, weakly, on the point: they are computed
+once per factor. What corrects a factor corrects them, exactly.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from adms.core.telemetry import FloatArray
-from adms.estimation.augmented import AugmentedSystem, Correction, Readings
+from adms.estimation.kernel.columns import ReadingColumns
+from adms.estimation.system import Correction, System
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,41 +20,70 @@ class Covariance:
     """Second moments of one scan."""
 
     sigma_v_pu: FloatArray
-    """[n] of each live node's magnitude."""
-    sigma_v_prior_pu: FloatArray
-    """[n] the same without any telemetry."""
+    """[node] of the magnitude; 0 at a dead node."""
     residual_variance: FloatArray
     """[M] diagonal of Omega, per unit squared; NaN where not in use."""
+    correction: Correction
+
+
+def _directions(system: System, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """[node] cosine and sine of each voltage's angle; 0 at a dead node."""
+    layout = system.problem.layout
+    v = layout.phasors(x, layout.node)
+    size = np.abs(v)
+    along = np.where(size > 0.0, v / np.where(size > 0.0, size, 1.0), 0.0)
+    return along.real, along.imag
+
+
+def radial_variance(system: System, x: FloatArray) -> FloatArray:
+    """[node] variance of each voltage's magnitude, without any correction of the factor; 0 at a dead node.
+
+    Args:
+        system: a factored matrix.
+        x: [size] the voltages.
+    """
+    layout, inverse = system.problem.layout, system.inverse
+    c, s = _directions(system, x)
+    own, cross = inverse[layout.own(layout.node)], inverse[layout.with_next(layout.node)]
+    return np.asarray(c * c * own + 2.0 * c * s * cross + s * s * inverse[layout.own(layout.node + 1)])
 
 
 class CovarianceCache:
     """The parts of K^-1 that every scan on one factor needs."""
 
-    def __init__(self, system: AugmentedSystem) -> None:
-        """Solve for one column per node and one per measurement."""
+    def __init__(self, system: System) -> None:
         self.system = system
-        v = system.at.v
-        n = len(v)
-        u = v / np.abs(v)
-        right = np.zeros((system.size, n))
-        right[np.arange(n), np.arange(n)] = u.real
-        right[np.arange(n) + n, np.arange(n)] = u.imag
-        x = system.solve(right)
-        self._variance: FloatArray = np.einsum("ij,ij->j", right[: 2 * n], x[: 2 * n])
-        self._cross: FloatArray = x[system.mu_rows]
-        everything = self._cross.T @ np.linalg.solve(system.mu_block, self._cross) if len(self._cross) else None
-        self._prior: FloatArray = self._variance if everything is None else self._variance - np.diag(everything)
+        base = system.for_covariance
+        layout = system.problem.layout
+        self._cos, self._sin = _directions(system, system.x)
+        self._node = radial_variance(base, system.x)
+        self._row = base.inverse[layout.own(layout.mu)]
+        self._last: Covariance | None = None
+        self._last_use: bytes = b""
 
-    def of(self, correction: Correction, *, readings: Readings) -> Covariance:
+    def of(self, correction: Correction, *, readings: ReadingColumns) -> Covariance:
         """Second moments for the readings that a correction was made for."""
-        block, u = self.system.mu_block, correction.rows
-        diagonal, variance = np.diag(block), self._variance
-        if u.size:
-            part, cross = block[:, u], self._cross[u]
-            diagonal = diagonal - np.einsum("ij,ij->i", part @ correction.inner, part)
-            variance = variance - np.einsum("ij,ij->j", cross, correction.inner @ cross)
-        return Covariance(
-            sigma_v_pu=np.sqrt(np.maximum(variance, 0.0)),
-            sigma_v_prior_pu=np.sqrt(np.maximum(self._prior, 0.0)),
-            residual_variance=np.where(readings.use, -(readings.variance**2) * diagonal, np.nan),
+        use = readings.use.tobytes()
+        if self._last is not None and self._last.correction is correction and use == self._last_use:
+            return self._last
+        layout = self.system.problem.layout
+        base = self.system.for_covariance
+        if base is not self.system:
+            own = base.correction(readings)
+            columns, inner = (correction.columns, correction.inner) if own is None else (own.columns, own.inner)
+        else:
+            columns, inner = correction.columns, correction.inner
+        of_node = columns[:, layout.node] * self._cos + columns[:, layout.node + 1] * self._sin
+        of_row = columns[:, layout.mu]
+        node = self._node + np.einsum("ci,ci->i", of_node, inner @ of_node)
+        row = self._row + np.einsum("ci,ci->i", of_row, inner @ of_row)
+        weight = self.system.variance.copy()
+        changed = list(correction.rows)
+        weight[changed] = readings.variance[changed]
+        self._last = Covariance(
+            sigma_v_pu=np.sqrt(np.maximum(node, 0.0)),
+            residual_variance=np.where(readings.use, np.maximum(-(weight**2) * row, 0.0), np.nan),
+            correction=correction,
         )
+        self._last_use = use
+        return self._last

@@ -1,9 +1,10 @@
 """From one snapshot to one picture of the feeder, or why there is none.
 
-Three-phase weighted least squares with the network law as an exact equality (Abur & Exposito, chapters 2, 3 and 5).
-`adms.estimation.layout` names the unknowns, `inputs` what is believed about them, one module per measurement kind what
-the meters say, `augmented` the system, `iterate` the steps, `covariance` what they are worth, `bad_data` which meters
-lie, `contradiction` which of them say that the switches do.
+Three-phase weighted least squares with the network law as an exact equality (Abur & Exposito, Power System State
+Estimation, 2004, chapters 2, 3 and 5). `kinds` says what the meters measure, one module each; `layout` where each
+unknown stands; `problem` what a grid state makes of it; `kernel` is the compiled arithmetic; `system` a factored
+matrix, `iterate` the steps, `covariance` what they are worth; `observability` what telemetry alone determines,
+`bad_data` which meters lie, `contradiction` which of them say that the switches do.
 """
 
 from dataclasses import dataclass
@@ -12,28 +13,22 @@ import numpy as np
 
 from adms.core.estimate import Estimate, NotEstimated
 from adms.core.ids import ElementId
-from adms.core.telemetry import PointKind, PointTable, Quality, TelemetrySnapshot
-from adms.estimation.ampere import MIN_SIGMAS, current_block
-from adms.estimation.augmented import AugmentedSystem, Iterate, Problem, Readings
+from adms.core.telemetry import PointTable, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, judge
-from adms.estimation.blocks import stacked
-from adms.estimation.contradiction import contradictions_of, voltage_witnesses
+from adms.estimation.contradiction import contradictions_of
 from adms.estimation.covariance import CovarianceCache
-from adms.estimation.injection import injection_block
-from adms.estimation.inputs import InputPrior
-from adms.estimation.iterate import Converged, Diverged, cold_start, optimise
-from adms.estimation.law import NetworkLaw
-from adms.estimation.layout import layout_of
+from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
+from adms.estimation.layout import Layout, layout_of
+from adms.estimation.observability import Observed, observed
 from adms.estimation.picture import picture_of
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.power import flow_block, source_block
 from adms.estimation.prior import LoadPrior
-from adms.estimation.voltage import LARGEST_V_PU, LEAST_V_PU, voltage_block
-from adms.grid.arrays import NetworkArrays
+from adms.estimation.problem import Beliefs, Problem, beliefs_of, problem_of
+from adms.estimation.readings import Readings, readings_of
+from adms.estimation.system import System
+from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
-
-_LEAST_SIGMA_PU = 1e-9
-_LARGEST_PU = 1e4
+from adms.powerflow import NotSolved
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,12 +36,18 @@ class EstimatorState:
     """What one scan leaves for the next: where it ended and what it factored. Nothing in it changes the optimum."""
 
     problem: Problem
-    table: PointTable
-    prior: LoadPrior
+    beliefs: Beliefs
     policy: EstimationPolicy
-    iterate: Iterate
-    system: AugmentedSystem
+    optimum: Start
     cache: CovarianceCache
+    observed: Observed
+    use: BoolArray
+    """[M] rows that `observed` is for."""
+
+    @property
+    def system(self) -> System:
+        """The factored matrix."""
+        return self.cache.system
 
 
 def estimate(
@@ -63,8 +64,8 @@ def estimate(
 
     Args:
         snapshot: the telemetry of one instant. Points that are missing, flagged, stale, without sigma or at dead nodes
-            are not used. A voltage meter that contradicts the switches makes the picture
-            INCONSISTENT, as does a head without meters.
+            are not used. A voltage meter that contradicts the switches makes the picture INCONSISTENT, as does a head
+            without meters.
         arrays: the network in solver order.
         grid: positions as reported.
         unknown: devices whose position is not known; the picture is then PARTIAL.
@@ -79,51 +80,35 @@ def estimate(
     if snapshot.model_version != arrays.version:
         reason = f"the snapshot is of model {snapshot.model_version}, the network of {arrays.version}"
         return None, _refused(snapshot, reason)
-    problem, start = _prepared(snapshot, arrays=arrays, grid=grid, prior=prior, policy=policy, state=state)
-    if isinstance(start, Diverged):
-        return None, _refused(snapshot, start.reason)
+    problem = _problem(arrays, grid, table=snapshot.table, policy=policy, state=state)
+    if isinstance(problem, NotSolved):
+        return None, _refused(snapshot, problem.reason)
+    beliefs = _beliefs(problem, prior, state)
     readings = readings_of(snapshot, problem=problem, policy=policy)
-    system, cache = _reusable(problem, state)
-    optimum = optimise(problem, start, readings=readings, system=system, policy=policy, budget=policy.max_iterations)
-    if isinstance(optimum, Diverged) and state is not None:
-        cold = cold_start(problem)
-        if isinstance(cold, Iterate):
-            optimum = optimise(
-                problem, cold, readings=readings, system=None, policy=policy, budget=policy.max_iterations
-            )
+    optimum = _optimum(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
     if isinstance(optimum, Diverged):
         return None, _refused(snapshot, f"the estimate did not converge: {optimum.reason}")
-    return _judged(
-        snapshot, optimum, problem=problem, readings=readings, cache=cache, unknown=unknown, prior=prior, policy=policy
-    )
-
-
-def _judged(
-    snapshot: TelemetrySnapshot,
-    optimum: Converged,
-    *,
-    problem: Problem,
-    readings: Readings,
-    cache: CovarianceCache | None,
-    unknown: frozenset[ElementId],
-    prior: LoadPrior,
-    policy: EstimationPolicy,
-) -> tuple[EstimatorState | None, Estimate | NotEstimated]:
-    verdict = judge(problem, optimum, readings=readings, policy=policy, cache=cache)
+    cache = None if state is None else state.cache
+    verdict = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
     if not isinstance(verdict, Verdict):
         return None, _refused(snapshot, f"after a rejection the estimate did not converge: {verdict.reason}")
     after = EstimatorState(
         problem=problem,
-        table=snapshot.table,
-        prior=prior,
+        beliefs=beliefs,
         policy=policy,
-        iterate=verdict.optimum.iterate,
-        system=verdict.optimum.system,
+        optimum=verdict.optimum,
         cache=verdict.cache,
+        observed=_observed(problem, verdict, policy=policy, state=state),
+        use=verdict.readings.columns.use,
     )
-    against = contradictions_of(snapshot, layout=problem.layout, witnesses=problem.witnesses, policy=policy)
     picture = picture_of(
-        snapshot, problem=problem, verdict=verdict, contradictions=against, unknown=unknown, policy=policy
+        snapshot,
+        problem=problem,
+        verdict=verdict,
+        observed=after.observed,
+        contradictions=contradictions_of(snapshot, problem=problem, policy=policy),
+        unknown=unknown,
+        policy=policy,
     )
     return after, picture
 
@@ -132,88 +117,76 @@ def _refused(snapshot: TelemetrySnapshot, reason: str) -> NotEstimated:
     return NotEstimated(snapshot_id=snapshot.snapshot_id, time=snapshot.cut_time, reason=reason)
 
 
-def _prepared(
-    snapshot: TelemetrySnapshot,
-    *,
+def _problem(
     arrays: NetworkArrays,
     grid: GridState,
-    prior: LoadPrior,
+    *,
+    table: PointTable,
     policy: EstimationPolicy,
     state: EstimatorState | None,
-) -> tuple[Problem, Iterate | Diverged]:
-    """The problem of this scan and where to start: where the last one ended, if the same nodes are live."""
-    if state is not None:
-        old = state.problem.layout
-        same = old.arrays is arrays and old.grid == grid and state.prior is prior and state.policy == policy
-        if same and (state.table is snapshot.table or state.table == snapshot.table):
-            return state.problem, state.iterate
-    problem = problem_of(arrays, grid, table=snapshot.table, prior=prior, policy=policy)
-    layout = problem.layout
-    if layout.n == 0:
-        return problem, Diverged(reason="no node is connected to a source", iterations=0)
-    start = cold_start(problem)
-    if state is not None and isinstance(start, Iterate):
-        old = state.problem.layout
-        if old.arrays is arrays and np.array_equal(old.live, layout.live):
-            start = Iterate(point=state.iterate.point, mu=start.mu, multiplier=start.multiplier)
-    return problem, start
+) -> Problem | NotSolved:
+    """The problem of this scan: the last one's, or on the last one's layout, where they are the same."""
+    if state is not None and state.problem.layout.arrays is arrays and state.policy == policy:
+        layout: Layout = state.problem.layout
+        if layout.table is table or layout.table == table:
+            same = state.problem.grid is grid or state.problem.grid == grid
+            return state.problem if same else problem_of(layout, grid, policy=policy)
+    return problem_of(layout_of(arrays, table), grid, policy=policy)
 
 
-def problem_of(
-    arrays: NetworkArrays, grid: GridState, *, table: PointTable, prior: LoadPrior, policy: EstimationPolicy
-) -> Problem:
-    """Everything that does not change from scan to scan.
-
-    Args:
-        arrays: the network in solver order.
-        grid: positions as reported.
-        table: the points known to the service.
-        prior: what is believed about the injectors.
-        policy: what is believed about the rest.
-    """
-    layout = layout_of(arrays, grid)
-    blocks = [
-        block(layout, table) for block in (voltage_block, flow_block, source_block, current_block, injection_block)
-    ]
-    return Problem(
-        layout=layout,
-        law=NetworkLaw(layout),
-        inputs=InputPrior(layout, prior=prior, policy=policy),
-        stack=stacked(layout, blocks),
-        witnesses=voltage_witnesses(layout, table),
-    )
+def _beliefs(problem: Problem, prior: LoadPrior, state: EstimatorState | None) -> Beliefs:
+    if state is not None and state.problem is problem and state.beliefs.prior is prior:
+        return state.beliefs
+    return beliefs_of(problem, prior)
 
 
-def _reusable(problem: Problem, state: EstimatorState | None) -> tuple[AugmentedSystem | None, CovarianceCache | None]:
-    if state is None or state.problem is not problem:
-        return None, None
-    return state.system, state.cache
+def _optimum(
+    problem: Problem,
+    *,
+    beliefs: Beliefs,
+    readings: Readings,
+    policy: EstimationPolicy,
+    state: EstimatorState | None,
+) -> Converged | Diverged:
+    """From where the last scan ended, with its factor where it fits; from the expected loads where that fails."""
+    optimum: Converged | Diverged | None = None
+    if state is not None and state.problem.layout is problem.layout and _same_nodes(state.problem, problem):
+        optimum = optimise(
+            problem,
+            state.optimum,
+            beliefs=beliefs,
+            readings=readings.columns,
+            system=state.system if state.problem is problem else None,
+            policy=policy,
+            budget=policy.max_iterations,
+        )
+    if optimum is None or isinstance(optimum, Diverged):
+        optimum = optimise(
+            problem,
+            expected_start(problem, beliefs),
+            beliefs=beliefs,
+            readings=readings.columns,
+            system=None,
+            policy=policy,
+            budget=policy.max_iterations,
+        )
+    return optimum
 
 
-def readings_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: EstimationPolicy) -> Readings:
-    """Points of a snapshot that can be used, per unit. What no meter can say at a live node is not used either; where
-    it contradicts the switches, `contradictions_of` says so.
+def _same_nodes(before: Problem, after: Problem) -> bool:
+    return before is after or np.array_equal(before.factor.solved, after.factor.solved)
 
-    Args:
-        snapshot: the telemetry of one instant.
-        problem: says which rows of the table are measurements here.
-        policy: says what is stale.
-    """
-    stack = problem.stack
-    rows = stack.table_rows
-    kinds = [snapshot.table.keys[int(r)].kind for r in rows]
-    is_current = np.array([kind is PointKind.I_MAGNITUDE for kind in kinds], dtype=np.bool_)
-    is_voltage = np.array([kind is PointKind.V_MAGNITUDE for kind in kinds], dtype=np.bool_)
-    value, sigma = snapshot.value[rows], snapshot.sigma[rows]
-    use = (
-        (snapshot.quality[rows] == Quality.GOOD)
-        & (snapshot.age_s[rows] <= policy.telemetry_max_age_s)
-        & np.isfinite(value)
-        & np.isfinite(sigma)
-    )
-    z = np.where(use, value, 0.0) / stack.si_per_unit
-    deviation = np.where(use, sigma, 0.0) / stack.si_per_unit
-    use &= (deviation > _LEAST_SIGMA_PU) & (deviation < _LARGEST_PU) & (np.abs(z) < _LARGEST_PU)
-    use &= ~is_current | (z >= MIN_SIGMAS * deviation)
-    use &= ~is_voltage | ((z > LEAST_V_PU) & (z < LARGEST_V_PU))
-    return Readings(z=np.where(use, z, np.nan), variance=np.where(use, deviation**2, np.nan), use=use)
+
+def _observed(
+    problem: Problem, verdict: Verdict, *, policy: EstimationPolicy, state: EstimatorState | None
+) -> Observed:
+    """Of this set of rows in use; a tap that moved changes nothing that it would notice."""
+    use = verdict.readings.columns.use
+    if (
+        state is not None
+        and state.problem.layout is problem.layout
+        and state.problem.grid.topology_version == problem.grid.topology_version
+        and np.array_equal(state.use, use)
+    ):
+        return state.observed
+    return observed(problem, verdict.optimum.x, readings=verdict.readings.columns, policy=policy)

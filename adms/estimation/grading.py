@@ -5,23 +5,18 @@ any meter ties. PARTIAL is a gap that can be named and left alone.
 """
 
 import numpy as np
-import scipy.sparse as sp
 
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.ids import ElementId
-from adms.core.telemetry import FloatArray, IntArray
-from adms.estimation.ampere import CurrentBlock
-from adms.estimation.augmented import Problem
+from adms.core.telemetry import FloatArray, IntArray, PointKind
 from adms.estimation.bad_data import Verdict
-from adms.estimation.blocks import MeasurementStack
 from adms.estimation.contradiction import Contradictions
-from adms.estimation.layout import Layout
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.power import PowerBlock
-from adms.estimation.voltage import VoltageBlock
+from adms.estimation.problem import Problem
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
 
 _NAMED = 5
+_VOLTAGES = (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE)
 
 
 def graded(
@@ -46,7 +41,11 @@ def graded(
         policy: limits of the grade.
     """
     arrays = problem.layout.arrays
-    against = [*_contradicted(arrays, contradictions), *_untied(problem, verdict.readings.use), *_disagreeing(verdict)]
+    against = [
+        *_contradicted(arrays, contradictions),
+        *_untied(problem, verdict.readings.columns.use),
+        *_disagreeing(verdict),
+    ]
     gaps = _gaps(arrays, source=source, sigma=sigma, unknown=unknown, policy=policy)
     grade = Grade.INCONSISTENT if against else Grade.PARTIAL if gaps else Grade.SOLVED
     return grade, "; ".join([*against, *gaps])
@@ -68,12 +67,11 @@ def _untied(problem: Problem, use: BoolArray) -> list[str]:
     """What is missing for the head to be measured at all: on each phase that carries load, in the island that carries
     most of it, one voltage, and one power or current of the network itself. DER report themselves and say nothing of
     what the feeder draws. With less, the picture is the prior with an anchor."""
-    layout, stack = problem.layout, problem.stack
-    if not use[: len(stack.blocks[0].table_rows)].any():
+    voltage, flow = _measured(problem, use)
+    if not voltage.size:
         return ["no voltage measurement is in use"]
-    phase, island = _phase_and_island(layout)
-    main, loaded = _loaded_phases(layout, phase=phase, island=island)
-    voltage, flow = _measured(stack, use)
+    phase, island = problem.phase_and_island
+    main, loaded = _loaded_phases(problem, phase=phase, island=island)
     missing = []
     for words, nodes in (("voltage", voltage), ("power or current", flow)):
         there = set(phase[nodes[island[nodes] == main]].tolist())
@@ -83,42 +81,28 @@ def _untied(problem: Problem, use: BoolArray) -> list[str]:
     return missing
 
 
-def _phase_and_island(layout: Layout) -> tuple[IntArray, IntArray]:
-    """([n] phase, [n] label of the island) of the live nodes."""
-    phase = np.array([layout.arrays.nodes[int(i)].phase for i in layout.live], dtype=np.int64)
-    joined = abs(layout.y)
-    joined.eliminate_zeros()  # an open switch
-    return phase, np.asarray(sp.csgraph.connected_components(joined, directed=False)[1], dtype=np.int64)
-
-
-def _loaded_phases(layout: Layout, *, phase: IntArray, island: IntArray) -> tuple[int, set[int]]:
+def _loaded_phases(problem: Problem, *, phase: IntArray, island: IntArray) -> tuple[int, set[int]]:
     """The island that carries most nominal load, and the phases on which it does; none where nothing is fed."""
-    arrays = layout.arrays
-    loads = layout.injectors[~arrays.injector_is_der[layout.injectors]]
+    arrays = problem.layout.arrays
+    live = problem.factor.injectors
+    loads = live[~arrays.injector_is_der[live]]
     if not loads.size:
         return 0, set()
     fr, to = arrays.injector_fr[loads], arrays.injector_to[loads]
-    at = layout.row_of_node[fr]
-    drawn = np.bincount(island[at], np.abs(arrays.injector_s_nominal_va[loads]))
+    drawn = np.bincount(island[fr], np.abs(arrays.injector_s_nominal_va[loads]))
     main = int(np.argmax(drawn))
     ends = np.concatenate([fr, to[to != GROUND]])
-    rows = layout.row_of_node[ends]
-    return main, set(phase[rows[island[rows] == main]].tolist())
+    return main, set(phase[ends[island[ends] == main]].tolist())
 
 
-def _measured(stack: MeasurementStack, use: BoolArray) -> tuple[IntArray, IntArray]:
-    """Live rows of nodes at which (a voltage, a power or current of a branch or source) is in use."""
-    voltage, flow = [], []
-    first = 0
-    for block in stack.blocks:
-        used = use[first : first + len(block.table_rows)]
-        first += len(block.table_rows)
-        if isinstance(block, PowerBlock | CurrentBlock):
-            flow.append(block.terminals.node[used[block.terminals.row]])
-        elif isinstance(block, VoltageBlock):
-            voltage.append(block.nodes[used])
-    none = np.zeros(0, dtype=np.int64)
-    return np.concatenate([none, *voltage]), np.concatenate([none, *flow])
+def _measured(problem: Problem, use: BoolArray) -> tuple[IntArray, IntArray]:
+    """Nodes at which (a voltage, a power or current of a branch, source or load) is in use."""
+    rows = problem.layout.rows
+    owner = np.repeat(np.arange(rows.count), np.diff(rows.term_first))
+    voltage = np.isin(owner, np.concatenate([problem.layout.voltage_rows[kind] for kind in _VOLTAGES]))
+    used = use[owner]
+    metered = rows.at >= 0
+    return rows.column[used & voltage & ~metered], rows.at[used & metered]
 
 
 def _disagreeing(verdict: Verdict) -> list[str]:

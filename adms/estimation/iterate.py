@@ -1,33 +1,56 @@
 """Steps to the optimum: a constant factor while it contracts, a new one at the present point where it does not."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse.linalg import splu
 
+from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
-from adms.estimation.augmented import AugmentedSystem, Correction, Iterate, Problem, Readings
+from adms.estimation.kernel.columns import ReadingColumns
+from adms.estimation.kernel.gradient import deviations, negative_gradient
+from adms.estimation.kernel.scan import CONVERGED, EXHAUSTED, NOT_A_NUMBER, ROUNDING_PU, SLOW, take_steps
 from adms.estimation.policy import EstimationPolicy
+from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.system import Correction, Singular, System, system_at
 
-_CONTRACTION = 0.2
-"""A factor whose steps shrink less than this is replaced."""
+_CONTRACTION = 0.5
+"""A factor whose steps shrink less than this is replaced: it costs as much as a dozen steps."""
 _FAR_PU = 5e-2
 """A step larger than this is followed by a new factor. Noise has to stay below: a bus without load behind an open tie,
 held by one meter of 0.4 %, jumps by up to 0.02 pu from scan to scan. Between, contraction alone decides."""
 _DRIFT_PU = 2e-2
 """A factor of a point further away than this is replaced: the covariance is taken from it."""
-_VARIANCE_RATIO = 100.0
-"""A factor with a variance further off than this is replaced."""
-_UNSEEN_VARIANCE = 1.0
-_COLD_PASSES = 8
+_KEPT_ROWS = 12
+"""More rows than this that dropped out are left out of a new factor."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Converged:
+class Start:
+    """Where steps begin."""
+
+    x: FloatArray
+    """[size] in the order of elimination."""
+    e: ComplexArray
+    """[k] deviations of the live injectors' powers, S_BASE_VA; they matter where nothing is known of a power."""
+
+
+def expected_start(problem: Problem, beliefs: Beliefs) -> Start:
+    """The power flow of the expected powers."""
+    e = np.zeros(len(problem.injectors.fr), dtype=np.complex128)
+    return Start(x=problem.expected_start(beliefs.prior), e=e)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Converged(Start):
     """An optimum."""
 
-    iterate: Iterate
-    system: AugmentedSystem
+    s: ComplexArray
+    """[k] powers of the live injectors, S_BASE_VA."""
+    residual: FloatArray
+    """[M] measured less estimated, per unit, of all rows."""
+    prior_cost: float
+    """The prior's part of chi-squared."""
+    system: System
     correction: Correction
     iterations: int
 
@@ -40,45 +63,13 @@ class Diverged:
     iterations: int
 
 
-def cold_start(problem: Problem) -> Iterate | Diverged:
-    """A power flow on the expected inputs: a few passes of V <- Y^-1 (Y_s E + A conj(S / d))."""
-    layout = problem.layout
-    try:
-        lu = splu(layout.y.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1, options={"SymmetricMode": True})
-    except RuntimeError as error:
-        return Diverged(reason=f"the network matrix is singular ({error}): a node floats", iterations=0)
-    point = problem.inputs.start()
-    driven = layout.y_source @ point.e
-    v = lu.solve(driven)
-    for _ in range(_COLD_PASSES):
-        point = problem.inputs.follow(replace(point, v=v))
-        after = lu.solve(driven + layout.incidence @ np.conj(point.s / (layout.incidence_t @ v)))
-        v = np.where(np.abs(after) > 0.5 * np.abs(v), after, v)
-    if not np.isfinite(v).all():
-        return Diverged(reason="the expected loads have no power flow: voltage collapse suspected", iterations=0)
-    point = replace(point, v=v)
-    return Iterate(point=point, mu=np.zeros(problem.stack.count), multiplier=np.zeros(2 * layout.n))
-
-
-def _variances(system: AugmentedSystem | None, readings: Readings) -> FloatArray:
-    """For a new factor: of the readings, else of the last factor, else so large that it says nothing. A point that
-    drops out and comes back costs no factor."""
-    before = np.full(len(readings.use), _UNSEEN_VARIANCE) if system is None else system.variance
-    return np.where(readings.use, readings.variance, before)
-
-
-def _far_weights(system: AugmentedSystem, readings: Readings) -> bool:
-    """True where the correction of a factor would lose digits."""
-    ratio = readings.variance[readings.use] / system.variance[readings.use]
-    return bool(((ratio > _VARIANCE_RATIO) | (ratio < 1.0 / _VARIANCE_RATIO)).any())
-
-
 def optimise(
     problem: Problem,
-    start: Iterate,
+    start: Start,
     *,
-    readings: Readings,
-    system: AugmentedSystem | None,
+    beliefs: Beliefs,
+    readings: ReadingColumns,
+    system: System | None,
     policy: EstimationPolicy,
     budget: int,
     refactor_always: bool = False,
@@ -86,8 +77,9 @@ def optimise(
     """Steps until the voltages move by less than the tolerance.
 
     Args:
-        problem: the network, its inputs and its measurements.
+        problem: the network in one state.
         start: where from.
+        beliefs: about the powers.
         readings: of this scan.
         system: a factor to begin with, if there is one that fits.
         policy: tolerance.
@@ -97,31 +89,104 @@ def optimise(
     Returns:
         The optimum, or why there is none. A NaN never counts as converged.
     """
-    variance = _variances(system, readings)
-    if system is not None and _far_weights(system, readings):
+    layout = problem.layout
+    k, rows = len(problem.injectors.fr), layout.rows.count
+    x = start.x.copy()
+    x[problem.rows.place[~readings.use]] = 0.0
+    e = start.e.copy()
+    s, s_before, t = (np.zeros(k, dtype=np.complex128) for _ in range(3))
+    residual, right, still = np.zeros(rows), np.zeros(layout.size), np.zeros(layout.size)
+    moving = (problem.network, problem.sources, problem.injectors, beliefs.columns, problem.rows, readings)
+    deviations(problem.injectors, beliefs.columns, problem.rows, readings, x, still, e, t, e)
+    if system is not None and not system.suits(beliefs):
         system = None
-    correction: Correction | None = None
-    iterate, last = start, np.inf
-    for iteration in range(1, budget + 1):
-        try:
-            if system is None:
-                system, correction = AugmentedSystem(problem, iterate.point, variance=variance), None
-            if correction is None:
-                correction = system.correction(readings)
-        except (RuntimeError, np.linalg.LinAlgError) as error:
-            return Diverged(reason=f"the estimator's matrix is singular ({error})", iterations=iteration)
-        with np.errstate(all="ignore"):
-            iterate, size = system.step(iterate, readings=readings, correction=correction)
-        if not np.isfinite(size) or not np.isfinite(iterate.point.s).all():
+    correction = None if system is None else system.correction(readings)
+    taken, moved, last, fresh = 0, np.inf, np.inf, False
+    while taken < budget:
+        if correction is None:
+            negative_gradient(*moving, x, still, e, s, s_before, t, residual, right)
+            made = _factored(problem, x, s=s_before, beliefs=beliefs, readings=readings, before=system)
+            if isinstance(made, Singular):
+                return Diverged(reason=made.reason, iterations=taken)
+            (system, correction), fresh = made, True
+        assert system is not None
+        verdict, more, moved, cost = take_steps(
+            layout.structure.pattern,
+            system.values,
+            correction.columns,
+            correction.inner,
+            *moving,
+            x,
+            e,
+            s,
+            s_before,
+            t,
+            residual,
+            right,
+            still,
+            np.zeros(len(correction.inner)),
+            1 if refactor_always else budget - taken,
+            policy.tolerance_pu,
+            _CONTRACTION,
+            _FAR_PU,
+            last,
+        )
+        fresh = fresh and more == 1
+        taken += more
+
+        if verdict == NOT_A_NUMBER or not np.isfinite(s_before).all():
             reason = "a step is not a number: the measurements contradict the model"
-            return Diverged(reason=reason, iterations=iteration)
-        if size < policy.tolerance_pu:
-            if np.abs(iterate.point.v - system.at.v).max() > _DRIFT_PU:
-                system = AugmentedSystem(problem, iterate.point, variance=variance)
-                correction = system.correction(readings)
-            return Converged(iterate=iterate, system=system, correction=correction, iterations=iteration)
-        slow = size > _CONTRACTION * last and size > 10.0 * policy.tolerance_pu
-        if refactor_always or size > _FAR_PU or slow:
-            system = None
-        last = size
-    return Diverged(reason=f"the last of {budget} steps still moved a voltage by {last:.1e} pu", iterations=budget)
+            return Diverged(reason=reason, iterations=taken)
+        if verdict == SLOW and fresh and more == 1 and moved < ROUNDING_PU:
+            verdict = CONVERGED  # as small as rounding lets it be
+        if verdict == CONVERGED:
+            if not _drifted(system, x):
+                return Converged(
+                    x=x,
+                    e=e,
+                    s=s_before,
+                    residual=residual,
+                    prior_cost=cost,
+                    system=system,
+                    correction=correction,
+                    iterations=taken,
+                )
+            moved, last = 0.0, np.inf
+        elif verdict == EXHAUSTED and not refactor_always:
+            break
+        else:
+            last = moved
+        correction = None
+    return Diverged(reason=f"the last of {taken} steps still moved a voltage by {moved:.1e} pu", iterations=taken)
+
+
+def _factored(
+    problem: Problem,
+    x: FloatArray,
+    *,
+    s: ComplexArray,
+    beliefs: Beliefs,
+    readings: ReadingColumns,
+    before: System | None,
+) -> tuple[System, Correction] | Singular:
+    """A new factor, and its correction for these readings. Rows of the last factor that dropped out stay in it and are
+    corrected: when they come back that costs no factor."""
+    tries = [(readings.use, readings.variance)]
+    if before is not None and before.problem is problem:
+        missing = before.inside & ~readings.use
+        if 0 < missing.sum() <= _KEPT_ROWS:
+            tries.insert(0, (readings.use | missing, np.where(missing, before.variance, readings.variance)))
+    for inside, variance in tries:
+        made = system_at(problem, x, s=s, beliefs=beliefs, inside=inside, variance=variance)
+        if isinstance(made, System):
+            correction = made.correction(readings)
+            if correction is not None:
+                return made, correction
+    if isinstance(made, Singular):
+        return made
+    return Singular(reason="the shared deviations of the loads contradict each other")
+
+
+def _drifted(system: System, x: FloatArray) -> bool:
+    layout = system.problem.layout
+    return bool(np.abs(layout.phasors(x - system.x, layout.node)).max() > _DRIFT_PU)

@@ -1,150 +1,218 @@
-"""Where each unknown of the estimator stands.
+"""Where each unknown of the estimator stands: found once for a model and a table of points.
 
-The unknowns are the voltages and the inputs that cause them:
+The unknowns are real and stand in the order of elimination, a bus and the rows that it is home to in one block:
 
-    V  complex voltage of each live node                    [n]  per unit
-    S  complex power of each live injector, at its voltage  [k]  S_BASE_VA
-    E  complex open-circuit voltage of each source node     [m]  per unit
-    a  deviations common to many injectors                  [g]
+    V       complex voltage of each node                               per unit
+    lambda  complex multiplier of its current balance
+    mu      multiplier of each measurement row
+    E       complex open-circuit voltage of each source node           per unit
 
-as one real vector (Re V, Im V, P, Q, Re E, Im E, a).
+A node that is dead has places all the same, so that switches, taps and capacitors change values only.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
+from adms.block_ldu import BlockStructure, structure_of
+from adms.block_ldu.symmetric import symmetric_size
 from adms.core.estimate import ComplexArray
-from adms.core.telemetry import FloatArray, IntArray
-from adms.grid.arrays import BoolArray, NetworkArrays
-from adms.grid.sources import SourceEquivalent
-from adms.grid.state import GridState
+from adms.core.telemetry import WEIGHED_KINDS, FloatArray, IntArray, PointKey, PointKind, PointTable
+from adms.estimation.kinds.stack import RowStack, rows_of
+from adms.grid.arrays import GROUND, NetworkArrays
+from adms.powerflow.layout import Layout as PowerFlowLayout
+from adms.powerflow.layout import layout_of as power_flow_layout_of
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Point:
-    """A value of the unknowns."""
-
-    v: ComplexArray
-    s: ComplexArray
-    e: ComplexArray
-    a: FloatArray
-
-    def moved(self, step: FloatArray) -> "Point":
-        """The point after a step of the real vector."""
-        n, k, m = len(self.v), len(self.s), len(self.e)
-        cut = np.cumsum([n, n, k, k, m, m])
-        vr, vi, p, q, er, ei, a = np.split(step, cut)
-        return Point(v=self.v + vr + 1j * vi, s=self.s + p + 1j * q, e=self.e + er + 1j * ei, a=self.a + a)
+PER_NODE = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layout:
-    """The live part of a network in one grid state."""
+    """The unknowns of one model with one table."""
 
     arrays: NetworkArrays
-    grid: GridState
-    energised: BoolArray
-    """[node] of the whole network."""
-    live: IntArray
-    """[n] node indices."""
-    row_of_node: IntArray
-    """[node] row of a node among the live ones, -1 where dead."""
-    injectors: IntArray
-    """[k] injector indices whose every node is live."""
-    row_of_injector: IntArray
-    """[injector] row among the live ones, -1 where dead."""
-    sources: tuple[SourceEquivalent, ...]
-    emf_nodes: IntArray
-    """[m] live row of each source node, source by source."""
+    table: PointTable
+    rows: RowStack
+    power_flow: PowerFlowLayout
+    structure: BlockStructure
+    size: int
+    """Number of unknowns."""
+    value_count: int
+    """Number of values of the symmetric factor."""
+    block: IntArray
+    """[place] block."""
+    node: IntArray
+    """[node] place of Re V; Im V, Re lambda, Im lambda follow."""
+    mu: IntArray
+    """[M] place."""
+    emf: IntArray
+    """[m] place of Re E; Im E follows."""
+    emf_node: IntArray
+    """[m] node index."""
     emf_first: tuple[int, ...]
-    """First column in E of each source."""
+    """First E of each source."""
     emf_pu: ComplexArray
     """[m] open-circuit voltages of the model."""
-    y: sp.csr_matrix
-    """[n, n] network with sources."""
-    y_source: sp.csr_matrix
-    """[n, m] what the EMFs drive."""
-    incidence: sp.csr_matrix
-    """[n, k]"""
-    incidence_t: sp.csr_matrix = field(repr=False)
+    merged: IntArray
+    """[admittance entry] the order in which equal (row, column, against) stand together."""
+    merged_first: IntArray
+    """[network entry] where each group starts in that order."""
+    network_first: IntArray
+    """[node + 1]"""
+    network_column: IntArray
+    """[network entry] place of the other node's V."""
+    network_against: IntArray
+    """[network entry] place of the V that is subtracted from it, -1 where none is."""
+    row_column: IntArray
+    """[term] place of V or E."""
+    row_at: IntArray
+    """[term] place of V, -1 where the form needs none."""
+    home: IntArray
+    """[M] block of each row."""
+    voltage_rows: dict[PointKind, IntArray]
+    """Rows of each kind of voltage."""
+    shown: tuple[PointKey, ...]
+    """Points of the table that an estimator weighs."""
+    shown_rows: IntArray
+    """[shown] their rows in the table."""
+    shown_of_row: IntArray
+    """[M] place among the shown."""
 
-    @property
-    def n(self) -> int:
-        """Live nodes."""
-        return len(self.live)
+    def own(self, place: IntArray) -> IntArray:
+        """Where the diagonal entry of an unknown stands among a symmetric factor's values."""
+        return _diagonal(self, place)
 
-    @property
-    def k(self) -> int:
-        """Live injectors."""
-        return len(self.injectors)
+    def with_next(self, place: IntArray) -> IntArray:
+        """Where its entry with the unknown after it stands, which has to be of the same block."""
+        return _diagonal(self, place) + 1
 
     @property
     def m(self) -> int:
         """Source nodes."""
-        return len(self.emf_nodes)
+        return len(self.emf_node)
 
-    @property
-    def first_input(self) -> int:
-        """Column of the first P."""
-        return 2 * self.n
-
-    @property
-    def first_emf(self) -> int:
-        """Column of the first Re E."""
-        return 2 * self.n + 2 * self.k
-
-    @property
-    def first_common(self) -> int:
-        """Column of the first a."""
-        return 2 * self.n + 2 * self.k + 2 * self.m
-
-    def phasor_columns(self, column: npt.NDArray[np.int64]) -> tuple[IntArray, IntArray]:
-        """Real columns (Re, Im) of entries of the stacked phasors (V, E)."""
-        is_v = column < self.n
-        e = self.first_emf + column - self.n
-        return np.where(is_v, column, e), np.where(is_v, column + self.n, e + self.m)
+    def phasors(self, x: FloatArray, place: IntArray) -> ComplexArray:
+        """Complex values at places."""
+        return np.asarray(x[place] + 1j * x[place + 1])
 
 
-def layout_of(arrays: NetworkArrays, grid: GridState) -> Layout:
-    """The live network of a grid state.
+def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:
+    """The unknowns of a model with a table of points.
 
     Args:
         arrays: the network in solver order.
-        grid: positions of switches, taps and capacitors.
+        table: the points known to the service.
     """
-    energised = arrays.energised(grid)
-    live = np.flatnonzero(energised)
-    row_of_node = np.full(arrays.node_count, -1, dtype=np.int64)
-    row_of_node[live] = np.arange(live.size)
-    injectors = np.flatnonzero(arrays.injector_live(energised))
-    row_of_injector = np.full(len(arrays.injectors), -1, dtype=np.int64)
-    row_of_injector[injectors] = np.arange(injectors.size)
-    sources = arrays.sources
-    y_all, _ = arrays.source_norton_pu()
-    first = np.cumsum([0, *(len(s.nodes) for s in sources)])
-    entry_row = [np.repeat(row_of_node[s.nodes], len(s.nodes)) for s in sources]
-    entry_column = [f + np.tile(np.arange(len(s.nodes)), len(s.nodes)) for s, f in zip(sources, first, strict=False)]
+    rows = rows_of(arrays, table)
+    power_flow = power_flow_layout_of(arrays)
+    n, count = arrays.node_count, rows.count
     none = np.zeros(0, dtype=np.int64)
-    row, column = np.concatenate([none, *entry_row]), np.concatenate([none, *entry_column])
-    value = np.concatenate([np.zeros(0, dtype=np.complex128), *(s.y_pu.ravel() for s in sources)])
-    incidence = arrays.incidence[live][:, injectors].tocsr()
+    emf_node = np.concatenate([none, *arrays.source_nodes])
+    first_mu, first_emf = PER_NODE * n, PER_NODE * n + count
+    node = PER_NODE * np.arange(n)
+    phasor = np.concatenate([node, first_emf + 2 * np.arange(len(emf_node))])
+    order = power_flow.structure.order
+    y_row, y_column = order[power_flow.row], order[power_flow.col]
+    fr, to = arrays.injector_fr, arrays.injector_to
+    between = to != GROUND
+    bus = power_flow.block_of_node
+    touched_row, touched_bus = _buses_of_rows(arrays, rows, bus=bus)
+    together = sp.coo_matrix(_clique(touched_row, touched_bus, shape=(count, int(bus.max()) + 1)))
+    some_node = np.zeros(int(bus.max()) + 1, dtype=np.int64)
+    some_node[bus] = np.arange(n)
+    row = node[np.concatenate([y_row, fr[between], some_node[together.row]])]
+    col = node[np.concatenate([y_column, to[between], some_node[together.col]])]
+
+    def ordered(home: IntArray) -> BlockStructure:
+        block = np.concatenate([np.repeat(bus, PER_NODE), home, np.repeat(bus[emf_node], 2)])
+        return structure_of(block, row=row, col=col)
+
+    # A row stands with the last of its buses. Sooner, its pivot is its own tiny variance, which is as bad as least
+    # squares' normal equations; there, it is the variance of all that it measures.
+    home = np.zeros(count, dtype=np.int64)
+    home[touched_row] = touched_bus
+    first = ordered(home)
+    turn = np.zeros(len(some_node), dtype=np.int64)
+    turn[bus] = _block_of_place(first)[first.place[node]]
+    latest = np.zeros(count, dtype=np.int64)
+    np.maximum.at(latest, touched_row, turn[touched_bus])
+    last = turn[touched_bus] == latest[touched_row]
+    home[touched_row[last]] = touched_bus[last]
+    structure = ordered(home)
+    place = structure.place
+    against = np.where(power_flow.against >= 0, order[power_flow.against], -1)
+    merged = np.lexsort((against, y_column, y_row))
+    key = (y_row[merged] * n + y_column[merged]) * (n + 1) + against[merged] + 1
+    merged_first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    entry_row = y_row[merged][merged_first]
+    block = _block_of_place(structure)
+    shown = np.array([i for i, key in enumerate(table.keys) if key.kind in WEIGHED_KINDS], dtype=np.int64)
     return Layout(
         arrays=arrays,
-        grid=grid,
-        energised=energised,
-        live=live,
-        row_of_node=row_of_node,
-        injectors=injectors,
-        row_of_injector=row_of_injector,
-        sources=sources,
-        emf_nodes=np.concatenate([none, *(row_of_node[s.nodes] for s in sources)]),
-        emf_first=tuple(int(f) for f in first[:-1]),
-        emf_pu=np.concatenate([np.zeros(0, dtype=np.complex128), *(s.emf_pu for s in sources)]),
-        y=(arrays.admittance_pu(grid) + y_all).tocsr()[live][:, live].tocsr(),
-        y_source=sp.csr_matrix((value, (row, column)), shape=(live.size, int(first[-1]))),
-        incidence=incidence,
-        incidence_t=incidence.T.tocsr(),
+        table=table,
+        rows=rows,
+        power_flow=power_flow,
+        structure=structure,
+        size=len(place),
+        value_count=symmetric_size(structure.pattern),
+        block=block,
+        node=place[node],
+        mu=place[first_mu + np.arange(count)],
+        emf=place[phasor[n:]],
+        emf_node=emf_node,
+        emf_first=tuple(int(f) for f in np.cumsum([0, *(len(s) for s in arrays.source_nodes)])[:-1]),
+        emf_pu=np.concatenate([np.zeros(0, dtype=np.complex128), *(s.emf_pu for s in arrays.sources)]),
+        merged=merged,
+        merged_first=merged_first,
+        network_first=np.searchsorted(entry_row, np.arange(n + 1)).astype(np.int64),
+        network_column=place[node[y_column[merged][merged_first]]],
+        network_against=_placed(place, node, against[merged][merged_first]),
+        row_column=place[phasor[rows.column]],
+        row_at=_placed(place, node, rows.at),
+        home=block[place[first_mu + np.arange(count)]],
+        voltage_rows={
+            kind: np.flatnonzero(np.array([one is kind for one in rows.kind], dtype=np.bool_))
+            for kind in (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE)
+        },
+        shown=tuple(table.keys[i] for i in shown),
+        shown_rows=shown,
+        shown_of_row=np.searchsorted(shown, rows.table_rows).astype(np.int64),
     )
+
+
+def _block_of_place(structure: BlockStructure) -> IntArray:
+    """[place] block."""
+    pattern = structure.pattern
+    return np.repeat(np.arange(len(pattern.diagonal)), np.diff(pattern.start))
+
+
+def _buses_of_rows(arrays: NetworkArrays, rows: RowStack, *, bus: IntArray) -> tuple[IntArray, IntArray]:
+    """(row, bus) for everything that a row touches."""
+    n = arrays.node_count
+    of_term = np.repeat(np.arange(rows.count), np.diff(rows.term_first))
+    of_input = np.repeat(np.arange(rows.count), np.diff(rows.input_first))
+    emf_node = np.concatenate([np.zeros(0, dtype=np.int64), *arrays.source_nodes])
+    column = np.where(rows.column < n, rows.column, emf_node[np.maximum(rows.column - n, 0)] if len(emf_node) else 0)
+    to = arrays.injector_to[rows.inputs]
+    row = np.concatenate([of_term, of_term[rows.at >= 0], of_input, of_input[to != GROUND]])
+    node = np.concatenate([column, rows.at[rows.at >= 0], arrays.injector_fr[rows.inputs], to[to != GROUND]])
+    return row, bus[node]
+
+
+def _clique(row: IntArray, bus: IntArray, *, shape: tuple[int, int]) -> sp.csr_matrix:
+    """[bus, bus] joins all buses that a row touches."""
+    touches = sp.csr_matrix((np.ones(len(row)), (row, bus)), shape=shape)
+    return sp.csr_matrix(touches.T @ touches)
+
+
+def _placed(place: IntArray, node: IntArray, index: IntArray) -> IntArray:
+    """Places of the V of nodes; -1 stays."""
+    return np.where(index >= 0, place[node[index]], -1)
+
+
+def _diagonal(layout: Layout, place: IntArray) -> IntArray:
+    pattern = layout.structure.pattern
+    block = layout.block[place]
+    width = pattern.start[block + 1] - pattern.start[block]
+    return np.asarray(pattern.diagonal[block] + (place - pattern.start[block]) * (width + 1))

@@ -5,25 +5,15 @@ import numpy as np
 from adms.core.estimate import ComplexArray, Estimate, Innovations, SigmaSource, Use
 from adms.core.ids import ElementId
 from adms.core.telemetry import FloatArray, IntArray, PointKind, TelemetrySnapshot
-from adms.estimation.augmented import Problem
 from adms.estimation.bad_data import Verdict
 from adms.estimation.contradiction import Contradictions
 from adms.estimation.grading import graded
+from adms.estimation.observability import Observed
 from adms.estimation.policy import EstimationPolicy
+from adms.estimation.problem import Problem
 from adms.grid.arrays import S_BASE_VA
 
-MEASURING_KINDS = frozenset(
-    {
-        PointKind.V_MAGNITUDE,
-        PointKind.P_FLOW,
-        PointKind.Q_FLOW,
-        PointKind.I_MAGNITUDE,
-        PointKind.P_INJECTION,
-        PointKind.Q_INJECTION,
-    }
-)
-_PSEUDO_SHARE = 0.5
-"""A node whose variance the telemetry did not bring below this share of the prior's rests on pseudo-measurements."""
+_NOT_IN_NETWORK = "measures nothing in the network model"
 
 
 def picture_of(
@@ -31,6 +21,7 @@ def picture_of(
     *,
     problem: Problem,
     verdict: Verdict,
+    observed: Observed,
     contradictions: Contradictions,
     unknown: frozenset[ElementId],
     policy: EstimationPolicy,
@@ -39,8 +30,9 @@ def picture_of(
 
     Args:
         snapshot: what it was made from.
-        problem: the network, its inputs and its measurements.
+        problem: the network in one state.
         verdict: the optimum and what it says about its measurements.
+        observed: what telemetry alone determines.
         contradictions: voltage meters that say that a switch position is wrong.
         unknown: devices whose position is not known.
         policy: limits of the grade.
@@ -50,39 +42,38 @@ def picture_of(
     """
     layout = problem.layout
     arrays = layout.arrays
-    point = verdict.optimum.iterate.point
-    source = _sigma_source(problem, verdict, policy)
-    v = np.zeros(arrays.node_count, dtype=np.complex128)
-    v[layout.live] = point.v
-    sigma = np.zeros(arrays.node_count)
-    sigma[layout.live] = verdict.covariance.sigma_v_pu
+    x = verdict.optimum.x
+    sigma = verdict.covariance.sigma_v_pu
+    source = _sigma_source(problem, verdict, observed=observed, policy=policy)
+    v = layout.phasors(x, layout.node)
     s = np.zeros(len(arrays.injectors), dtype=np.complex128)
-    s[layout.injectors] = point.s * S_BASE_VA
-    delivered = _source_power_va(problem, v=v, emf=point.e)
+    s[problem.factor.injectors] = verdict.optimum.s * S_BASE_VA
+    delivered = _source_power_va(problem, v=v, emf=layout.phasors(x, layout.emf))
     losses = float(delivered.real.sum() + s.real.sum())
+    innovations = _innovations(snapshot, problem, verdict, contradictions=contradictions, v=v)
     lost = source == SigmaSource.UNOBSERVABLE
-    v[lost] = np.nan
-    touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
-    s[touched] = np.nan
+    if lost.any():
+        v[lost] = np.nan
+        touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
+        s[touched] = np.nan
     grade, reason = graded(
         problem, verdict, contradictions=contradictions, source=source, sigma=sigma, unknown=unknown, policy=policy
     )
-    used = verdict.readings.use
-    ages = snapshot.age_s[problem.stack.table_rows[used]]
+    ages = snapshot.age_s[layout.rows.table_rows[verdict.readings.columns.use]]
     return Estimate(
         snapshot_id=snapshot.snapshot_id,
         model_version=arrays.version,
         time=snapshot.cut_time,
         grade=grade,
         reason=reason,
-        topology_version=layout.grid.topology_version,
+        topology_version=problem.grid.topology_version,
         v_phasor_pu=v,
         sigma_v_pu=sigma,
         sigma_source=source,
         s_injection_va=s,
         s_source_va=delivered,
         losses_w=losses,
-        innovations=_innovations(snapshot, problem, verdict, contradictions=contradictions, v=v, sigma_v=sigma),
+        innovations=innovations,
         chi2=verdict.chi2,
         degrees_of_freedom=verdict.degrees_of_freedom,
         iterations=verdict.iterations,
@@ -92,27 +83,24 @@ def picture_of(
 
 def _source_power_va(problem: Problem, *, v: ComplexArray, emf: ComplexArray) -> ComplexArray:
     """[source] delivered by the estimated, not the nominal, open-circuit voltages."""
-    layout = problem.layout
+    arrays = problem.layout.arrays
     delivered = [
         equivalent.power_pu(v, emf_pu=emf[at : at + len(equivalent.nodes)])
-        for equivalent, at in zip(layout.sources, layout.emf_first, strict=True)
+        for equivalent, at in zip(arrays.sources, problem.layout.emf_first, strict=True)
     ]
     return S_BASE_VA * np.array(delivered, dtype=np.complex128)
 
 
-def _sigma_source(problem: Problem, verdict: Verdict, policy: EstimationPolicy) -> IntArray:
-    layout, stack = problem.layout, problem.stack
-    covariance = verdict.covariance
-    label = np.full(layout.arrays.node_count, int(SigmaSource.DEAD), dtype=np.int64)
-    live = np.full(layout.n, int(SigmaSource.ESTIMATED), dtype=np.int64)
-    held = covariance.sigma_v_pu**2 > _PSEUDO_SHARE * covariance.sigma_v_prior_pu**2
-    live[held] = SigmaSource.PSEUDO
-    voltage = stack.blocks[0]
-    count = len(voltage.table_rows)
-    live[voltage.column[:count][verdict.readings.use[:count]]] = SigmaSource.MEASURED
-    live[covariance.sigma_v_pu > policy.sigma_unobservable_pu] = SigmaSource.UNOBSERVABLE
-    label[layout.live] = live
-    return label
+def _sigma_source(problem: Problem, verdict: Verdict, *, observed: Observed, policy: EstimationPolicy) -> IntArray:
+    layout = problem.layout
+    label = np.where(observed.determined, int(SigmaSource.ESTIMATED), int(SigmaSource.PSEUDO))
+    for kind in (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE):
+        rows = layout.voltage_rows[kind]
+        used = rows[verdict.readings.columns.use[rows]]
+        label[layout.rows.column[layout.rows.term_first[used]]] = SigmaSource.MEASURED
+    label[verdict.covariance.sigma_v_pu > policy.sigma_unobservable_pu] = SigmaSource.UNOBSERVABLE
+    label[~problem.factor.solved] = SigmaSource.DEAD
+    return np.asarray(label, dtype=np.int64)
 
 
 def _innovations(
@@ -122,31 +110,42 @@ def _innovations(
     *,
     contradictions: Contradictions,
     v: ComplexArray,
-    sigma_v: FloatArray,
 ) -> Innovations:
-    table = snapshot.table
-    shown = [i for i, key in enumerate(table.keys) if key.kind in MEASURING_KINDS]
-    place = {row: i for i, row in enumerate(shown)}
-    residual = np.full(len(shown), np.nan)
-    normalized = np.full(len(shown), np.nan)
-    use = [Use.NOT_USED] * len(shown)
-    rejected = set(verdict.rejected.tolist())
-    for m, row in enumerate(problem.stack.table_rows):
-        at = place[int(row)]
-        residual[at] = verdict.residual[m] * problem.stack.si_per_unit[m]
-        normalized[at] = verdict.normalized[m]
-        if m in rejected:
-            use[at] = Use.REJECTED
-        elif verdict.readings.use[m]:
-            use[at] = Use.USED
-    base = problem.layout.arrays.v_base_v
-    for row, node in zip(contradictions.table_rows, contradictions.nodes, strict=True):
-        at = place[int(row)]
-        use[at] = Use.REJECTED
-        residual[at] = snapshot.value[row] - abs(v[node]) * base[node]
+    layout = problem.layout
+    count = len(layout.shown)
+    at, unit = layout.shown_of_row, layout.rows.si_per_unit
+
+    def column(value: FloatArray) -> FloatArray:
+        full = np.full(count, np.nan)
+        full[at] = value
+        return full
+
+    residual, sigma = column(verdict.residual * unit), column(verdict.residual_sigma * unit)
+    normalized = column(verdict.normalized)
+    critical = np.zeros(count, dtype=np.bool_)
+    critical[at] = verdict.critical
+    use, why = [Use.NOT_USED] * count, [_NOT_IN_NETWORK] * count
+    for place, used, reason in zip(
+        at.tolist(), verdict.readings.columns.use.tolist(), verdict.readings.why, strict=True
+    ):
+        use[place], why[place] = Use.USED if used else Use.NOT_USED, reason
+    for row in verdict.rejected:
+        use[at[row]] = Use.REJECTED
+    base, sigma_v = layout.arrays.v_base_v, verdict.covariance.sigma_v_pu
+    for row, node, live in zip(contradictions.rows, contradictions.nodes, contradictions.live, strict=True):
+        place, point = at[row], layout.rows.table_rows[row]
+        use[place] = Use.REJECTED
+        why[place] = "reads no voltage where the switches say live" if live else "reads one where they say dead"
+        residual[place] = snapshot.value[point] - abs(v[node]) * base[node]
         # The estimate does not rest on this meter: their errors are independent.
-        deviation = float(np.hypot(np.nan_to_num(snapshot.sigma[row]), sigma_v[node] * base[node]))
-        normalized[at] = residual[at] / deviation if 0.0 < deviation < np.inf else np.nan
+        sigma[place] = float(np.hypot(np.nan_to_num(snapshot.sigma[point]), sigma_v[node] * base[node]))
+        normalized[place] = residual[place] / sigma[place] if 0.0 < sigma[place] < np.inf else np.nan
     return Innovations(
-        keys=tuple(table.keys[i] for i in shown), residual=residual, normalized=normalized, use=tuple(use)
+        keys=layout.shown,
+        residual=residual,
+        residual_sigma=sigma,
+        normalized=normalized,
+        critical=critical,
+        use=tuple(use),
+        why=tuple(why),
     )

@@ -27,12 +27,13 @@ class EstimationPolicy:
     """Of its angle. This is the angle reference; several live sources are tied by it."""
     telemetry_max_age_s: float
     """Older telemetry is not used."""
-    reject_normalized: float
-    """A telemetered point whose normalised residual is larger is a candidate for rejection."""
+    alarm_probability: float
+    """That any telemetered point of a scan without bad data is rejected (0..1): sets how large a normalised residual is
+    too large, by how many there are."""
     max_rejections: int
     """In one scan; where one more would be needed the picture is INCONSISTENT."""
     chi2_confidence: float
-    """Nothing is rejected while chi-squared is below this quantile (0..1)."""
+    """Quantile (0..1) that chi-squared is compared with."""
     chi2_partial_ratio: float
     """The picture is INCONSISTENT where chi-squared, after the rejections, is above that quantile by this ratio."""
     sigma_solved_max_pu: float

@@ -1,5 +1,6 @@
 """Pseudo-measurements: what loads and DER are expected to do when nobody measures them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +56,10 @@ class LoadPrior:
 def prior_from_model(arrays: NetworkArrays, policy: EstimationPolicy) -> LoadPrior:
     """Model loads times the expected load factor; DER at what they do by themselves.
 
-    A PV site without a stored default is expected at half of its largest injection. The sigma of a multi-phase DER is
-    that of one phase against an equal share.
+    Shared are: a deviation of all loads, one of the loads of each phase, and of each multi-phase DER its total; the own
+    sigma of such a DER is that of one phase against an equal share. Independent deviations alone would say that the sum
+    of a hundred loads is known to a tenth of what each one is; the picture would follow the model's level, and the
+    covariance would be far too small. A PV site without a stored default is expected at half of its largest injection.
 
     Args:
         arrays: the network in solver order.
@@ -67,6 +70,15 @@ def prior_from_model(arrays: NetworkArrays, policy: EstimationPolicy) -> LoadPri
     """
     mean = arrays.injector_s_nominal_va * policy.load_factor_mean
     sigma = np.maximum(np.abs(mean) * policy.load_sigma_frac, policy.load_sigma_floor_va)
+    load = np.flatnonzero(~arrays.injector_is_der)
+    modes: list[tuple[IntArray, ComplexArray]] = []
+    if len(load):
+        modes.append((load, policy.load_scale_sigma_frac * mean[load]))
+        phase = np.array([arrays.nodes[fr].phase for fr in arrays.injector_fr[load].tolist()])
+        phases = np.unique(phase)
+        for one in phases.tolist() if len(phases) > 1 else ():
+            rows = load[phase == one]
+            modes.append((rows, policy.phase_scale_sigma_frac * mean[rows]))
     for der in arrays.model.ders:
         rows = arrays.injector_rows[der.id]
         p = der.default_p_injection_w
@@ -75,7 +87,22 @@ def prior_from_model(arrays: NetworkArrays, policy: EstimationPolicy) -> LoadPri
         mean[rows] = complex(p, der.default_q_injection_var) / len(rows)
         frac = policy.der_unbalance_frac if len(rows) > 1 else policy.pv_sigma_frac
         sigma[rows] = max(frac * der.s_max_va / len(rows), 1.0)
-    return LoadPrior(s_nominal_va=mean, sigma_p_va=sigma, sigma_q_va=sigma)
+        if len(rows) > 1:
+            total = max(policy.pv_sigma_frac * der.s_max_va, 1.0) / len(rows)
+            modes += [(rows, np.full(len(rows), total * turn)) for turn in (1.0 + 0.0j, 1.0j)]
+    return LoadPrior(s_nominal_va=mean, sigma_p_va=sigma, sigma_q_va=sigma, shared=shared_deviations(modes))
+
+
+def shared_deviations(modes: Sequence[tuple[IntArray, ComplexArray]]) -> SharedDeviations:
+    """Modes given one by one: (injectors, what each of them gets), VA."""
+    if not modes:
+        return NOTHING_SHARED
+    return SharedDeviations(
+        injector=np.concatenate([rows for rows, _ in modes]).astype(np.int64),
+        mode=np.repeat(np.arange(len(modes)), [len(rows) for rows, _ in modes]).astype(np.int64),
+        s_va=np.concatenate([s for _, s in modes]).astype(np.complex128),
+        modes=len(modes),
+    )
 
 
 def nominal_loads(estimate: Estimate, arrays: NetworkArrays) -> ComplexArray:

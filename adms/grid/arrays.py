@@ -14,7 +14,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from adms.core.estimate import ComplexArray
-from adms.core.ids import ElementId, ModelVersion
+from adms.core.ids import BusId, ElementId, ModelVersion
 from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.admittance import S_BASE_VA as S_BASE_VA
 from adms.grid.admittance import AdmittanceEntries, per_unit
@@ -112,6 +112,19 @@ class NetworkArrays:
         for i, injector in enumerate(injectors):
             rows.setdefault(injector.element, []).append(i)
         self.injector_rows: dict[ElementId, IntArray] = {e: np.array(r, dtype=np.int64) for e, r in rows.items()}
+
+    @cached_property
+    def phases_of(self) -> dict[BusId, tuple[int, ...]]:
+        """Phases of each bus."""
+        return {bus.id: tuple(bus.phases) for bus in self.model.buses}
+
+    @cached_property
+    def injectors_at(self) -> dict[BusId, tuple[int, ...]]:
+        """Injector indices of each bus that has any."""
+        found: dict[BusId, list[int]] = {}
+        for k, fr in enumerate(self.injector_fr.tolist()):
+            found.setdefault(self.nodes[fr].bus, []).append(k)
+        return {bus: tuple(here) for bus, here in found.items()}
 
     @property
     def node_count(self) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from adms.core.ids import ElementId
 from adms.grid.model import NetworkModel
@@ -28,7 +29,7 @@ class GridState:
         """The same with one capacitor switched."""
         return replace(self, capacitor_steps={**self.capacitor_steps, element: steps})
 
-    @property
+    @cached_property
     def topology_version(self) -> str:
         """Digest of the switch positions."""
         text = ",".join(f"{element}={int(closed)}" for element, closed in sorted(self.closed.items()))

@@ -54,7 +54,7 @@ BOUNDS: Mapping[tuple[str, str], Bounds] = {
     ("estimation", "der_unbalance_frac"): _PROBABILITY,
     ("estimation", "source_v_sigma_pu"): _POSITIVE,
     ("estimation", "source_angle_sigma_rad"): _POSITIVE,
-    ("estimation", "reject_normalized"): Bounds(least=2.0),
+    ("estimation", "alarm_probability"): Bounds(least=1e-9, most=0.1),
     ("estimation", "chi2_confidence"): Bounds(least=0.5, most=0.999999),
     ("estimation", "chi2_partial_ratio"): Bounds(least=1.0),
     ("estimation", "sigma_solved_max_pu"): _POSITIVE,

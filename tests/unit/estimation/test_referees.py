@@ -12,9 +12,11 @@ from scipy.optimize import least_squares
 from adms.core.estimate import Use
 from adms.core.telemetry import FloatArray, PointKey, PointKind
 from adms.estimation import LoadPrior
-from adms.estimation.augmented import Iterate
-from adms.estimation.estimator import problem_of, readings_of
-from adms.estimation.iterate import Converged, cold_start, optimise
+from adms.estimation.iterate import Converged, expected_start, optimise
+from adms.estimation.layout import layout_of
+from adms.estimation.prior import shared_deviations
+from adms.estimation.problem import Problem, beliefs_of, problem_of
+from adms.estimation.readings import readings_of
 from adms.grid.arrays import S_BASE_VA
 from adms.grid.model import NetworkModel
 from adms.grid.state import normal_state
@@ -65,7 +67,15 @@ def test_the_optimum_is_that_of_a_dense_least_squares_with_the_covariance_of_its
     sigma = usual_sigma(arrays, keys, value)
     value = value + sigma * rng.standard_normal(len(value))
     own = 0.4 * np.abs(arrays.injector_s_nominal_va)
-    prior = LoadPrior(s_nominal_va=arrays.injector_s_nominal_va, sigma_p_va=own, sigma_q_va=own)
+    mean = arrays.injector_s_nominal_va
+    prior = LoadPrior(
+        s_nominal_va=mean,
+        sigma_p_va=own,
+        sigma_q_va=own,
+        shared=shared_deviations(
+            [(np.arange(2), 0.3 * mean), (np.array([0]), 0.1 * mean[:1]), (np.array([1]), 0.1 * mean[1:])]
+        ),
+    )
     _, got = scan(snapshot(arrays, keys, value=value, sigma=sigma), arrays, grid=grid, prior=prior)
 
     y = arrays.admittance_pu(grid).toarray()
@@ -117,22 +127,23 @@ def test_a_constant_factor_ends_where_full_gauss_newton_ends() -> None:
     own = np.maximum(0.4 * np.abs(s), 1e3)
     prior = LoadPrior(s_nominal_va=s, sigma_p_va=own, sigma_q_va=own)
     taken = snapshot(arrays, keys, value=value, sigma=sigma)
-    problem = problem_of(arrays, grid, table=taken.table, prior=prior, policy=POLICY)
-    start = cold_start(problem)
-    assert isinstance(start, Iterate)
+    problem = problem_of(layout_of(arrays, taken.table), grid, policy=POLICY)
+    assert isinstance(problem, Problem)
+    beliefs = beliefs_of(problem, prior)
     ends = []
     for always in (False, True):
         end = optimise(
             problem,
-            start,
-            readings=readings_of(taken, problem=problem, policy=POLICY),
+            expected_start(problem, beliefs),
+            beliefs=beliefs,
+            readings=readings_of(taken, problem=problem, policy=POLICY).columns,
             system=None,
             policy=replace(POLICY, tolerance_pu=1e-11),
             budget=40,
             refactor_always=always,
         )
         assert isinstance(end, Converged)
-        ends.append(end.iterate.point.v)
+        ends.append(problem.layout.phasors(end.x, problem.layout.node))
     np.testing.assert_allclose(ends[0], ends[1], atol=1e-9)
 
 
@@ -186,7 +197,7 @@ def test_textbook_estimators(case: dict[str, Any], bad: bool) -> None:
         sigma_q_va=np.full(len(arrays.injectors), np.inf),
     )
     policy = replace(
-        POLICY, source_v_sigma_pu=100.0, source_angle_sigma_rad=1e-6, sigma_unobservable_pu=0.5, reject_normalized=3.0
+        POLICY, source_v_sigma_pu=100.0, source_angle_sigma_rad=1e-6, sigma_unobservable_pu=0.5, alarm_probability=0.01
     )
     taken = snapshot(arrays, keys, value=value, sigma=sigma)
     _, got = scan(taken, arrays, grid=normal_state(arrays.model), prior=free, policy=policy)

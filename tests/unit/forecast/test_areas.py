@@ -32,7 +32,13 @@ def estimate_of(arrays: NetworkArrays, grid: GridState, keys: list[PointKey]) ->
         s_source_va=nothing.astype(np.complex128),
         losses_w=0.0,
         innovations=Innovations(
-            keys=tuple(keys), residual=np.zeros(len(keys)), normalized=np.zeros(len(keys)), use=(Use.USED,) * len(keys)
+            keys=tuple(keys),
+            residual=np.zeros(len(keys)),
+            residual_sigma=np.ones(len(keys)),
+            normalized=np.zeros(len(keys)),
+            critical=np.zeros(len(keys), dtype=np.bool_),
+            use=(Use.USED,) * len(keys),
+            why=("",) * len(keys),
         ),
         chi2=0.0,
         degrees_of_freedom=0,

@@ -10,7 +10,7 @@ import numpy as np
 from adms.apps.interlock import Verdict, Violation, check
 from adms.apps.view import Decision, ExpectedState, RoundView
 from adms.core.commands import App, PowerSetpoint, Priority, Proposal, Setpoint, SwitchSetpoint
-from adms.core.estimate import Estimate, Grade, Innovations, NotEstimated, SigmaSource
+from adms.core.estimate import Estimate, Grade, NotEstimated, SigmaSource, nothing_measured
 from adms.core.ids import BusId, ElementId, ModelVersion, PlanId
 from adms.core.telemetry import PointKey, PointKind, Quality, TelemetrySnapshot
 from adms.grid.arrays import NetworkArrays
@@ -198,7 +198,7 @@ def flat_estimate(snapshot: TelemetrySnapshot, *, arrays: NetworkArrays, grade: 
         s_injection_va=np.zeros(len(arrays.injectors), dtype=np.complex128),
         s_source_va=np.full(1, 20e3 + 5e3j),
         losses_w=100.0,
-        innovations=Innovations(keys=(), residual=np.empty(0), normalized=np.empty(0), use=()),
+        innovations=nothing_measured(),
         chi2=1.0,
         degrees_of_freedom=1,
         iterations=2,

@@ -9,7 +9,7 @@ import numpy as np
 from adms.apps.flisr import FlisrPolicy
 from adms.apps.view import Operation, RoundView, Tag
 from adms.core.commands import App, Command, SwitchSetpoint
-from adms.core.estimate import Estimate, Grade, Innovations, NotEstimated
+from adms.core.estimate import Estimate, Grade, NotEstimated, nothing_measured
 from adms.core.ids import ElementId, PlanId, SectionId, SnapshotId
 from adms.core.modes import Mode
 from adms.core.telemetry import PointKey, PointKind, PointTable, Quality, TelemetrySnapshot
@@ -150,14 +150,13 @@ class Plant:
     def estimate(self) -> Estimate:
         """A perfect estimate of the present state."""
         flow = self.flow()
-        empty = np.zeros(0)
         count = self.arrays.node_count
         return Estimate(
             snapshot_id=self._snapshot_id(), model_version=self.arrays.version, time=self.now, grade=Grade.SOLVED,
             reason="", topology_version=self.grid.topology_version, v_phasor_pu=flow.v_phasor_pu,
             sigma_v_pu=np.full(count, 1e-3), sigma_source=np.ones(count, dtype=np.int64),
             s_injection_va=flow.s_injection_va, s_source_va=flow.s_source_va, losses_w=flow.losses_w,
-            innovations=Innovations(keys=(), residual=empty, normalized=empty, use=()), chi2=0.0,
+            innovations=nothing_measured(), chi2=0.0,
             degrees_of_freedom=0, iterations=1, oldest_input_s=0.0,
         )  # fmt: skip
 

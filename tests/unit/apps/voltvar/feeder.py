@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from adms.apps.view import InterfaceLimit, Operation, RoundView
-from adms.core.estimate import ComplexArray, Estimate, Grade, Innovations, SigmaSource
+from adms.core.estimate import ComplexArray, Estimate, Grade, SigmaSource, nothing_measured
 from adms.core.ids import BusId, ElementId, ModelVersion, SnapshotId
 from adms.core.modes import Mode
 from adms.core.telemetry import PointKey, PointKind, PointTable, Quality, TelemetrySnapshot
@@ -207,7 +207,7 @@ def estimate_of(
         s_injection_va=flow.s_injection_va,
         s_source_va=flow.s_source_va,
         losses_w=flow.losses_w,
-        innovations=Innovations(keys=(), residual=np.zeros(0), normalized=np.zeros(0), use=()),
+        innovations=nothing_measured(),
         chi2=0.0,
         degrees_of_freedom=0,
         iterations=flow.iterations,

@@ -1,0 +1,184 @@
+"""Factors of symmetric real matrices: half of the values, and half of the work, of a general one.
+
+A = L D L^T with unit block-triangular L; stored are the inverses of the diagonal blocks and L. The matrix may be
+indefinite: pivots are chosen inside a block, never across blocks, and whoever checks the residual sees the error
+(Golub and Van Loan, Matrix Computations, 4th ed., section 4.4; the columns of the factor as in
+`adms.block_ldu.structure`).
+"""
+
+import numpy as np
+
+from adms.block_ldu.factor import invert
+from adms.block_ldu.structure import Pattern
+from adms.core.compiled import compiled
+from adms.core.telemetry import FloatArray
+
+
+def symmetric_size(pattern: Pattern) -> int:
+    """Number of values: those of the diagonal and lower blocks, which stand before the upper ones."""
+    if len(pattern.upper):
+        return int(pattern.upper[0])
+    blocks = len(pattern.diagonal)
+    return int(pattern.diagonal[-1] + (pattern.start[-1] - pattern.start[-2]) ** 2) if blocks else 0
+
+
+@compiled
+def eliminate_symmetric(pattern: Pattern, values: FloatArray) -> int:
+    """Factors in place. Returns the first block found singular, or -1. Unknowns of different units stand in one block,
+    so only a pivot of exactly zero shows here.
+
+    Args:
+        pattern: blocks in the order of elimination.
+        values: [symmetric_size] diagonal blocks in full, and lower blocks.
+    """
+    blocks = len(pattern.diagonal)
+    widest = 0
+    for j in range(blocks):
+        widest = max(widest, pattern.start[j + 1] - pattern.start[j])
+    work = np.zeros(widest * widest)
+    for j in range(blocks):
+        n = pattern.start[j + 1] - pattern.start[j]
+        d = pattern.diagonal[j]
+        if invert(values, d, n, 0.0, work) == 0:
+            return j
+        first, last = pattern.column[j], pattern.column[j + 1]
+        for a in range(first, last):
+            target = pattern.row[a]
+            m = pattern.start[target + 1] - pattern.start[target]
+            low = pattern.lower[a]
+            for r in range(m):
+                for c in range(n):
+                    work[r * n + c] = 0.0
+                for k in range(n):
+                    part = values[low + r * n + k]
+                    if part != 0.0:
+                        for c in range(n):
+                            work[r * n + c] += part * values[d + k * n + c]
+            _subtract(values, pattern.diagonal[target], low, work, m, n, m)
+            at = pattern.column[target]
+            for b in range(a + 1, last):
+                i = pattern.row[b]
+                while pattern.row[at] != i:
+                    at += 1
+                o = pattern.start[i + 1] - pattern.start[i]
+                _subtract(values, pattern.lower[at], pattern.lower[b], work, o, n, m)
+            for k in range(m * n):
+                values[low + k] = work[k]
+    return -1
+
+
+@compiled
+def _subtract(values: FloatArray, c: int, a: int, work: FloatArray, rows: int, inner: int, cols: int) -> None:
+    """Block at c (rows x cols) -= block at a (rows x inner) times the transpose of `work` (cols x inner)."""
+    for i in range(rows):
+        for j in range(cols):
+            total = 0.0
+            for k in range(inner):
+                total += values[a + i * inner + k] * work[j * inner + k]
+            values[c + i * cols + j] -= total
+
+
+@compiled
+def substitute_symmetric(pattern: Pattern, values: FloatArray, x: FloatArray) -> None:
+    """Solves in place; `x` [n] in the order of elimination."""
+    blocks = len(pattern.diagonal)
+    for j in range(blocks):
+        s = pattern.start[j]
+        n = pattern.start[j + 1] - s
+        for a in range(pattern.column[j], pattern.column[j + 1]):
+            i = pattern.row[a]
+            at = pattern.lower[a]
+            for r in range(pattern.start[i], pattern.start[i + 1]):
+                total = x[r]
+                for c in range(n):
+                    total -= values[at + c] * x[s + c]
+                at += n
+                x[r] = total
+    work = np.empty(64)
+    for j in range(blocks - 1, -1, -1):
+        s = pattern.start[j]
+        n = pattern.start[j + 1] - s
+        if n > len(work):
+            work = np.empty(n)
+        at = pattern.diagonal[j]
+        for r in range(n):
+            total = 0.0
+            for c in range(n):
+                total += values[at + c] * x[s + c]
+            at += n
+            work[r] = total
+        for a in range(pattern.column[j], pattern.column[j + 1]):
+            i = pattern.row[a]
+            at = pattern.lower[a]
+            for t in range(pattern.start[i], pattern.start[i + 1]):
+                part = x[t]
+                for r in range(n):
+                    work[r] -= values[at + r] * part
+                at += n
+        for r in range(n):
+            x[s + r] = work[r]
+
+
+@compiled
+def selected_inverse(pattern: Pattern, values: FloatArray) -> FloatArray:
+    """The entries of A^-1 at the places of the factor: within blocks, and between a block and those it is coupled to.
+
+    From the root of the elimination tree down (Takahashi, Fagan, Chin, PICA Conference, 1973; Erisman and Tinney, Comm.
+    ACM 18(3), 1975): with Z = A^-1 and the rows i, k of block column j
+
+        Z_ij = - sum over k of Z_ik L_kj          Z_jj = D_j^-1 - sum over i of L_ij^T Z_ij
+
+    Args:
+        pattern: of the factor.
+        values: of the factor.
+
+    Returns:
+        [symmetric_size] laid out as the factor.
+    """
+    start, column, row, diagonal, lower = (
+        pattern.start,
+        pattern.column,
+        pattern.row,
+        pattern.diagonal,
+        pattern.lower,
+    )
+    z = np.zeros(len(values))
+    for j in range(len(diagonal) - 1, -1, -1):
+        n = start[j + 1] - start[j]
+        first, last = column[j], column[j + 1]
+        for a in range(first, last):
+            i = row[a]
+            m = start[i + 1] - start[i]
+            into = lower[a]
+            for b in range(first, last):
+                k = row[b]
+                o = start[k + 1] - start[k]
+                if i == k:
+                    base, by_row, by_column = diagonal[i], o, 1
+                else:
+                    at = column[min(i, k)]
+                    while row[at] != max(i, k):
+                        at += 1
+                    base = lower[at]
+                    by_row, by_column = (o, 1) if i > k else (1, m)
+                for r in range(m):
+                    for q in range(o):
+                        part = z[base + r * by_row + q * by_column]
+                        for c in range(n):
+                            z[into + r * n + c] -= part * values[lower[b] + q * n + c]
+        d = diagonal[j]
+        for r in range(n * n):
+            z[d + r] = values[d + r]
+        for a in range(first, last):
+            m = start[row[a] + 1] - start[row[a]]
+            for q in range(m):
+                for r in range(n):
+                    part = values[lower[a] + q * n + r]
+                    for c in range(n):
+                        z[d + r * n + c] -= part * z[lower[a] + q * n + c]
+        for r in range(n):
+            for c in range(r):
+                half = 0.5 * (z[d + r * n + c] + z[d + c * n + r])
+                z[d + r * n + c] = half
+                z[d + c * n + r] = half
+    return z

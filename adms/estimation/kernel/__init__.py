@@ -1,0 +1,1 @@
+"""The compiled arithmetic of the estimator: gradient, matrix, steps."""

@@ -1,0 +1,391 @@
+"""The estimator's matrix K at one point, assembled in the places of its factor, compiled.
+
+Eliminating the step of S from the Gauss-Newton step leaves, over (V, lambda, mu, E),
+
+    [ 0      J^T     H_V^T   0   ]
+    [ J      0       0      -Y_s ]  -  sum over inputs of q q^T        J = dc/dV, H = dh/d(V, E)
+    [ H_V    0      -sigma^2 H_E ]
+    [ 0     -Y_s^H   H_E^T   W_E ]
+
+(Hachtel's augmented form; Gjelsvik, Aam, Holten, IEEE Trans. PAS 104(11), 1985). Each independent deviation of the
+powers gives one q: for a deviation that adds u_k to S_k it is A conj(u / d) over lambda and -u over the mu of the rows
+that measure those powers. Deviations shared by far-apart buses would fill K and are kept out: they correct its inverse.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from adms.block_ldu.structure import Pattern
+from adms.core.compiled import compiled
+from adms.core.estimate import ComplexArray
+from adms.core.telemetry import FloatArray, IntArray
+from adms.estimation.kernel.columns import (
+    InjectorColumns,
+    NetworkColumns,
+    PriorColumns,
+    RowColumns,
+    SourceColumns,
+)
+from adms.estimation.kernel.gradient import (
+    ACTIVE,
+    ANGLE,
+    expected,
+    row_value,
+    slope_of_size,
+    slopes_of_power,
+)
+from adms.grid.arrays import BoolArray
+
+
+class MatrixColumns(NamedTuple):
+    """Where things stand in K beyond the columns of the gradient."""
+
+    block: IntArray
+    """[place] block."""
+    dead: IntArray
+    """Places of V at nodes that have no voltage."""
+    row_first: IntArray
+    """[k + 1] where the rows that measure an injector's power start."""
+    row: IntArray
+    """[entry] row."""
+    near: BoolArray
+    """[mode] True where a shared mode is in K."""
+
+
+@compiled
+def _locate(pattern: Pattern, block: IntArray, a: int, b: int) -> tuple[int, int, int]:
+    """(where the entry at places (a, b) is, stride of the row, stride of the column); lower blocks only, so that above
+    the diagonal it is the mirror image's."""
+    i, j = block[a], block[b]
+    if i == j:
+        n = pattern.start[i + 1] - pattern.start[i]
+        return pattern.diagonal[i] + (a - pattern.start[i]) * n + b - pattern.start[i], n, 1
+    low, high = min(i, j), max(i, j)
+    at, last = pattern.column[low], pattern.column[low + 1]
+    while pattern.row[at] != high and at < last:
+        at += 1
+    width = pattern.start[low + 1] - pattern.start[low]
+    if i > j:
+        return pattern.lower[at] + (a - pattern.start[i]) * width + b - pattern.start[j], width, 1
+    return pattern.lower[at] + (b - pattern.start[j]) * width + a - pattern.start[i], 1, width
+
+
+@compiled
+def _add_square(
+    pattern: Pattern,
+    block: IntArray,
+    values: FloatArray,
+    a: int,
+    b: int,
+    m00: float,
+    m01: float,
+    m10: float,
+    m11: float,
+) -> None:
+    """Adds a 2 x 2 matrix at places (a.., b..), which are not the same, and its mirror image."""
+    base, row, column = _locate(pattern, block, a, b)
+    values[base] += m00
+    values[base + column] += m01
+    values[base + row] += m10
+    values[base + row + column] += m11
+    if block[a] == block[b]:
+        base, row, column = _locate(pattern, block, b, a)
+        values[base] += m00
+        values[base + column] += m10
+        values[base + row] += m01
+        values[base + row + column] += m11
+
+
+@compiled
+def _add_pair(pattern: Pattern, block: IntArray, values: FloatArray, a: int, b: int, m0: float, m1: float) -> None:
+    """Adds a column of two at places (a.., b) and its mirror image."""
+    base, row, _ = _locate(pattern, block, a, b)
+    values[base] += m0
+    values[base + row] += m1
+    if block[a] == block[b]:
+        base, _, column = _locate(pattern, block, b, a)
+        values[base] += m0
+        values[base + column] += m1
+
+
+@compiled
+def _add_one(pattern: Pattern, block: IntArray, values: FloatArray, a: int, b: int, m: float) -> None:
+    base, _, _ = _locate(pattern, block, a, b)
+    values[base] += m
+    if a != b and block[a] == block[b]:
+        base, _, _ = _locate(pattern, block, b, a)
+        values[base] += m
+
+
+@compiled
+def _add_network(
+    pattern: Pattern, block: IntArray, network: NetworkColumns, sources: SourceColumns, values: FloatArray
+) -> None:
+    """J and Y_s. Written without calls inside the loop over the network: it has most of K's entries."""
+    place, first, column, y = network.place, network.first, network.column, network.y
+    start, of_column, of_row, diagonal, lower = (
+        pattern.start,
+        pattern.column,
+        pattern.row,
+        pattern.diagonal,
+        pattern.lower,
+    )
+    for n in range(len(place)):
+        a = place[n] + 2
+        i = block[a]
+        in_i = a - start[i]
+        width = start[i + 1] - start[i]
+        for e in range(first[n], first[n + 1]):
+            b = column[e]
+            yr, yi = y[e].real, y[e].imag
+            if yr == 0.0 and yi == 0.0:
+                continue
+            j = block[b]
+            in_j = b - start[j]
+            if i == j:
+                base, row, step = diagonal[i] + in_i * width + in_j, width, 1
+                mirror = diagonal[i] + in_j * width + in_i
+                values[mirror] += yr
+                values[mirror + width] -= yi
+                values[mirror + 1] += yi
+                values[mirror + width + 1] += yr
+            elif i > j:
+                at = of_column[j]
+                while of_row[at] != i:
+                    at += 1
+                row, step = start[j + 1] - start[j], 1
+                base = lower[at] + in_i * row + in_j
+            else:
+                at = of_column[i]
+                while of_row[at] != j:
+                    at += 1
+                row, step = 1, width
+                base = lower[at] + in_j * width + in_i
+            values[base] += yr
+            values[base + step] -= yi
+            values[base + row] += yi
+            values[base + row + step] += yr
+    for e in range(len(sources.node)):
+        yr, yi = sources.y[e].real, sources.y[e].imag
+        _add_square(pattern, block, values, sources.node[e] + 2, sources.emf[e], -yr, yi, -yi, -yr)
+    for m in range(len(sources.place)):
+        c = sources.place[m]
+        _add_one(pattern, block, values, c, c, sources.w_re[m])
+        _add_one(pattern, block, values, c, c + 1, sources.w_cross[m])
+        _add_one(pattern, block, values, c + 1, c + 1, sources.w_im[m])
+
+
+@compiled
+def _add_injectors(
+    pattern: Pattern,
+    matrix: MatrixColumns,
+    injectors: InjectorColumns,
+    prior: PriorColumns,
+    rows: RowColumns,
+    inside: BoolArray,
+    x: FloatArray,
+    s: ComplexArray,
+    values: FloatArray,
+) -> None:
+    """J: the derivatives of -conj(S / d) along d, S following the load law."""
+    block = matrix.block
+    fr, to, ratio, scale, law, lowest, highest = injectors
+    mean = prior.mean
+    row_first = matrix.row_first
+    for k in range(len(fr)):
+        a, b = fr[k], to[k]
+        f = ratio[k]
+        d = complex(x[a], x[a + 1])
+        if b >= 0:
+            d -= f * complex(x[b], x[b + 1])
+        square = d.real * d.real + d.imag * d.imag
+        c = s[k] / (d * d)
+        j00, j01, j10, j11 = c.real, -c.imag, -c.imag, -c.real
+        constant = lowest[k] <= square <= highest[k]
+        slope_p, slope_q, size = 0.0, 0.0, 1.0
+        if not constant:
+            _, _, slope_p, slope_q = expected(mean[k], law[k], scale[k], square)
+            size = math.sqrt(square)
+            w = (complex(slope_p, slope_q) / d).conjugate()
+            j00 -= w.real * d.real / size
+            j01 -= w.real * d.imag / size
+            j10 -= w.imag * d.real / size
+            j11 -= w.imag * d.imag / size
+        _add_square(pattern, block, values, a + 2, a, j00, j01, j10, j11)
+        if b >= 0:
+            _add_square(pattern, block, values, b + 2, b, f * f * j00, f * f * j01, f * f * j10, f * f * j11)
+            _add_square(pattern, block, values, a + 2, b, -f * j00, -f * j01, -f * j10, -f * j11)
+            _add_square(pattern, block, values, b + 2, a, -f * j00, -f * j01, -f * j10, -f * j11)
+        if constant:
+            continue
+        for e in range(row_first[k], row_first[k + 1]):
+            r = matrix.row[e]
+            if not inside[r]:
+                continue
+            slope = slope_p if rows.form[r] == ACTIVE else slope_q
+            re, im = slope * d.real / size, slope * d.imag / size
+            _add_pair(pattern, block, values, a, rows.place[r], re, im)
+            if b >= 0:
+                _add_pair(pattern, block, values, b, rows.place[r], -f * re, -f * im)
+
+
+@compiled
+def input_direction(
+    matrix: MatrixColumns,
+    injectors: InjectorColumns,
+    rows: RowColumns,
+    inside: BoolArray,
+    k: int,
+    share: complex,
+    x: FloatArray,
+    at: IntArray,
+    q: FloatArray,
+    count: int,
+) -> int:
+    """Appends the entries of q of a deviation that adds `share` to injector k; returns how many there are then. Places
+    may repeat: what is there adds up."""
+    a, b = injectors.fr[k], injectors.to[k]
+    d = complex(x[a], x[a + 1])
+    if b >= 0:
+        d -= injectors.ratio[k] * complex(x[b], x[b + 1])
+    current = (share / d).conjugate()
+    factor = 1.0
+    for end in (a, b):
+        if end >= 0:
+            at[count], q[count] = end + 2, factor * current.real
+            at[count + 1], q[count + 1] = end + 3, factor * current.imag
+            count += 2
+        factor = -injectors.ratio[k]
+    for e in range(matrix.row_first[k], matrix.row_first[k + 1]):
+        r = matrix.row[e]
+        part = share.real if rows.form[r] == ACTIVE else share.imag
+        if inside[r] and part != 0.0:
+            at[count], q[count] = rows.place[r], -part
+            count += 1
+    return count
+
+
+@compiled
+def _subtract_product(
+    pattern: Pattern, block: IntArray, values: FloatArray, at: IntArray, q: FloatArray, count: int
+) -> None:
+    """values -= q q^T"""
+    for m in range(count):
+        for n in range(m, count):
+            part = q[m] * q[n]
+            if m != n and at[m] == at[n]:
+                part *= 2.0
+            if part != 0.0:
+                _add_one(pattern, block, values, at[m], at[n], -part)
+
+
+@compiled
+def _subtract_inputs(
+    pattern: Pattern,
+    matrix: MatrixColumns,
+    injectors: InjectorColumns,
+    prior: PriorColumns,
+    rows: RowColumns,
+    inside: BoolArray,
+    x: FloatArray,
+    values: FloatArray,
+) -> None:
+    block = matrix.block
+    widest = 4
+    for k in range(len(injectors.fr)):
+        widest = max(widest, 4 + matrix.row_first[k + 1] - matrix.row_first[k])
+    longest = 1
+    for g in range(len(prior.first) - 1):
+        if matrix.near[g]:
+            longest = max(longest, prior.first[g + 1] - prior.first[g])
+    at = np.zeros(widest * longest, dtype=np.int64)
+    q = np.zeros(widest * longest)
+    fr, to, row_first = injectors.fr, injectors.to, matrix.row_first
+    start, diagonal = pattern.start, pattern.diagonal
+    variance_p, variance_q = prior.variance_p, prior.variance_q
+    for k in range(len(fr)):
+        if to[k] < 0 and row_first[k] == row_first[k + 1]:
+            # Both products over lambda of one node.
+            a = fr[k]
+            vr, vi = x[a], x[a + 1]
+            part = 1.0 / (vr * vr + vi * vi) ** 2
+            vp, vq = variance_p[k] * part, variance_q[k] * part
+            i = block[a]
+            n = start[i + 1] - start[i]
+            base = diagonal[i] + (a + 2 - start[i]) * (n + 1)
+            cross = (vp - vq) * vr * vi
+            values[base] -= vp * vr * vr + vq * vi * vi
+            values[base + 1] -= cross
+            values[base + n] -= cross
+            values[base + n + 1] -= vp * vi * vi + vq * vr * vr
+            continue
+        p = complex(math.sqrt(variance_p[k]), 0.0)
+        count = input_direction(matrix, injectors, rows, inside, k, p, x, at, q, 0)
+        _subtract_product(pattern, block, values, at, q, count)
+        p = complex(0.0, math.sqrt(variance_q[k]))
+        count = input_direction(matrix, injectors, rows, inside, k, p, x, at, q, 0)
+        _subtract_product(pattern, block, values, at, q, count)
+    for g in range(len(prior.first) - 1):
+        if not matrix.near[g]:
+            continue
+        count = 0
+        for e in range(prior.first[g], prior.first[g + 1]):
+            count = input_direction(matrix, injectors, rows, inside, prior.injector[e], prior.share[e], x, at, q, count)
+        _subtract_product(pattern, block, values, at, q, count)
+
+
+@compiled
+def _add_rows(
+    pattern: Pattern,
+    block: IntArray,
+    rows: RowColumns,
+    inside: BoolArray,
+    variance: FloatArray,
+    x: FloatArray,
+    s: ComplexArray,
+    values: FloatArray,
+) -> None:
+    for r in range(len(rows.form)):
+        mu = rows.place[r]
+        if not inside[r]:
+            _add_one(pattern, block, values, mu, mu, -1.0)
+            continue
+        _add_one(pattern, block, values, mu, mu, -variance[r])
+        _, phasor = row_value(rows, r, x, s)
+        for e in range(rows.first[r], rows.first[r + 1]):
+            if rows.y[e] == 0.0:
+                continue
+            if rows.form[r] <= ANGLE:
+                slope = slope_of_size(rows, r, e, phasor)
+            else:
+                of_voltage, slope = slopes_of_power(rows, r, e, x)
+                _add_pair(pattern, block, values, rows.at[e], mu, of_voltage.real, of_voltage.imag)
+            _add_pair(pattern, block, values, rows.column[e], mu, slope.real, slope.imag)
+
+
+@compiled
+def assemble(
+    pattern: Pattern,
+    matrix: MatrixColumns,
+    network: NetworkColumns,
+    sources: SourceColumns,
+    injectors: InjectorColumns,
+    prior: PriorColumns,
+    rows: RowColumns,
+    inside: BoolArray,
+    variance: FloatArray,
+    x: FloatArray,
+    s: ComplexArray,
+    values: FloatArray,
+) -> None:
+    """K at the point `x` with powers `s`, into `values`; rows that are not `inside` [M] are left out."""
+    values[:] = 0.0
+    for a in matrix.dead:
+        for c in range(a, a + 4):
+            _add_one(pattern, matrix.block, values, c, c, 1.0)
+    _add_network(pattern, matrix.block, network, sources, values)
+    _add_injectors(pattern, matrix, injectors, prior, rows, inside, x, s, values)
+    _subtract_inputs(pattern, matrix, injectors, prior, rows, inside, x, values)
+    _add_rows(pattern, matrix.block, rows, inside, variance, x, s, values)

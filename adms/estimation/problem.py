@@ -1,0 +1,299 @@
+"""Everything about an estimate that does not change from scan to scan in one grid state."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from adms.core.estimate import ComplexArray
+from adms.core.telemetry import FloatArray, IntArray
+from adms.estimation.kernel.columns import (
+    InjectorColumns,
+    NetworkColumns,
+    PriorColumns,
+    RowColumns,
+    SourceColumns,
+)
+from adms.estimation.kernel.matrix import MatrixColumns
+from adms.estimation.layout import Layout
+from adms.estimation.policy import EstimationPolicy
+from adms.estimation.prior import LoadPrior
+from adms.grid.arrays import GROUND, S_BASE_VA, BoolArray
+from adms.grid.components import components
+from adms.grid.load_law import at_voltage
+from adms.grid.state import GridState
+from adms.powerflow import Factor, NotSolved, PowerFlow, factorise, solve_power_flow
+
+NOTHING_KNOWN_PU = 1e3
+"""Sigma that stands for nothing being known of a power, where a covariance is asked for: a gigawatt."""
+_FREE_STEP_PU = 10.0
+"""The same in steps, which start from where the last one ended: as much wider than any meter as digits allow."""
+_FREE_V_SIGMA_PU = 1e3
+"""Sigma that stands for nothing being known of an open-circuit magnitude."""
+_SIGMA_FLOOR_PU = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """A network in one state, and what is metered in it, as compiled code reads it."""
+
+    layout: Layout
+    grid: GridState
+    factor: Factor
+    """Of the network and its sources: which nodes have a voltage, and power flows."""
+    network: NetworkColumns
+    sources: SourceColumns
+    injectors: InjectorColumns
+    row_of_injector: IntArray
+    """[injector] its place among the live ones, -1 where dead."""
+    rows: RowColumns
+    live_rows: BoolArray
+    """[M] True where a row measures something that has a voltage."""
+    dead: IntArray
+    """Places of V at nodes without a voltage."""
+    measured_first: IntArray
+    """[k + 1] where the rows that measure a live injector's power start."""
+    measured_row: IntArray
+    free_magnitudes: int
+    """Open-circuit magnitudes, of live source nodes, of which nothing is known."""
+
+    @property
+    def live(self) -> IntArray:
+        """[n] node indices with a voltage."""
+        return self.factor.live
+
+    @cached_property
+    def phase_and_island(self) -> tuple[IntArray, IntArray]:
+        """([node] phase, [node] label of what closed branches and mutual couplings join)."""
+        arrays = self.layout.arrays
+        phase = np.array([node.phase for node in arrays.nodes], dtype=np.int64)
+        there = self.factor.entry_value != 0.0
+        order = self.layout.power_flow.structure.order
+        row, column = order[self.layout.power_flow.row[there]], order[self.layout.power_flow.col[there]]
+        return phase, components(row, column, size=arrays.node_count)
+
+    def with_free_magnitudes(self, policy: EstimationPolicy) -> "Problem":
+        """The same with nothing known of the sources' open-circuit magnitudes."""
+        free = replace(policy, source_v_sigma_pu=np.inf)
+        return replace(self, sources=_sources(self.layout, self.factor, policy=free), free_magnitudes=0)
+
+    def powers_at(self, x: FloatArray) -> ComplexArray:
+        """[k] powers of the model at the voltages of a point, S_BASE_VA."""
+        arrays, k = self.layout.arrays, self.factor.injectors
+        across = self.layout.phasors(x, self.injectors.fr)
+        to = self.injectors.to
+        across = across - np.where(to >= 0, self.injectors.ratio * self.layout.phasors(x, to), 0.0)
+        nominal = arrays.injector_s_nominal_va[k] / S_BASE_VA
+        return at_voltage(nominal, np.abs(across) * self.injectors.scale, self.injectors.law)
+
+    def expected_start(self, prior: LoadPrior) -> FloatArray:
+        """[size] the power flow of the expected powers; without load where there is none. Multipliers are zero."""
+        layout = self.layout
+        mean = np.where(np.isfinite(prior.sigma_p_va), prior.s_nominal_va, 0.0)
+        flow = solve_power_flow(layout.arrays, self.grid, s_nominal_va=np.nan_to_num(mean), factor=self.factor)
+        v = flow.v_phasor_pu[self.live] if isinstance(flow, PowerFlow) else self.factor.v_no_load_pu
+        x = np.zeros(layout.size)
+        for place, value in ((layout.node[self.live], v), (layout.emf, layout.emf_pu)):
+            x[place], x[place + 1] = value.real, value.imag
+        return x
+
+
+def problem_of(layout: Layout, grid: GridState, *, policy: EstimationPolicy) -> Problem | NotSolved:
+    """A network in one state.
+
+    Args:
+        layout: the unknowns.
+        grid: positions of switches, taps and capacitors.
+        policy: what is believed of the sources.
+
+    Returns:
+        The problem, or why there is none: nothing is energised, or a node floats.
+    """
+    arrays = layout.arrays
+    factor = factorise(arrays, grid)
+    if isinstance(factor, NotSolved):
+        return factor
+    flow = layout.power_flow
+    k = factor.injectors
+    row_of_injector = np.full(len(arrays.injectors), -1, dtype=np.int64)
+    row_of_injector[k] = np.arange(len(k))
+    to = arrays.injector_to[k]
+    rows = layout.rows
+    alive = np.zeros(len(arrays.injectors), dtype=np.bool_)
+    alive[k] = True
+    live_rows = rows.live(solved=factor.solved, injectors=alive)
+    inputs = row_of_injector[rows.inputs]
+    owner = np.repeat(np.arange(rows.count), np.diff(rows.input_first))
+    order = np.argsort(np.where(inputs >= 0, inputs, len(k)), kind="stable")
+    order = order[: np.count_nonzero(inputs >= 0)]
+    dead_nodes = np.flatnonzero(~factor.solved)
+    y = rows.admittances(arrays, grid)
+    reached = np.append(factor.solved, np.ones(layout.m, dtype=np.bool_))
+    return Problem(
+        layout=layout,
+        grid=grid,
+        factor=factor,
+        network=NetworkColumns(
+            place=layout.node,
+            first=layout.network_first,
+            column=layout.network_column,
+            against=layout.network_against,
+            y=np.add.reduceat(factor.entry_value[layout.merged], layout.merged_first),
+            flow=np.add.reduceat(_without_sources(factor)[layout.merged], layout.merged_first),
+        ),
+        sources=_sources(layout, factor, policy=policy),
+        injectors=InjectorColumns(
+            fr=layout.node[arrays.injector_fr[k]],
+            to=np.where(to == GROUND, GROUND, layout.node[to]),
+            ratio=flow.ratio[k],
+            scale=flow.scale[k],
+            law=flow.law[k],
+            lowest=flow.lowest[k],
+            highest=flow.highest[k],
+        ),
+        row_of_injector=row_of_injector,
+        rows=RowColumns(
+            form=rows.form,
+            place=layout.mu,
+            first=rows.term_first,
+            at=layout.row_at,
+            column=layout.row_column,
+            y=np.where(reached[rows.column], y, 0.0),
+            input_first=rows.input_first,
+            inputs=inputs,
+        ),
+        live_rows=live_rows,
+        dead=layout.node[dead_nodes],
+        measured_first=np.searchsorted(inputs[order], np.arange(len(k) + 1)).astype(np.int64),
+        measured_row=owner[order].astype(np.int64),
+        free_magnitudes=int(factor.solved[layout.emf_node].sum()) if np.isinf(policy.source_v_sigma_pu) else 0,
+    )
+
+
+def _without_sources(factor: Factor) -> ComplexArray:
+    """`Factor.flow_value` less the sources' own admittances: their current is worked out from E - V."""
+    flow = factor.flow_value.copy()
+    first = len(factor.arrays.entries.row)
+    flow[first : first + len(factor.layout.source_value)] = 0.0
+    return flow
+
+
+def _sources(layout: Layout, factor: Factor, *, policy: EstimationPolicy) -> SourceColumns:
+    """A dead source keeps what is believed of it and drives nothing."""
+    arrays = layout.arrays
+    node: list[int] = []
+    emf: list[int] = []
+    other: list[int] = []
+    y: list[complex] = []
+    for nodes, equivalent, first in zip(arrays.source_nodes, arrays.sources, layout.emf_first, strict=True):
+        for i, a in enumerate(nodes.tolist()):
+            for j in range(len(nodes)):
+                if factor.solved[a]:
+                    node.append(int(layout.node[a]))
+                    emf.append(int(layout.emf[first + j]))
+                    other.append(int(layout.node[nodes[j]]))
+                    y.append(complex(equivalent.y_pu[i, j]))
+    radial = min(policy.source_v_sigma_pu, _FREE_V_SIGMA_PU) ** -2.0
+    tangential = policy.source_angle_sigma_rad**-2.0
+    along, square = layout.emf_pu / np.abs(layout.emf_pu), np.abs(layout.emf_pu) ** 2
+    c, s = along.real, along.imag
+    return SourceColumns(
+        node=np.array(node, dtype=np.int64),
+        emf=np.array(emf, dtype=np.int64),
+        other=np.array(other, dtype=np.int64),
+        y=np.array(y, dtype=np.complex128),
+        place=layout.emf,
+        mean=layout.emf_pu,
+        w_re=radial * c * c + tangential / square * s * s,
+        w_cross=(radial - tangential / square) * c * s,
+        w_im=radial * s * s + tangential / square * c * c,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Beliefs:
+    """A prior on one problem, as compiled code reads it."""
+
+    prior: LoadPrior
+    columns: PriorColumns
+    near: BoolArray
+    """[mode] True where all that it moves belongs to one bus."""
+
+    @property
+    def partial(self) -> bool:
+        """True where nothing is known of some power."""
+        return bool(self.columns.keep_p.any() or self.columns.keep_q.any())
+
+    def for_covariance(self) -> "Beliefs":
+        """The same with a variance that is as good as infinite where nothing is known."""
+        widest = NOTHING_KNOWN_PU**2
+        columns = self.columns
+        p = np.where(columns.keep_p > 0.0, widest, columns.variance_p)
+        q = np.where(columns.keep_q > 0.0, widest, columns.variance_q)
+        return replace(self, columns=columns._replace(variance_p=p, variance_q=q))
+
+    @property
+    def far(self) -> IntArray:
+        """Modes that move more than one bus."""
+        return np.flatnonzero(~self.near)
+
+
+def beliefs_of(problem: Problem, prior: LoadPrior) -> Beliefs:
+    """A prior on the live injectors. Where its sigma is infinite the mean says nothing."""
+    layout = problem.layout
+    k = problem.factor.injectors
+    mean = prior.s_nominal_va[k] / S_BASE_VA
+    own = []
+    for sigma_va in (prior.sigma_p_va, prior.sigma_q_va):
+        sigma = sigma_va[k] / S_BASE_VA
+        known = np.isfinite(sigma) & np.isfinite(mean)
+        own.append((np.where(known, np.maximum(sigma, _SIGMA_FLOOR_PU), _FREE_STEP_PU) ** 2, known))
+    shared = prior.shared
+    at = problem.row_of_injector[shared.injector]
+    there = at >= 0
+    order = np.flatnonzero(there)[np.argsort(shared.mode[there], kind="stable")]
+    mode = shared.mode[order]
+    injector = at[order]
+    return Beliefs(
+        prior=prior,
+        columns=PriorColumns(
+            mean=np.where(own[0][1], mean.real, 0.0) + 1j * np.where(own[1][1], mean.imag, 0.0),
+            variance_p=own[0][0],
+            variance_q=own[1][0],
+            keep_p=np.where(own[0][1], 0.0, 1.0),
+            keep_q=np.where(own[1][1], 0.0, 1.0),
+            first=np.searchsorted(mode, np.arange(shared.modes + 1)).astype(np.int64),
+            injector=injector,
+            share=shared.s_va[order] / S_BASE_VA,
+        ),
+        near=_near(problem, layout, mode=mode, injector=injector, modes=shared.modes),
+    )
+
+
+def _near(problem: Problem, layout: Layout, *, mode: IntArray, injector: IntArray, modes: int) -> BoolArray:
+    fr = layout.block[problem.injectors.fr[injector]]
+    to = problem.injectors.to[injector]
+    apart = (to >= 0) & (layout.block[to] != fr)
+    lowest, highest = np.full(modes, layout.size), np.full(modes, -1)
+    np.minimum.at(lowest, mode, fr)
+    np.maximum.at(highest, mode, fr)
+    near = lowest == highest
+    near[mode[apart]] = False
+    rows = np.diff(problem.measured_first)[injector]
+    metered = np.repeat(np.arange(len(injector)), rows)
+    first = np.repeat(problem.measured_first[injector], rows)
+    within = np.arange(len(metered)) - np.repeat(np.cumsum(rows) - rows, rows)
+    row = problem.measured_row[first + within]
+    near[mode[metered][layout.home[row] != fr[metered]]] = False
+    return np.asarray(near)
+
+
+def matrix_columns(problem: Problem, beliefs: Beliefs) -> MatrixColumns:
+    """What `assemble` asks for."""
+    return MatrixColumns(
+        block=problem.layout.block,
+        dead=problem.dead,
+        row_first=problem.measured_first,
+        row=problem.measured_row,
+        near=beliefs.near,
+    )

@@ -1,0 +1,74 @@
+"""Which points of a snapshot can be used, per unit, and why the others cannot."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from adms.core.telemetry import PointKind, Quality, TelemetrySnapshot
+from adms.estimation.kernel.columns import ReadingColumns
+from adms.estimation.kinds.ampere import MIN_SIGMAS
+from adms.estimation.policy import EstimationPolicy
+from adms.estimation.problem import Problem
+
+LEAST_V_PU, LARGEST_V_PU = 0.1, 3.0
+"""What a voltage meter at a live node can read. Below, it says that the node is dead; above, nothing."""
+_LEAST_SIGMA_PU = 1e-9
+_LARGEST_PU = 1e4
+_VOLTAGES = frozenset({PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Readings:
+    """What the meters say in one scan."""
+
+    columns: ReadingColumns
+    why: tuple[str, ...]
+    """[M] why a row is not in use; empty where it is."""
+
+    def without(self, row: int, *, why: str) -> "Readings":
+        """The same with one measurement taken out. Its value stays, so that it still has a residual."""
+        use = self.columns.use.copy()
+        use[row] = False
+        reasons = list(self.why)
+        reasons[row] = why
+        return Readings(columns=self.columns._replace(use=use), why=tuple(reasons))
+
+
+def readings_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: EstimationPolicy) -> Readings:
+    """Points of a snapshot that can be used. What no meter can say at a live node is not used; where it contradicts the
+    switches, `contradictions_of` says so.
+
+    Args:
+        snapshot: the telemetry of one instant.
+        problem: says which rows of the table are measurements here.
+        policy: says what is stale.
+    """
+    stack = problem.layout.rows
+    rows = stack.table_rows
+    is_current = np.array([kind is PointKind.I_MAGNITUDE for kind in stack.kind], dtype=np.bool_)
+    is_voltage = np.array([kind in _VOLTAGES for kind in stack.kind], dtype=np.bool_)
+    value, sigma = snapshot.value[rows], snapshot.sigma[rows]
+    quality, age = snapshot.quality[rows], snapshot.age_s[rows]
+    z, deviation = value / stack.si_per_unit, sigma / stack.si_per_unit
+    with np.errstate(invalid="ignore"):
+        tests = (
+            (~problem.live_rows, "what it measures has no voltage"),
+            (quality == Quality.MISSING, "never came"),
+            (quality != Quality.GOOD, "flagged by its source"),
+            (~(age <= policy.telemetry_max_age_s), "too old"),
+            (~np.isfinite(value), "no value"),
+            (~np.isfinite(sigma), "no sigma"),
+            (~((deviation > _LEAST_SIGMA_PU) & (deviation < _LARGEST_PU)), "sigma out of any range"),
+            (~(np.abs(z) < _LARGEST_PU), "value out of any range"),
+            (is_current & ~(z >= MIN_SIGMAS * deviation), "too small to tell from none"),
+            (is_voltage & ~((z > LEAST_V_PU) & (z < LARGEST_V_PU)), "no voltage that a live node has"),
+        )
+    why = np.full(len(rows), "", dtype=object)
+    use = np.ones(len(rows), dtype=np.bool_)
+    for failed, reason in tests:
+        why[failed & use] = reason
+        use &= ~failed
+    return Readings(
+        columns=ReadingColumns(z=np.where(use, z, 0.0), variance=np.where(use, deviation**2, 1.0), use=use),
+        why=tuple(why.tolist()),
+    )

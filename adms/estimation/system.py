@@ -1,0 +1,276 @@
+"""The estimator's matrix at one point, factored once and used for many steps.
+
+What changes a little from scan to scan costs no new factor: the matrix inversion lemma corrects the inverse for weights
+that moved, for rows that dropped out (an infinite variance), and for deviations that loads far apart share.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from adms.block_ldu.structure import Pattern
+from adms.block_ldu.symmetric import eliminate_symmetric, selected_inverse, substitute_symmetric
+from adms.core.estimate import ComplexArray
+from adms.core.telemetry import FloatArray
+from adms.estimation.kernel.columns import ReadingColumns
+from adms.estimation.kernel.matrix import MatrixColumns, assemble, input_direction
+from adms.estimation.layout import Layout
+from adms.estimation.problem import NOTHING_KNOWN_PU, Beliefs, Problem, matrix_columns
+from adms.grid.arrays import BoolArray
+
+_SAME_FRAC = 0.02
+"""A variance that changed by less than this share is left as factored."""
+_PRIOR_RATIO = 1.5
+"""A factor is replaced where the variance of a power is further off than this."""
+MOST_CORRECTED = 24
+"""More rows than this are not corrected but factored anew."""
+_LOST = 1e-9
+"""A row whose removal leaves less than this of what the correction divides by cannot be taken out of a factor."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Correction:
+    """What turns the inverse of a factored K into that of the readings' own weights."""
+
+    rows: tuple[int, ...]
+    """U: rows whose weight is not the factor's."""
+    columns: FloatArray
+    """[c, size] K^-1 C, transposed: of the far modes, then of U."""
+    inner: FloatArray
+    """[c, c] -(D^-1 + C^T K^-1 C)^-1"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Singular:
+    """No factor, and why."""
+
+    reason: str
+
+
+class System:
+    """K at one point with some rows, each at one variance."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        beliefs: Beliefs,
+        x: FloatArray,
+        s: ComplexArray,
+        values: FloatArray,
+        inside: BoolArray,
+        variance: FloatArray,
+        matrix: MatrixColumns,
+    ) -> None:
+        self.problem = problem
+        self.beliefs = beliefs
+        self.x = x
+        self.s = s
+        self.values = values
+        self.inside = inside
+        self.variance = variance
+        self._matrix = matrix
+        self._row_columns: dict[int, FloatArray] = {}
+
+    @property
+    def pattern(self) -> Pattern:
+        """Of the factor."""
+        return self.problem.layout.structure.pattern
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """K^-1 right, [size], without any correction."""
+        x = right.copy()
+        substitute_symmetric(self.pattern, self.values, x)
+        return x
+
+    @cached_property
+    def mode_columns(self) -> tuple[FloatArray, FloatArray]:
+        """(K^-1 C [c, size], D^-1 + C^T K^-1 C [c, c]) of the far modes, for which D is -1."""
+        problem, beliefs = self.problem, self.beliefs
+        far = beliefs.far
+        prior = beliefs.columns
+        widest = int(np.diff(problem.measured_first).max(initial=0)) + 4
+        c = np.zeros((len(far), problem.layout.size))
+        at = np.zeros(widest, dtype=np.int64)
+        q = np.zeros(widest)
+        for row, mode in enumerate(far):
+            for e in range(prior.first[mode], prior.first[mode + 1]):
+                count = input_direction(
+                    self._matrix,
+                    problem.injectors,
+                    problem.rows,
+                    self.inside,
+                    prior.injector[e],
+                    prior.share[e],
+                    self.x,
+                    at,
+                    q,
+                    0,
+                )
+                np.add.at(c[row], at[:count], q[:count])
+        solved = np.stack([self.solve(one) for one in c]) if len(far) else c
+        return solved, solved @ c.T - np.eye(len(far))
+
+    def column_of_row(self, row: int) -> FloatArray:
+        """[size] K^-1 e of a row's mu."""
+        if row not in self._row_columns:
+            right = np.zeros(self.problem.layout.size)
+            right[self.problem.rows.place[row]] = 1.0
+            self._row_columns[row] = self.solve(right)
+        return self._row_columns[row]
+
+    def correction(self, readings: ReadingColumns) -> Correction | None:
+        """For readings with weights of their own, some of them not in use; None where it needs a new factor."""
+        if (readings.use & ~self.inside).any():
+            return None
+        change = readings.variance - self.variance
+        moved = self.inside & (~readings.use | (np.abs(change) > _SAME_FRAC * self.variance))
+        rows = np.flatnonzero(moved)
+        if len(rows) > MOST_CORRECTED:
+            return None
+        modes, core = self.mode_columns
+        if not len(rows):
+            return Correction(rows=(), columns=modes, inner=np.asarray(-np.linalg.inv(core), dtype=np.float64))
+        mine = np.stack([self.column_of_row(int(r)) for r in rows])
+        place = self.problem.rows.place[rows]
+        columns = np.concatenate([modes, mine])
+        d_inverse = np.where(readings.use[rows], -1.0 / np.where(readings.use[rows], change[rows], 1.0), 0.0)
+        full = np.block([[core, modes[:, place]], [modes[:, place].T, mine[:, place]]])
+        at = np.arange(len(modes), len(full))
+        scale = np.abs(np.diag(full)[at])
+        full[at, at] += d_inverse
+        try:
+            inner = np.asarray(-np.linalg.inv(0.5 * (full + full.T)), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            return None
+        lost = np.abs(np.diag(inner)[at]) * np.maximum(scale, 1e-300) * _LOST > 1.0
+        if not np.isfinite(inner).all() or lost.any():
+            return None
+        return Correction(rows=tuple(rows.tolist()), columns=columns, inner=inner)
+
+    def suits(self, beliefs: Beliefs) -> bool:
+        """True where a factor with these beliefs would be much the same."""
+        if beliefs is self.beliefs:
+            return True
+        mine, theirs = self.beliefs.columns, beliefs.columns
+        if len(mine.share) != len(theirs.share) or not np.array_equal(mine.injector, theirs.injector):
+            return False
+        for a, b in ((mine.variance_p, theirs.variance_p), (mine.variance_q, theirs.variance_q)):
+            if ((a > _PRIOR_RATIO * b) | (b > _PRIOR_RATIO * a)).any():
+                return False
+        size = np.abs(theirs.share)
+        return bool((np.abs(mine.share - theirs.share) <= (_PRIOR_RATIO - 1.0) * size).all())
+
+    @cached_property
+    def inverse(self) -> FloatArray:
+        """[values] K^-1 at the places of its factor."""
+        return selected_inverse(self.pattern, self.values)
+
+    @cached_property
+    def for_covariance(self) -> "System":
+        """The same where nothing that is not known holds anything."""
+        if not self.beliefs.partial:
+            return self
+        made = system_at(
+            self.problem,
+            self.x,
+            s=self.s,
+            beliefs=self.beliefs.for_covariance(),
+            inside=self.inside,
+            variance=self.variance,
+        )
+        return made if isinstance(made, System) else self
+
+    @cached_property
+    def unknowns_found(self) -> float:
+        """How many numbers of which nothing was known the rows determine: what they cost in degrees of freedom.
+
+        Of a power without a prior it is what its variance fell by, over what it was; the open-circuit magnitude of a
+        source without a prior counts as found.
+        """
+        problem, prior = self.problem, self.beliefs.columns
+        injectors, layout = problem.injectors, problem.layout
+        pattern = self.pattern
+        metered = np.diff(problem.measured_first) > 0
+        found = 0.0
+        for kept, turn in ((prior.keep_p, 1.0), (prior.keep_q, 1.0j)):
+            k = np.flatnonzero(kept)
+            found += float(np.count_nonzero(metered[k]))
+            k = k[~metered[k]]
+            fr, to = injectors.fr[k], injectors.to[k]
+            d = layout.phasors(self.x, fr) - np.where(to >= 0, injectors.ratio[k] * layout.phasors(self.x, to), 0.0)
+            current = np.conj(turn * NOTHING_KNOWN_PU / d)
+            block = layout.block[fr]
+            together = (to < 0) | (layout.block[to] == block)
+            width = pattern.start[block + 1] - pattern.start[block]
+            other = np.where(to >= 0, -injectors.ratio[k] * current, 0.0)
+            parts = [
+                (place + 2 + turned - pattern.start[block], value)
+                for place, phasor in ((fr, current), (np.where(to >= 0, to, fr), other))
+                for turned, value in ((0, phasor.real), (1, phasor.imag))
+            ]
+            fallen = np.zeros(len(k))
+            for row, a in parts:
+                for column, b in parts:
+                    at = np.where(together, pattern.diagonal[block] + row * width + column, 0)
+                    fallen -= a * b * self.inverse[at]
+            found += float(np.clip(np.where(together, fallen, 1.0), 0.0, 1.0).sum())
+        return found + problem.free_magnitudes
+
+
+def system_at(
+    problem: Problem,
+    x: FloatArray,
+    *,
+    s: ComplexArray,
+    beliefs: Beliefs,
+    inside: BoolArray,
+    variance: FloatArray,
+) -> System | Singular:
+    """K at a point, factored.
+
+    Args:
+        problem: the network in one state.
+        x: [size] the point.
+        s: [k] powers there.
+        beliefs: about the powers.
+        inside: [M] rows that it holds.
+        variance: [M] of the rows, per unit squared.
+    """
+    layout = problem.layout
+    values = np.empty(layout.value_count)
+    matrix = matrix_columns(problem, beliefs)
+    assemble(
+        layout.structure.pattern,
+        matrix,
+        problem.network,
+        problem.sources,
+        problem.injectors,
+        beliefs.columns,
+        problem.rows,
+        inside,
+        variance,
+        x,
+        s,
+        values,
+    )
+    bad = eliminate_symmetric(layout.structure.pattern, values)
+    if bad >= 0 or not np.isfinite(values).all():
+        return Singular(reason=f"the estimator's matrix is singular at {place_in_words(layout, bad)}")
+    return System(
+        problem,
+        beliefs=beliefs,
+        x=x.copy(),
+        s=s.copy(),
+        values=values,
+        inside=inside,
+        variance=variance,
+        matrix=matrix,
+    )
+
+
+def place_in_words(layout: Layout, block: int) -> str:
+    """A bus of a block."""
+    here = np.flatnonzero(layout.block[layout.node] == block)
+    return layout.arrays.nodes[int(here[0])].bus if len(here) else "an unknown place"
