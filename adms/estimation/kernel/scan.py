@@ -97,6 +97,8 @@ def take_steps(
     moved = math.inf
     verdict = EXHAUSTED
     taken = 0
+    # Where nothing is known of a power, voltages may stand still before it does.
+    polish = 2 if prior.keep_p.any() or prior.keep_q.any() else 0
     while taken < budget:
         negative_gradient(
             network, sources, injectors, prior, rows, readings, x, still, e, s, s_before, t, residual, right
@@ -108,6 +110,8 @@ def take_steps(
             square = max(square, right[a] * right[a] + right[a + 1] * right[a + 1])
         moved = math.sqrt(square)
         taken += 1
+        if verdict == CONVERGED and not moved <= last:
+            break
         if taken > 1 and not moved <= last:
             # Not taken: the factor is of another place.
             verdict = CONVERGED if taken > 2 and last < ROUNDING_PU else SLOW
@@ -122,10 +126,15 @@ def take_steps(
         rate = max(moved / last, LEAST_RATE)
         if moved < tolerance or (rate < contraction and moved * rate < tolerance * (1.0 - rate) and last < far):
             verdict = CONVERGED
-            break
+            if polish <= 0:
+                break
+            polish -= 1
         if moved > far:
             verdict = FAR
             break
+        if verdict == CONVERGED:
+            last = moved
+            continue
         if rate > contraction:
             verdict = CONVERGED if taken > 2 and moved < ROUNDING_PU else SLOW
             break
