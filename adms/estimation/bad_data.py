@@ -6,6 +6,7 @@ blamed three times as often.)
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import chdtri, ndtri
@@ -51,11 +52,13 @@ class Verdict:
     iterations: int
 
 
+@lru_cache(maxsize=1024)
 def chi2_limit(degrees_of_freedom: int, confidence: float) -> float:
     """Quantile of chi-squared."""
     return float(chdtri(degrees_of_freedom, 1.0 - confidence)) if degrees_of_freedom > 0 else np.inf
 
 
+@lru_cache(maxsize=1024)
 def stand_out_limit(candidates: int, alarm_probability: float) -> float:
     """Size that the largest of so many normalised residuals exceeds with this probability when all is well (Sidak, J.
     Am. Stat. Assoc. 62(318), 1967: an upper bound where they are dependent).

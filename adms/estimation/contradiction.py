@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adms.core.telemetry import IntArray, PointKind, Quality, TelemetrySnapshot
+from adms.core.telemetry import IntArray, Quality, TelemetrySnapshot
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.estimation.readings import LARGEST_V_PU, LEAST_V_PU
@@ -37,19 +37,15 @@ def contradictions_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: 
         problem: the network in one state.
         policy: says what is stale.
     """
-    layout = problem.layout
-    rows = layout.voltage_rows[PointKind.V_MAGNITUDE]
-    nodes = layout.rows.column[layout.rows.term_first[rows]]
-    points = layout.rows.table_rows[rows]
+    rows, nodes, points, base, live = problem.witnesses
     value = snapshot.value[points]
     heard = (
         (snapshot.quality[points] == Quality.GOOD)
         & (snapshot.age_s[points] <= policy.telemetry_max_age_s)
         & np.isfinite(value)
     )
-    size = np.abs(np.where(heard, value, 0.0)) / layout.arrays.v_base_v[nodes]
+    size = np.abs(np.where(heard, value, 0.0)) / base
     says_dead = size <= LEAST_V_PU
     says_live = ~says_dead & (size < LARGEST_V_PU)
-    live = problem.factor.energised[nodes]
     at = np.flatnonzero(heard & np.where(live, says_dead, says_live))
     return Contradictions(rows=rows[at], nodes=nodes[at], live=live[at])

@@ -16,6 +16,7 @@ from adms.estimation.problem import Problem
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
 
 _NAMED = 5
+_KEPT = 64
 _VOLTAGES = (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE)
 
 
@@ -63,7 +64,17 @@ def _contradicted(arrays: NetworkArrays, found: Contradictions) -> list[str]:
     return reasons
 
 
-def _untied(problem: Problem, use: BoolArray) -> list[str]:
+def _untied(problem: Problem, use: BoolArray) -> tuple[str, ...]:
+    """`_lacking`, which is the same from scan to scan."""
+    key, known = use.tobytes(), problem.by_use
+    if key not in known:
+        if len(known) >= _KEPT:
+            known.clear()
+        known[key] = tuple(_lacking(problem, use))
+    return known[key]
+
+
+def _lacking(problem: Problem, use: BoolArray) -> list[str]:
     """What is missing for the head to be measured at all: on each phase that carries load, in the island that carries
     most of it, one voltage, and one power or current of the network itself. DER report themselves and say nothing of
     what the feeder draws. With less, the picture is the prior with an anchor."""

@@ -11,6 +11,7 @@ A node that is dead has places all the same, so that switches, taps and capacito
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -78,6 +79,11 @@ class Layout:
     """[shown] their rows in the table."""
     shown_of_row: IntArray
     """[M] place among the shown."""
+
+    @cached_property
+    def shown_list(self) -> list[int]:
+        """`shown_of_row` as numbers of Python, which loops read sooner."""
+        return [int(place) for place in self.shown_of_row]
 
     def own(self, place: IntArray) -> IntArray:
         """Where the diagonal entry of an unknown stands among a symmetric factor's values."""

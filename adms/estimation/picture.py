@@ -13,6 +13,17 @@ from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.grid.arrays import S_BASE_VA
 
+_MEASURED, _ESTIMATED, _PSEUDO, _UNOBSERVABLE, _DEAD = (
+    int(one)
+    for one in (
+        SigmaSource.MEASURED,
+        SigmaSource.ESTIMATED,
+        SigmaSource.PSEUDO,
+        SigmaSource.UNOBSERVABLE,
+        SigmaSource.DEAD,
+    )
+)
+_USED, _NOT_USED = Use.USED, Use.NOT_USED
 _NOT_IN_NETWORK = "measures nothing in the network model"
 
 
@@ -51,7 +62,7 @@ def picture_of(
     delivered = _source_power_va(problem, v=v, emf=layout.phasors(x, layout.emf))
     losses = float(delivered.real.sum() + s.real.sum())
     innovations = _innovations(snapshot, problem, verdict, contradictions=contradictions, v=v)
-    lost = source == SigmaSource.UNOBSERVABLE
+    lost = source == _UNOBSERVABLE
     if lost.any():
         v[lost] = np.nan
         touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
@@ -93,13 +104,13 @@ def _source_power_va(problem: Problem, *, v: ComplexArray, emf: ComplexArray) ->
 
 def _sigma_source(problem: Problem, verdict: Verdict, *, observed: Observed, policy: EstimationPolicy) -> IntArray:
     layout = problem.layout
-    label = np.where(observed.determined, int(SigmaSource.ESTIMATED), int(SigmaSource.PSEUDO))
+    label = np.where(observed.determined, _ESTIMATED, _PSEUDO)
     for kind in (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE):
         rows = layout.voltage_rows[kind]
         used = rows[verdict.readings.columns.use[rows]]
-        label[layout.rows.column[layout.rows.term_first[used]]] = SigmaSource.MEASURED
-    label[verdict.covariance.sigma_v_pu > policy.sigma_unobservable_pu] = SigmaSource.UNOBSERVABLE
-    label[~problem.factor.solved] = SigmaSource.DEAD
+        label[layout.rows.column[layout.rows.term_first[used]]] = _MEASURED
+    label[verdict.covariance.sigma_v_pu > policy.sigma_unobservable_pu] = _UNOBSERVABLE
+    label[~problem.factor.solved] = _DEAD
     return np.asarray(label, dtype=np.int64)
 
 
@@ -124,11 +135,11 @@ def _innovations(
     normalized = column(verdict.normalized)
     critical = np.zeros(count, dtype=np.bool_)
     critical[at] = verdict.critical
-    use, why = [Use.NOT_USED] * count, [_NOT_IN_NETWORK] * count
+    use, why = [_NOT_USED] * count, [_NOT_IN_NETWORK] * count
     for place, used, reason in zip(
-        at.tolist(), verdict.readings.columns.use.tolist(), verdict.readings.why, strict=True
+        layout.shown_list, verdict.readings.columns.use.tolist(), verdict.readings.why, strict=True
     ):
-        use[place], why[place] = Use.USED if used else Use.NOT_USED, reason
+        use[place], why[place] = _USED if used else _NOT_USED, reason
     for row in verdict.rejected:
         use[at[row]] = Use.REJECTED
     base, sigma_v = layout.arrays.v_base_v, verdict.covariance.sigma_v_pu

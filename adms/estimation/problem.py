@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from adms.core.estimate import ComplexArray
-from adms.core.telemetry import FloatArray, IntArray
+from adms.core.telemetry import FloatArray, IntArray, PointKind
 from adms.estimation.kernel.columns import (
     InjectorColumns,
     NetworkColumns,
@@ -61,6 +61,20 @@ class Problem:
     def live(self) -> IntArray:
         """[n] node indices with a voltage."""
         return self.factor.live
+
+    @cached_property
+    def witnesses(self) -> tuple[IntArray, IntArray, IntArray, FloatArray, BoolArray]:
+        """Of each voltage magnitude: (row, node, row in the table, base in V, whether the switches say live)."""
+        layout = self.layout
+        rows = layout.voltage_rows[PointKind.V_MAGNITUDE]
+        nodes = layout.rows.column[layout.rows.term_first[rows]]
+        points = layout.rows.table_rows[rows]
+        return rows, nodes, points, layout.arrays.v_base_v[nodes], self.factor.energised[nodes]
+
+    @cached_property
+    def by_use(self) -> dict[bytes, tuple[str, ...]]:
+        """What is missing for the head to be measured, by which rows are in use: kept by the grading."""
+        return {}
 
     @cached_property
     def phase_and_island(self) -> tuple[IntArray, IntArray]:

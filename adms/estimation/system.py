@@ -120,6 +120,11 @@ class System:
             self._row_columns[row] = self.solve(right)
         return self._row_columns[row]
 
+    @cached_property
+    def _of_modes(self) -> Correction:
+        modes, core = self.mode_columns
+        return Correction(rows=(), columns=modes, inner=np.asarray(-np.linalg.inv(core), dtype=np.float64))
+
     def correction(self, readings: ReadingColumns) -> Correction | None:
         """For readings with weights of their own, some of them not in use; None where it needs a new factor."""
         if (readings.use & ~self.inside).any():
@@ -129,9 +134,9 @@ class System:
         rows = np.flatnonzero(moved)
         if len(rows) > MOST_CORRECTED:
             return None
-        modes, core = self.mode_columns
         if not len(rows):
-            return Correction(rows=(), columns=modes, inner=np.asarray(-np.linalg.inv(core), dtype=np.float64))
+            return self._of_modes
+        modes, core = self.mode_columns
         mine = np.stack([self.column_of_row(int(r)) for r in rows])
         place = self.problem.rows.place[rows]
         columns = np.concatenate([modes, mine])
