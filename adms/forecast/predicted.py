@@ -8,7 +8,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray, TelemetrySnapshot
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior, SharedDeviations
-from adms.forecast.ageing import aged_variance, correlation
+from adms.estimation.ageing import aged_variance, correlation
 from adms.forecast.clear_sky import clear_sky_w_per_m2, sun_cosine
 from adms.forecast.columns import LoadColumns
 from adms.forecast.load_filter import deviations
