@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adms.core.telemetry import FloatArray
-from adms.estimation.ageing import correlation, interval_covariance_ratio, interval_mean_ratio
+from adms.estimation.ageing import correlation
 from adms.estimation.moving import MovingRows
 from adms.estimation.policy import AgeingPolicy, EstimationPolicy
 from adms.estimation.problem import Beliefs, Problem
@@ -76,24 +76,22 @@ def aged(
         return z, variance
     rows = problem.layout.moving
     age = np.maximum(age_s, 0.0) + how.skew_s
-    interval = np.where(rows.average, how.average_interval_s, 0.0)
-    moved = (age > 0.0) | (interval > 0.0)
+    laws = rows.laws(how)
+    moved = (age > 0.0) | laws.interval
     if not moved.any():
         return z, variance
     spread = _spread(problem, beliefs, policy=policy, how=how)
-    tau = np.where(rows.voltage, how.v_tau_s, np.where(rows.of_der, how.der_tau_s, how.load_tau_s))
-    mean_ratio = interval_mean_ratio(interval, tau_s=tau)
-    with_now = interval_covariance_ratio(interval, age_s=age, tau_s=tau)
-    held = variance + _held(
-        z, rows, problem=problem, spread=spread, how=how, age_s=age, factor=1.0 + mean_ratio - 2.0 * with_now
-    )
+    mean_ratio = laws.mean_ratio
+    with_now = laws.end_ratio * np.exp(-age / laws.tau_s)
+    parted = np.maximum(1.0 + mean_ratio - 2.0 * with_now, 0.0)
+    held = variance + _held(z, rows, problem=problem, spread=spread, how=how, age_s=age, parted=parted)
     total, moves, mean, known = _behind(rows, problem, beliefs, spread)
     share = moves / np.maximum(total, 1e-300)
     c = 1.0 - share * (1.0 - with_now)
     safe = np.maximum(c, _LEAST_C)
     left = variance + total * np.maximum(1.0 - share * (1.0 - mean_ratio) - c * c, 0.0)
     carried = rows.carried & known
-    still = variance + moves * np.maximum(1.0 + mean_ratio - 2.0 * with_now, 0.0)
+    still = variance + moves * parted
     after = np.where(carried, np.where(c > _LEAST_C, left / (safe * safe), np.inf), np.where(rows.carried, still, held))
     brought = np.where(carried & moved, mean + (z - mean) / safe, z)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -109,7 +107,7 @@ def _held(
     spread: _Spread,
     how: AgeingPolicy,
     age_s: FloatArray,
-    factor: FloatArray,
+    parted: FloatArray,
 ) -> FloatArray:
     """[M] what flows, currents and voltages add."""
     size = np.where(np.isfinite(z), np.abs(z), 0.0)
@@ -123,9 +121,9 @@ def _held(
     of = np.where(rows.reactive, every[1, load].sum(), every[0, load].sum())
     of_der = np.where(rows.reactive, every[1, ~load].sum(), every[0, ~load].sum())
     der = 2.0 * of_der * (1.0 - correlation(age_s, tau_s=how.der_tau_s))
-    flow = part * (of * factor + der)
+    flow = part * (of * parted + der)
     flow = np.where(rows.angle, flow / np.maximum(apparent, 1e-9) ** 2, flow)
-    return np.where(rows.voltage, how.v_sigma_pu**2 * np.maximum(factor, 0.0), flow)
+    return np.where(rows.voltage, how.v_sigma_pu**2 * parted, flow)
 
 
 def _behind(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adms.core.telemetry import PointKind, Quality, TelemetrySnapshot
+from adms.core.telemetry import Quality, TelemetrySnapshot
 from adms.estimation.aged import aged
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kinds.ampere import MIN_SIGMAS
@@ -15,7 +15,6 @@ LEAST_V_PU, LARGEST_V_PU = 0.1, 3.0
 """What a voltage meter at a live node can read. Below, it says that the node is dead; above, nothing."""
 _LEAST_SIGMA_PU = 1e-9
 _LARGEST_PU = 1e4
-_VOLTAGES = frozenset({PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,12 +48,11 @@ def readings_of(
     """
     stack = problem.layout.rows
     rows = stack.table_rows
-    is_current = np.array([kind is PointKind.I_MAGNITUDE for kind in stack.kind], dtype=np.bool_)
-    is_voltage = np.array([kind in _VOLTAGES for kind in stack.kind], dtype=np.bool_)
+    moving = problem.layout.moving
     value, sigma = snapshot.value[rows], snapshot.sigma[rows]
     quality, age = snapshot.quality[rows], snapshot.age_s[rows]
     z, deviation = value / stack.si_per_unit, sigma / stack.si_per_unit
-    average = problem.layout.moving.average
+    average = moving.average
     ageing = policy.ageing
     oldest = policy.telemetry_max_age_s
     max_age = oldest if ageing is None else np.where(average, ageing.average_max_age_s, oldest)
@@ -74,8 +72,8 @@ def readings_of(
             (~np.isfinite(sigma), "no sigma"),
             (~((deviation > _LEAST_SIGMA_PU) & (deviation < _LARGEST_PU)), "sigma out of any range"),
             (~(np.abs(z) < _LARGEST_PU), "value out of any range"),
-            (is_current & ~(z >= MIN_SIGMAS * deviation), "too small to tell from none"),
-            (is_voltage & ~((z > LEAST_V_PU) & (z < LARGEST_V_PU)), "no voltage that a live node has"),
+            (moving.current_size & ~(z >= MIN_SIGMAS * deviation), "too small to tell from none"),
+            (moving.voltage_size & ~((z > LEAST_V_PU) & (z < LARGEST_V_PU)), "no voltage that a live node has"),
         )
     why = np.full(len(rows), "", dtype=object)
     use = np.ones(len(rows), dtype=np.bool_)
