@@ -50,6 +50,7 @@ def _feeder(name: str) -> int:
         "scenario": str(files.scenario),
         "load_factor_mean": scenario.loads.mean_frac,
         "load_sigma_frac": scenario.loads.sigma_frac,
+        "load_correlation_s": scenario.loads.correlation_s,
         "period_s": scenario.timing.scan_s,
     }
     print(json.dumps(facts))

@@ -24,6 +24,7 @@ class Bounds:
 
 _POSITIVE = Bounds(positive=True)
 _COUNT = Bounds(least=1.0)
+_SHARE = Bounds(most=1.0)
 _PROBABILITY = Bounds(most=1.0, positive=True)
 
 BOUNDS: Mapping[tuple[str, str], Bounds] = {
@@ -59,6 +60,40 @@ BOUNDS: Mapping[tuple[str, str], Bounds] = {
     ("estimation", "chi2_partial_ratio"): Bounds(least=1.0),
     ("estimation", "sigma_solved_max_pu"): _POSITIVE,
     ("estimation", "sigma_unobservable_pu"): _POSITIVE,
+    ("ageing", "der_tau_s"): _POSITIVE,
+    ("ageing", "v_tau_s"): _POSITIVE,
+    ("ageing", "average_max_age_s"): _POSITIVE,
+    ("forecast", "utc_offset_h"): Bounds(least=-15.0, most=15.0),
+    ("forecast", "own_level_share"): _SHARE,
+    ("forecast", "own_level_tau_s"): _POSITIVE,
+    ("forecast", "own_fast_tau_s"): _POSITIVE,
+    ("forecast", "meter_interval_s"): _POSITIVE,
+    ("forecast", "learn_every_s"): _POSITIVE,
+    ("forecast", "gate_sigma"): _POSITIVE,
+    ("forecast", "refusals_max"): _COUNT,
+    ("forecast", "areas_max"): _COUNT,
+    ("forecast", "history_s"): _POSITIVE,
+    ("forecast", "history_step_s"): _POSITIVE,
+    ("load_motion", "level_share"): _SHARE,
+    ("load_motion", "level_tau_s"): _POSITIVE,
+    ("load_motion", "trend_share"): _SHARE,
+    ("load_motion", "trend_tau_s"): _POSITIVE,
+    ("load_motion", "fast_share"): _SHARE,
+    ("load_motion", "offset_share"): _SHARE,
+    ("load_motion", "shape_tau_s"): _POSITIVE,
+    ("load_motion", "harmonics"): Bounds(least=1.0, most=12.0),
+    ("load_motion", "reactive_tau_s"): _POSITIVE,
+    ("solar", "latitude_deg"): Bounds(least=-90.0, most=90.0),
+    ("solar", "longitude_deg"): Bounds(least=-180.0, most=180.0),
+    ("solar", "rating_w_per_m2"): _POSITIVE,
+    ("solar", "tilt_gain"): _POSITIVE,
+    ("solar", "mean_ratio"): _PROBABILITY,
+    ("solar", "weather_sigma"): Bounds(most=1.0),
+    ("solar", "cloud_sigma"): Bounds(most=1.0, positive=True),
+    ("solar", "cloud_tau_s"): _POSITIVE,
+    ("solar", "own_sigma"): Bounds(most=1.0, positive=True),
+    ("solar", "range_m"): _POSITIVE,
+    ("solar", "neighbours_max"): _COUNT,
     ("flisr", "cold_load_factor"): Bounds(least=1.0, most=10.0),
     ("flisr", "step_timeout_s"): _POSITIVE,
     ("flisr", "options_max"): _COUNT,
@@ -85,6 +120,9 @@ ORDER: tuple[tuple[str, str, str, str, str], ...] = (
     ("round", "period_s", "interlock", "estimate_max_age_s", "or every estimate would be stale"),
     ("interlock", "soc_min_frac", "interlock", "soc_max_frac", "or no charge is in range"),
     ("estimation", "sigma_solved_max_pu", "estimation", "sigma_unobservable_pu", "or PARTIAL is never said"),
+    ("solar", "same_zone_m", "solar", "other_zone_m", "or a zone is wider than the way to the next"),
+    ("forecast", "history_step_s", "forecast", "history_s", "or nothing is remembered"),
+    ("round", "telemetry_max_age_s", "ageing", "average_max_age_s", "or means are dropped sooner than instants"),
     ("voltvar", "fast_period_s", "voltvar", "slow_period_s", "or economy goes before cures"),
     # Standing setpoints may be off by the dead band; beyond the margin that is over the limit.
     ("dispatch", "deadband_frac", "dispatch", "margin_frac", "or setpoints may stand beyond the limit"),

@@ -1,7 +1,8 @@
 """The service's configuration file: TOML, the unit in every key, no default for anything that protects.
 
 `reference.toml` beside this module holds a complete one. Keys that several parts share stand once: the maximum age of
-telemetry in [round], the length of a lease in [gate], the limits of taps, capacitors and stored energy in [interlock].
+telemetry in [round], the length of a lease in [gate], the limits of taps, capacitors and stored energy in [interlock],
+how loads move and over which intervals meters take means in [forecast].
 What a number may be is in `bounds.py`.
 """
 
@@ -18,14 +19,28 @@ from adms.apps.interlock import InterlockPolicy
 from adms.apps.voltvar import VoltVarPolicy
 from adms.core.errors import InputError, Problem
 from adms.core.ids import ModelVersion
-from adms.estimation import EstimationPolicy
+from adms.estimation import AgeingPolicy, EstimationPolicy
+from adms.forecast import ForecastPolicy
 from adms.grid.model import NetworkModel
 from adms.runtime.gate_state import GatePolicy
 from adms.service.bounds import order_problems
+from adms.service.expected import TABLES as EXPECTED_TABLES
+from adms.service.expected import forecast_policy
 from adms.service.tables import Tables, read_toml
 
 REFERENCE = Path(__file__).with_name("reference.toml")
-TABLES = ("service", "round", "estimation", "flisr", "voltvar", "dispatch", "interlock", "gate")
+TABLES = (
+    "service",
+    "round",
+    "estimation",
+    "ageing",
+    *EXPECTED_TABLES,
+    "flisr",
+    "voltvar",
+    "dispatch",
+    "interlock",
+    "gate",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +86,7 @@ class Configuration:
     service: ServiceTable
     round: RoundTable
     estimation: EstimationPolicy
+    forecast: ForecastPolicy
     interlock: InterlockPolicy
     flisr: FlisrPolicy
     voltvar: VoltVarPolicy
@@ -92,7 +108,14 @@ def load_configuration(path: Path) -> Configuration:
     age = {"telemetry_max_age_s": None if cycle is None else cycle.telemetry_max_age_s}
     lease = {"der_lease_s": None if gate is None else gate.lease_s}
     interlock = tables.record(InterlockPolicy, "interlock", given={**age, **lease})
-    estimation = tables.record(EstimationPolicy, "estimation", given=age)
+    forecast = forecast_policy(tables)
+    moves = {
+        "load_tau_s": None if forecast is None else forecast.own_fast_tau_s,
+        "load_stays_share": None if forecast is None else forecast.own_level_share,
+        "average_interval_s": None if forecast is None else forecast.meter_interval_s,
+    }
+    ageing = tables.record(AgeingPolicy, "ageing", given=moves)
+    estimation = tables.record(EstimationPolicy, "estimation", given={**age, "ageing": ageing})
     flisr = tables.record(FlisrPolicy, "flisr", given={"interlock": interlock})
     voltvar = tables.record(VoltVarPolicy, "voltvar", given={"interlock": interlock})
     dispatch = tables.record(DispatchPolicy, "dispatch", given={"interlock": interlock})
@@ -117,13 +140,23 @@ def load_configuration(path: Path) -> Configuration:
             except InputError as error:
                 problems.extend(error.problems)
     if problems or not (
-        service and cycle and gate and interlock and estimation and flisr and voltvar and dispatch and loaded
+        service
+        and cycle
+        and gate
+        and interlock
+        and estimation
+        and forecast
+        and flisr
+        and voltvar
+        and dispatch
+        and loaded
     ):
         raise InputError(problems)
     return Configuration(
         service=service,
         round=cycle,
         estimation=estimation,
+        forecast=forecast,
         interlock=interlock,
         flisr=flisr,
         voltvar=voltvar,

@@ -16,6 +16,7 @@ from adms.adapters.embedded_valkey import EmbeddedValkey
 from adms.adapters.live_store import NoLiveStore, RedisLiveStore
 from adms.adapters.metrics import PrometheusMetrics
 from adms.core.errors import AdapterError, InputError, Problem
+from adms.forecast import ready
 from adms.grid.arrays import NetworkArrays
 from adms.ports.outward import LiveStore
 from adms.powerflow.prepare import prepare
@@ -70,6 +71,7 @@ async def serve(configuration: Configuration) -> None:
         clock: Clock = VirtualClock() if configuration.service.simulation else WallClock()
         arrays = NetworkArrays(configuration.model, version=configuration.model_version)
         await loop.run_in_executor(executor, prepare, arrays)
+        await loop.run_in_executor(executor, ready)
         service = compose(
             arrays,
             settings=_settings(configuration),

@@ -4,33 +4,19 @@ from functools import partial
 
 from adms.apps import dispatch, flisr, interlock, voltvar
 from adms.core.commands import App
-from adms.core.estimate import Estimate, NotEstimated
-from adms.core.telemetry import TelemetrySnapshot
-from adms.estimation import EstimatorState, estimate, prior_from_model
 from adms.grid.arrays import NetworkArrays
-from adms.grid.reported import ReportedGrid, reported_grid
+from adms.grid.reported import reported_grid
 from adms.runtime.stages import AppStage, Stages
 from adms.service.config import Configuration
+from adms.service.scan import Scan
 
 
 def bound_stages(configuration: Configuration, *, arrays: NetworkArrays) -> Stages:
     """Positions, estimator, apps and interlock of one feeder. Apps run in the order of their urgency."""
     max_age_s = configuration.round.telemetry_max_age_s
-    scan = partial(
-        estimate,
-        arrays=arrays,
-        prior=prior_from_model(arrays, configuration.estimation),
-        policy=configuration.estimation,
-    )
-
-    def scan_at(
-        snapshot: TelemetrySnapshot, *, positions: ReportedGrid, state: EstimatorState | None
-    ) -> tuple[EstimatorState | None, Estimate | NotEstimated]:
-        return scan(snapshot, grid=positions.grid, unknown=positions.unknown, state=state)
-
     return Stages(
         read_positions=partial(reported_grid, arrays=arrays, max_age_s=max_age_s),
-        estimate=scan_at,
+        estimate=Scan(arrays, estimation=configuration.estimation, forecast=configuration.forecast),
         apps=(
             AppStage(
                 app=App.FLISR,

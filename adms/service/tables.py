@@ -40,11 +40,14 @@ class Tables:
         """Notes every table that nobody reads."""
         for name in self.content:
             if name not in expected:
-                self.problems.append(_problem(f"[{name}]", "", "", "no such table" + _near(name, expected)))
+                self.problems.append(_problem(f"[{name}]", "", "", "no such table" + near(name, expected)))
 
-    def record(self, kind: type[T], name: str, *, given: Mapping[str, Any] | None = None) -> T | None:
+    def record(
+        self, kind: type[T], name: str, *, given: Mapping[str, Any] | None = None, named: bool = False
+    ) -> T | None:
         """One table as a record; None where there is a problem. Fields of `given` come from other tables and may not
-        stand in this one; None among them says that the other table has a problem."""
+        stand in this one; None among them says that the other table has a problem. `named`: every number has to stand
+        in the file, also where the record has a default; only what may be None may be left out."""
         fixed = dict(given or {})
         table = self.content.get(name)
         fields = [field for field in dataclasses.fields(kind) if field.name not in fixed]  # type: ignore[arg-type]
@@ -63,15 +66,24 @@ class Tables:
             if key in fixed:
                 self.problems.append(_problem(f"[{name}]", key, str(value), "is set elsewhere; leave it out here"))
             elif key not in names:
-                self.problems.append(_problem(f"[{name}]", key, str(value), "no such key" + _near(key, names)))
+                self.problems.append(_problem(f"[{name}]", key, str(value), "no such key" + near(key, names)))
             else:
                 values[key] = self._value(hints[key], value, table=name, key=key)
         for field in fields:
-            if field.name not in table and field.default is dataclasses.MISSING:
+            needed_here = field.default is dataclasses.MISSING or (named and field.default is not None)
+            if field.name not in table and needed_here:
                 self.problems.append(_problem(f"[{name}]", field.name, "", "is missing"))
         if len(self.problems) > before or any(value is None for value in fixed.values()):
             return None
         return kind(**values, **fixed)
+
+    def entries(self, name: str) -> list[dict[str, Any]]:
+        """An array of tables, which may be left out."""
+        content = self.content.get(name, [])
+        if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+            self.problems.append(_problem(f"[[{name}]]", "", str(content), "must be an array of tables"))
+            return []
+        return content
 
     def _value(self, hint: Any, value: Any, *, table: str, key: str) -> Any:
         try:
@@ -87,7 +99,8 @@ class Tables:
         return found
 
 
-def _near(name: str, known: tuple[str, ...]) -> str:
+def near(name: str, known: tuple[str, ...]) -> str:
+    """What a misspelt name may have meant, as the end of a message."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

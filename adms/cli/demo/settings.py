@@ -16,6 +16,13 @@ CONFIGURATION_FILE = "service.toml"
 MODEL_FILE = "model.json"
 STATE_FOLDER = "state"
 
+FLAT = """
+# The customers of the demonstration draw the same at every hour.
+[[class_profile]]
+name = "unknown"
+weekday = { mean_frac = 1.0 }
+"""
+
 Values = Mapping[tuple[str, str], str | float | bool]
 
 
@@ -25,7 +32,9 @@ def write_configuration(folder: Path, *, listen: str, feeder: Mapping[str, Any])
     Args:
         folder: of the run; the model file is in it.
         listen: HOST:PORT for gRPC.
-        feeder: what `python -m hil feeder` says: name, pace and load statistics, which are the estimator's priors.
+        feeder: what `python -m hil feeder` says: name, pace and load statistics, which are the service's priors. Its
+            customers know no time of day, and all that is their own comes and goes within minutes; its meters are read
+            at one instant.
     """
     values: Values = {
         ("service", "name"): str(feeder["name"]),
@@ -37,9 +46,13 @@ def write_configuration(folder: Path, *, listen: str, feeder: Mapping[str, Any])
         ("round", "period_s"): float(feeder["period_s"]),
         ("estimation", "load_factor_mean"): float(feeder["load_factor_mean"]),
         ("estimation", "load_sigma_frac"): float(feeder["load_sigma_frac"]),
+        ("forecast", "own_level_share"): 0.0,
+        ("forecast", "own_fast_tau_s"): float(feeder["load_correlation_s"]),
+        ("ageing", "skew_s"): 0.0,
     }
     path = folder / CONFIGURATION_FILE
-    path.write_text(with_values((files("adms") / REFERENCE).read_text(encoding="utf-8"), values))
+    text = with_values((files("adms") / REFERENCE).read_text(encoding="utf-8"), values)
+    path.write_text(text + FLAT)
     return path
 
 

@@ -8,7 +8,13 @@ import pytest
 from adms.cli.demo.settings import set_earlier_run_aside, with_values, write_configuration
 from adms.core.errors import InvariantError
 
-FEEDER = {"name": "123-operated", "period_s": 2.0, "load_factor_mean": 0.8, "load_sigma_frac": 0.4}
+FEEDER = {
+    "name": "123-operated",
+    "period_s": 2.0,
+    "load_factor_mean": 0.8,
+    "load_sigma_frac": 0.4,
+    "load_correlation_s": 60.0,
+}
 
 
 def test_values_are_replaced_in_their_own_table_only() -> None:
@@ -27,6 +33,11 @@ def test_the_configuration_tells_the_service_the_benchs_load_statistics(tmp_path
     written = tomllib.loads(write_configuration(tmp_path, listen="127.0.0.1:0", feeder=FEEDER).read_text())
     assert written["estimation"]["load_factor_mean"] == 0.8
     assert written["estimation"]["load_sigma_frac"] == 0.4
+    # All that is a customer's own comes and goes, and no hour differs from another.
+    assert written["forecast"]["own_fast_tau_s"] == 60.0
+    assert written["forecast"]["own_level_share"] == 0.0
+    assert written["class_profile"] == [{"name": "unknown", "weekday": {"mean_frac": 1.0}}]
+    assert written["ageing"]["skew_s"] == 0.0
     assert written["round"]["period_s"] == 2.0
     assert written["service"]["simulation"] is True
 

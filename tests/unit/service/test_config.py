@@ -12,6 +12,7 @@ from adms.apps.dispatch import DispatchPolicy
 from adms.apps.interlock import InterlockPolicy
 from adms.apps.voltvar import VoltVarPolicy
 from adms.core.errors import InputError
+from adms.forecast import ForecastPolicy
 from adms.service.__main__ import main
 from adms.service.bounds import BOUNDS, ORDER
 from adms.service.config import REFERENCE, load_configuration
@@ -54,6 +55,85 @@ def test_the_reference_is_complete(write: Write) -> None:
     # Planners plan by the very limits that the gate checks.
     for app in (configuration.flisr, configuration.voltvar, configuration.dispatch):
         assert app.interlock is configuration.interlock
+    # Meters' values age by how the forecast says that loads move.
+    ageing = configuration.estimation.ageing
+    assert ageing is not None
+    assert ageing.load_tau_s == configuration.forecast.own_fast_tau_s
+    assert ageing.load_stays_share == configuration.forecast.own_level_share
+    assert ageing.average_interval_s == configuration.forecast.meter_interval_s
+
+
+def test_the_reference_says_what_the_forecast_would_take_by_itself(write: Write) -> None:
+    """So that a study without a configuration file and a service with the reference forecast alike."""
+    assert load_configuration(write()).forecast == ForecastPolicy()
+
+
+def test_no_number_of_the_forecast_may_be_left_out(write: Write) -> None:
+    path = write(("own_fast_tau_s = 2700.0", ""), ("harmonics = 3", ""), ("tilt_gain = 1.3", ""))
+    assert sorted(problems(path)) == [
+        "[forecast].own_fast_tau_s: is missing",
+        "[load_motion].harmonics: is missing",
+        "[solar].tilt_gain: is missing",
+    ]
+
+
+PROFILE = """
+[[class_profile]]
+name = "bakery"
+level_frac = 0.7
+own_sigma_frac = 0.3
+weekday = { mean_frac = 1.0, swings = [{ per_day = 1, amplitude_frac = 0.6, peak_h = 4.0 }] }
+weekend = { mean_frac = 1.2 }
+
+[flisr]
+"""
+
+
+def test_class_profiles_are_read(write: Write) -> None:
+    (profile,) = load_configuration(write(("\n[flisr]\n", PROFILE))).forecast.profiles
+    assert (profile.name, profile.level_frac, profile.own_sigma_frac) == ("bakery", 0.7, 0.3)
+    assert profile.common_sigma_frac is None
+    # 1 + 0.6 at its peak, 1 - 0.6 half a day later.
+    assert profile.weekday.at(4.0) == pytest.approx(1.6)
+    assert profile.weekday.at(16.0) == pytest.approx(0.4)
+    assert profile.weekend.at(4.0) == pytest.approx(1.2)
+
+
+def test_everything_wrong_with_class_profiles_motion_and_sun_is_said_at_once(write: Write) -> None:
+    wrong = (
+        PROFILE.replace("level_frac", "level_fraction")
+        .replace("own_sigma_frac = 0.3", "own_sigma_frac = 3.0")
+        .replace("amplitude_frac = 0.6", "amplitude_frac = 1.6")
+        .replace("mean_frac = 1.2", "mean_frac = true")
+        .replace("[flisr]", "[[class_profile]]\nweekday = { swings = [{ per_day = 1 }] }\n\n[flisr]")
+    )
+    path = write(
+        ("\n[flisr]\n", wrong),
+        ("offset_share = 0.3", "offset_share = 0.9"),
+        ("# latitude_deg", "latitude_deg"),
+        ("own_level_share = 0.5", "own_level_share = 1.5"),
+        ("skew_s = 0.5", "skew = 0.5"),
+    )
+    text = "\n".join(problems(path))
+    for said in (
+        "[[class_profile]] bakery.level_fraction: no such key; did you mean level_frac?",
+        "[[class_profile]] bakery.weekend.mean_frac",
+        "[[class_profile]] 2.weekday.swings: needs per_day, amplitude_frac, peak_h",
+        "[load_motion].level_share: with fast_share and offset_share",
+        "[solar].longitude_deg: latitude_deg and longitude_deg go together",
+        "[forecast].own_level_share: must be at most 1",
+        "[ageing].skew: no such key; did you mean skew_s?",
+        "[ageing].skew_s: is missing",
+    ):
+        assert said in text
+
+
+def test_two_profiles_of_one_name_and_amplitudes_beyond_the_mean_are_refused(write: Write) -> None:
+    steep = PROFILE.replace("amplitude_frac = 0.6", "amplitude_frac = 1.6")
+    said = problems(write(("\n[flisr]\n", steep.replace("[flisr]\n", PROFILE))))
+    assert len(said) == 2
+    assert said[0].startswith("[[class_profile]] bakery.weekday.swings: amplitudes must add up to less than 1")
+    assert said[1].startswith("[[class_profile]] bakery.name: is given more than once")
 
 
 def test_every_problem_is_said_at_once(write: Write) -> None:
@@ -110,12 +190,12 @@ def test_what_cannot_work_together_is_refused(write: Write, old: str, new: str, 
 
 
 def test_every_number_out_of_range_is_said_at_once(write: Write) -> None:
-    """Every number of every table, made negative: no policy is without bounds."""
+    """Every number of every table, made negative: no policy is without bounds. Time zones go both ways."""
     numbers = [
         (table, key)
         for table, content in tomllib.loads(REFERENCE.read_text()).items()
         for key, value in content.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float) and not isinstance(value, bool) and key != "utc_offset_h"
     ]
     path = write()
     path.write_text(re.sub(r"(?m)^(\w+) = [0-9.]+$", r"\1 = -1", path.read_text()))
@@ -126,7 +206,12 @@ def test_every_number_out_of_range_is_said_at_once(write: Write) -> None:
 
 def test_every_bound_is_of_a_key_that_exists() -> None:
     tables = tomllib.loads(REFERENCE.read_text())
-    optional = {("service", "arrival_timeout_s"), ("service", "epoch_floor")}
+    optional = {
+        ("service", "arrival_timeout_s"),
+        ("service", "epoch_floor"),
+        ("solar", "latitude_deg"),
+        ("solar", "longitude_deg"),
+    }
     named = {*BOUNDS, *(pair[0:2] for pair in ORDER), *(pair[2:4] for pair in ORDER)} - optional
     assert [(table, key) for table, key in named if key not in tables[table]] == []
 
