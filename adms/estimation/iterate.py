@@ -190,5 +190,7 @@ def _factored(
 
 
 def _drifted(system: System, x: FloatArray) -> bool:
+    """By magnitude: what an angle does to the matrix, it does to all of it."""
     layout = system.problem.layout
-    return bool(np.abs(layout.phasors(x - system.x, layout.node)).max() > _DRIFT_PU)
+    size, before = np.abs(layout.phasors(x, layout.node)), np.abs(layout.phasors(system.x, layout.node))
+    return bool(np.abs(size - before).max(initial=0.0) > _DRIFT_PU)

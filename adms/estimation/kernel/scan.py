@@ -126,7 +126,7 @@ def take_steps(
             verdict = NOT_A_NUMBER
             break
         rate = max(moved / last, LEAST_RATE)
-        if moved < tolerance or (rate < contraction and moved * rate < tolerance * (1.0 - rate) and last < far):
+        if moved < tolerance or (rate < contraction and 2.0 * moved * rate < tolerance * (1.0 - rate) and last < far):
             verdict = CONVERGED
             if polish <= 0:
                 break
