@@ -2,7 +2,7 @@
 
 from adms.estimation.estimator import EstimatorState, estimate
 from adms.estimation.observability import Observed, telemetry_alone
-from adms.estimation.policy import EstimationPolicy
+from adms.estimation.policy import AgeingPolicy, EstimationPolicy
 from adms.estimation.prior import (
     LoadPrior,
     SharedDeviations,
@@ -12,6 +12,7 @@ from adms.estimation.prior import (
 )
 
 __all__ = [
+    "AgeingPolicy",
     "EstimationPolicy",
     "EstimatorState",
     "LoadPrior",

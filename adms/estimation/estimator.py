@@ -84,7 +84,7 @@ def estimate(
     if isinstance(problem, NotSolved):
         return None, _refused(snapshot, problem.reason)
     beliefs = _beliefs(problem, prior, state)
-    readings = readings_of(snapshot, problem=problem, policy=policy)
+    readings = readings_of(snapshot, problem=problem, policy=policy, beliefs=beliefs)
     optimum = _optimum(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
     if isinstance(optimum, Diverged):
         return None, _refused(snapshot, f"the estimate did not converge: {optimum.reason}")

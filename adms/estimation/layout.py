@@ -21,6 +21,7 @@ from adms.block_ldu.symmetric import symmetric_size
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import WEIGHED_KINDS, FloatArray, IntArray, PointKey, PointKind, PointTable
 from adms.estimation.kinds.stack import RowStack, rows_of
+from adms.estimation.moving import MovingRows, moving_rows
 from adms.estimation.reduction import Reduction, reduction_of
 from adms.grid.arrays import GROUND, NetworkArrays
 from adms.powerflow.layout import Layout as PowerFlowLayout
@@ -80,6 +81,11 @@ class Layout:
     """[shown] their rows in the table."""
     shown_of_row: IntArray
     """[M] place among the shown."""
+
+    @cached_property
+    def moving(self) -> MovingRows:
+        """How the rows are aged."""
+        return moving_rows(self.rows, arrays=self.arrays, table=self.table)
 
     @cached_property
     def shown_list(self) -> list[int]:

@@ -4,6 +4,29 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgeingPolicy:
+    """How fast what is measured moves by itself: what a value is worth after a while (`adms.estimation.ageing`)."""
+
+    load_tau_s: float
+    """Correlation time of what comes and goes of a load's own deviation."""
+    load_stays_share: float
+    """Share of a load's own variance that stays: its customer's habits. What loads have in common stays, too: it moves
+    over hours."""
+    der_tau_s: float
+    """Correlation time of a DER's deviation, all of it."""
+    v_sigma_pu: float
+    """What a voltage moves around its mean; of an angle, the same in rad."""
+    v_tau_s: float
+    """Correlation time of that."""
+    skew_s: float
+    """How far apart in time the meters of one scan may be read: added to every age."""
+    average_interval_s: float
+    """Over which P_AVERAGE, Q_AVERAGE and V_AVERAGE are means."""
+    average_max_age_s: float
+    """Means that ended longer ago are not used."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EstimationPolicy:
     """Everything statistical has to be named in the configuration; only limits of the arithmetic have defaults."""
 
@@ -26,7 +49,7 @@ class EstimationPolicy:
     source_angle_sigma_rad: float
     """Of its angle. This is the angle reference; several live sources are tied by it."""
     telemetry_max_age_s: float
-    """Older telemetry is not used."""
+    """Older telemetry is not used; means over intervals have `AgeingPolicy.average_max_age_s`."""
     alarm_probability: float
     """That any telemetered point of a scan without bad data is rejected (0..1): sets how large a normalised residual is
     too large, by how many there are."""
@@ -40,6 +63,8 @@ class EstimationPolicy:
     """The picture is PARTIAL where a live node's voltage is known less well."""
     sigma_unobservable_pu: float
     """A node known less well than this is unobservable: no voltage is given."""
+    ageing: AgeingPolicy | None = None
+    """None: every value counts as one of now, and means over intervals as instants."""
     tolerance_pu: float = 1e-8
     """Largest voltage change of the last step."""
     max_iterations: int = 60

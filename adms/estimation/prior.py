@@ -1,7 +1,7 @@
 """Pseudo-measurements: what loads and DER are expected to do when nobody measures them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class LoadPrior:
     sigma_q_va: FloatArray
     """[injector] of Q."""
     shared: SharedDeviations = NOTHING_SHARED
+    told: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Rows of the scan's table that the prior already rests on: they are not weighed a second time."""
 
 
 def prior_from_model(arrays: NetworkArrays, policy: EstimationPolicy) -> LoadPrior:

@@ -164,7 +164,9 @@ class System:
         for a, b in ((mine.variance_p, theirs.variance_p), (mine.variance_q, theirs.variance_q)):
             if ((a > _PRIOR_RATIO * b) | (b > _PRIOR_RATIO * a)).any():
                 return False
-        size = np.abs(theirs.share)
+        # Against all that an injector shares: the entry of one mode may be nothing, or change its sign.
+        all_of_it = np.bincount(theirs.injector, weights=np.abs(theirs.share) ** 2, minlength=len(theirs.mean))
+        size = np.sqrt(all_of_it[theirs.injector])
         return bool((np.abs(mine.share - theirs.share) <= (_PRIOR_RATIO - 1.0) * size).all())
 
     @cached_property

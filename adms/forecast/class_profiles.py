@@ -64,10 +64,10 @@ class ClassProfile:
     weekend: DailyShape
     level_frac: float | None = None
     """Mean power on a weekday over the model's nominal power; None is the estimator's `load_factor_mean`."""
-    own_sigma_frac: float = 0.40
-    """Each load's own deviation, over its expected power."""
-    common_sigma_frac: float = 0.15
-    """Deviation common to the class, over its expected power."""
+    own_sigma_frac: float | None = 0.40
+    """Each load's own deviation, over its expected power; None is the estimator's `load_sigma_frac`."""
+    common_sigma_frac: float | None = 0.15
+    """Deviation common to the class, over its expected power; None is the estimator's `load_scale_sigma_frac`."""
 
     def problems(self) -> list[Problem]:
         """Everything that is wrong with it."""
@@ -82,7 +82,8 @@ class ClassProfile:
         if self.level_frac is not None and not 0.0 < self.level_frac < math.inf:
             bad("level_frac", self.level_frac, "must be positive and finite")
         for field in ("own_sigma_frac", "common_sigma_frac"):
-            if not 0.0 < getattr(self, field) < 2.0:
+            given = getattr(self, field)
+            if given is not None and not 0.0 < given < 2.0:
                 bad(field, getattr(self, field), "must be above 0 and below 2")
         for day in ("weekday", "weekend"):
             shape: DailyShape = getattr(self, day)
@@ -134,7 +135,8 @@ UNKNOWN = ClassProfile(
     # Any mixture of the above sleeps at night; half of the usual swing is the mean, the rest is spread.
     weekday=_shape(1.0, (1, 0.20, 15.5)),
     weekend=_shape(1.0, (1, 0.20, 15.5)),
-    common_sigma_frac=0.30,
+    own_sigma_frac=None,
+    common_sigma_frac=None,
 )
 BUILT_IN = (HOUSEHOLD, COMMERCIAL, INDUSTRIAL, AGRICULTURAL, STREET_LIGHTING, UNKNOWN)
 

@@ -13,7 +13,7 @@ from adms.forecast.class_motion import ClassProcess
 from adms.forecast.class_profiles import ClassProfile, profile_of
 from adms.forecast.policy import ForecastPolicy
 from adms.forecast.solar import SolarSites, coordinates
-from adms.grid.arrays import NetworkArrays
+from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.model import Der, DerKind
 
 
@@ -47,6 +47,10 @@ class LoadColumns:
     """[load] what comes and goes; common to its phases."""
     unbalance_var: FloatArray
     """[load] of each phase by itself; 0 where there is one row."""
+    row_phase: IntArray
+    """[row] number of the phase that it starts at, counted over those there are."""
+    phases: int
+    """That many."""
 
     @cached_property
     def class_power(self) -> FloatArray:
@@ -78,6 +82,8 @@ class DerColumns:
     """[DER] of the whole, likewise."""
     unbalance_va: FloatArray
     """[DER] of one row against an equal share; 0 where there is one row."""
+    is_solar: BoolArray
+    """[DER]."""
     solar: IntArray
     """[site] index of the DER."""
     sites: SolarSites
@@ -106,12 +112,12 @@ def forecast_columns(
         arrays: the network.
         profiles: the user's class profiles by name.
         policy: how loads move.
-        estimation: what a load's mean over its nominal power is, and how DER scatter.
+        estimation: level and spread of loads whose profile gives none, and how DER scatter.
 
     Returns:
         The columns.
     """
-    loads = _load_columns(arrays, profiles=profiles, policy=policy, mean=estimation.load_factor_mean)
+    loads = _load_columns(arrays, profiles=profiles, policy=policy, estimation=estimation)
     count = len(loads.classes)
 
     def left_in_sum(variance: FloatArray) -> FloatArray:
@@ -120,7 +126,9 @@ def forecast_columns(
 
     process = ClassProcess(
         motion=policy.motion,
-        common_sigma_frac=np.array([p.common_sigma_frac for p in loads.profiles]),
+        common_sigma_frac=np.array(
+            [either(p.common_sigma_frac, estimation.load_scale_sigma_frac) for p in loads.profiles]
+        ),
         own_level_sigma_frac=left_in_sum(loads.own_level_var),
         own_fast_sigma_frac=left_in_sum(loads.own_fast_var),
         own_level_tau_s=policy.own_level_tau_s,
@@ -129,8 +137,13 @@ def forecast_columns(
     return ForecastColumns(arrays=arrays, loads=loads, ders=_der_columns(arrays, estimation), process=process)
 
 
+def either(given: float | None, otherwise: float) -> float:
+    """What a profile gives, else the estimator's."""
+    return otherwise if given is None else given
+
+
 def _load_columns(
-    arrays: NetworkArrays, *, profiles: Mapping[str, ClassProfile], policy: ForecastPolicy, mean: float
+    arrays: NetworkArrays, *, profiles: Mapping[str, ClassProfile], policy: ForecastPolicy, estimation: EstimationPolicy
 ) -> LoadColumns:
     model = arrays.model.loads
     classes = tuple(sorted({load.load_class for load in model}))
@@ -140,18 +153,20 @@ def _load_columns(
     parts = np.array([len(load.pairs) for load in model], dtype=np.int64)
     row_load = np.repeat(np.arange(len(model), dtype=np.int64), parts)
     s = arrays.injector_s_nominal_va[: len(row_load)]
-    own = np.array([p.own_sigma_frac for p in chosen])[load_class] ** 2
+    own = np.array([either(p.own_sigma_frac, estimation.load_sigma_frac) for p in chosen])[load_class] ** 2
     unbalance = np.where(parts > 1, np.minimum(policy.phase_unbalance_frac**2, 0.9 * own), 0.0)
     shared = own - unbalance
 
     def per_load(rows: FloatArray) -> FloatArray:
         return np.asarray(np.bincount(row_load, weights=rows, minlength=len(model)), dtype=np.float64)
 
+    starts = [arrays.nodes[fr].phase for fr in arrays.injector_fr[: len(row_load)].tolist()]
+    phases, row_phase = np.unique(np.array(starts, dtype=np.int64), return_inverse=True)
     load_s = per_load(s.real) + 1j * per_load(s.imag)
     return LoadColumns(
         classes=classes,
         profiles=chosen,
-        level_frac=np.array([mean if p.level_frac is None else p.level_frac for p in chosen]),
+        level_frac=np.array([either(p.level_frac, estimation.load_factor_mean) for p in chosen]),
         load_class=load_class,
         row_load=row_load,
         parts=parts,
@@ -162,6 +177,8 @@ def _load_columns(
         own_level_var=shared * policy.own_level_share,
         own_fast_var=shared * (1.0 - policy.own_level_share),
         unbalance_var=unbalance,
+        row_phase=row_phase.astype(np.int64),
+        phases=len(phases),
     )
 
 
@@ -180,6 +197,7 @@ def _der_columns(arrays: NetworkArrays, estimation: EstimationPolicy) -> DerColu
         unbalance_va=np.where(
             parts > 1, np.maximum(estimation.der_unbalance_frac * s_max / np.maximum(parts, 1), 1.0), 0.0
         ),
+        is_solar=np.array([d.kind is DerKind.PV for d in ders], dtype=np.bool_),
         solar=solar,
         sites=SolarSites(
             p_max_w=np.array([ders[i].p_max_w for i in solar], dtype=np.float64),

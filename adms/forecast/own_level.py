@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adms.core.telemetry import FloatArray, IntArray
-from adms.forecast.ageing import correlation, interval_covariance_ratio, interval_mean_ratio
+from adms.estimation.ageing import correlation, interval_covariance_ratio, interval_mean_ratio
 
 BoolArray = npt.NDArray[np.bool_]
 _SAME_INTERVAL_S = 1.0

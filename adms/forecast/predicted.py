@@ -6,14 +6,14 @@ import numpy as np
 
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray, TelemetrySnapshot
+from adms.estimation.ageing import aged_variance, correlation
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior, SharedDeviations
-from adms.forecast.ageing import aged_variance, correlation
 from adms.forecast.clear_sky import clear_sky_w_per_m2, sun_cosine
 from adms.forecast.columns import LoadColumns
 from adms.forecast.load_filter import deviations
 from adms.forecast.own_level import own_deviation
-from adms.forecast.points import meter_rows, site_sums
+from adms.forecast.points import MeterRows, meter_rows, site_sums
 from adms.forecast.policy import ForecastPolicy
 from adms.forecast.solar import SolarForecast, solar_forecast
 from adms.forecast.state import MULTIPLIER_RANGE, ForecastState, expected_multipliers, local_hour, own_motion, seconds
@@ -21,8 +21,6 @@ from adms.grid.arrays import NetworkArrays
 
 _OWN_RANGE = (-1.0, 4.0)
 """Of a load's own deviation."""
-_NEGLIGIBLE = 1e-8
-"""Variance below which a mode is left out."""
 
 Entries = tuple[IntArray, IntArray, ComplexArray]
 """(injector, mode counted from 0 within the part, s_va)."""
@@ -38,16 +36,18 @@ def predicted_prior(
 ) -> LoadPrior:
     """What loads and DER are expected to do now.
 
-    Modes: what the classes have in common (as many as there are classes, twice where they draw reactive power: the
-    factors of their joint covariance), for each load with several rows its phases together, likewise for each DER, and
-    the sky that PV sites share.
+    Modes: what the classes have in common (two a class, of P and of Q: the symmetric root of their joint covariance,
+    which moves as smoothly as that does), of each phase what its loads have in common beyond the classes, for each load
+    with several rows its phases together, likewise for each DER, and the sky that PV sites share. Which injectors a
+    mode moves is the same at every time, so that a scan can use the factor of the last one.
 
     Args:
         state: what was learned.
         arrays: the network, of the version that the state is about.
         now: with a time zone; not before the last step.
-        policy: the floor of a load's sigma.
-        snapshot: telemetry of now, for PV; None where there is none.
+        policy: the floor of a load's sigma, and what the loads of a phase have in common.
+        snapshot: telemetry of now, for PV; None where there is none. Interval means of loads in it are what the prior
+            rests on (`LoadPrior.told`): `learned` reads them.
 
     Returns:
         The prior, finite, sigma not negative.
@@ -57,8 +57,9 @@ def predicted_prior(
     """
     if arrays.version != state.columns.arrays.version:
         raise ValueError("the forecast is about another model")
-    mean_l, sigma_l, parts_l = _loads(state, now=now, floor_va=policy.load_sigma_floor_va)
-    mean_d, sigma_d, parts_d = _ders(state, now=now, snapshot=snapshot, first=len(mean_l))
+    meters = _meters(state, snapshot)
+    mean_l, sigma_l, parts_l = _loads(state, now=now, policy=policy)
+    mean_d, sigma_d, parts_d = _ders(state, now=now, snapshot=snapshot, meters=meters, first=len(mean_l))
     parts = [*parts_l, *parts_d]
     first, modes = [], 0
     for _, mode, _ in parts:
@@ -75,21 +76,30 @@ def predicted_prior(
         sigma_p_va=np.concatenate([sigma_l[0], sigma_d[0]]),
         sigma_q_va=np.concatenate([sigma_l[1], sigma_d[1]]),
         shared=shared,
+        told=np.zeros(0, dtype=np.int64) if meters is None else meters.row,
     )
 
 
-def _loads(state: ForecastState, *, now: datetime, floor_va: float) -> tuple[ComplexArray, FloatArray, list[Entries]]:
+def _meters(state: ForecastState, snapshot: TelemetrySnapshot | None) -> MeterRows | None:
+    if snapshot is None or (state.meters is not None and state.meters.table is snapshot.table):
+        return None if snapshot is None else state.meters
+    return meter_rows(snapshot.table, columns=state.columns)
+
+
+def _loads(
+    state: ForecastState, *, now: datetime, policy: EstimationPolicy
+) -> tuple[ComplexArray, FloatArray, list[Entries]]:
     """([row] mean, [2, row] own sigma, modes)."""
-    columns, policy = state.columns, state.policy
+    columns, how = state.columns, state.policy
     c = columns.loads
     count = len(c.classes)
     if not count:
         return np.zeros(0, dtype=np.complex128), np.zeros((2, 0)), []
     time_s = seconds(now)
-    shape = expected_multipliers(columns, time_s=np.array(time_s), policy=policy)
-    y, covariance = deviations(state.filter, process=columns.process, time_s=time_s, hour=local_hour(now, policy))
+    shape = expected_multipliers(columns, time_s=np.array(time_s), policy=how)
+    y, covariance = deviations(state.filter, process=columns.process, time_s=time_s, hour=local_hour(now, how))
     y = np.clip(1.0 + y, *MULTIPLIER_RANGE) - 1.0
-    own, own_var = own_deviation(state.levels, motion=own_motion(columns, policy), time_s=time_s)
+    own, own_var = own_deviation(state.levels, motion=own_motion(columns, how), time_s=time_s)
     own = np.clip(own, *_OWN_RANGE)
 
     expected, row_class, row_load = shape[c.row_class], c.row_class, c.row_load
@@ -104,9 +114,12 @@ def _loads(state: ForecastState, *, now: datetime, floor_va: float) -> tuple[Com
     share = np.abs(np.array([s.real, s.imag])) / np.maximum(c.row_size_va, 1e-300)
     together = own_var[:, row_load] * np.where(many, share**2, 0.0)
     apart = own_var[:, row_load] - together + c.unbalance_var[row_load]
-    sigma = np.maximum(scale * np.sqrt(apart), floor_va)
+    sigma = np.maximum(scale * np.sqrt(apart), policy.load_sigma_floor_va)
 
     parts = [_class_modes(c, expected, rest)]
+    if policy.phase_scale_sigma_frac > 0.0 and c.phases > 1:
+        every = np.arange(len(mean), dtype=np.int64)
+        parts.append((every, c.row_phase, policy.phase_scale_sigma_frac * mean))
     rows = np.flatnonzero(many).astype(np.int64)
     number = (np.cumsum(c.parts > 1) - 1).astype(np.int64)
     coherent = scale * np.sqrt(together) * np.sign(np.array([s.real, s.imag]))
@@ -140,26 +153,26 @@ def _apart(c: LoadColumns, covariance: FloatArray, own_var: FloatArray) -> tuple
 
 
 def _class_modes(c: LoadColumns, expected: FloatArray, covariance: FloatArray) -> Entries:
-    """Factors of the joint covariance of the classes; no mode where its variance is negligible or negative."""
+    """Root of the joint covariance of the classes; directions of negative variance count as none. Every row has an
+    entry in every mode, also where it is zero now."""
     value, vector = np.linalg.eigh(0.5 * (covariance + covariance.T))
-    kept = value > _NEGLIGIBLE
-    factor = vector[:, kept] * np.sqrt(value[kept])
+    factor = (vector * np.sqrt(np.maximum(value, 0.0))) @ vector.T
     count = len(c.classes)
     p, q = factor[:count][c.row_class], factor[count:][c.row_class]
     s = (c.s_nominal_va.real * expected)[:, None] * p + 1j * ((c.s_nominal_va.imag * expected)[:, None] * q)
-    s = s[:, np.abs(s).sum(axis=0) > 0.0]
-    row, mode = np.nonzero(s)
-    return row.astype(np.int64), mode.astype(np.int64), s[row, mode]
+    rows, modes = s.shape
+    row = np.repeat(np.arange(rows, dtype=np.int64), modes)
+    return row, np.tile(np.arange(modes, dtype=np.int64), rows), s.ravel()
 
 
 def _ders(
-    state: ForecastState, *, now: datetime, snapshot: TelemetrySnapshot | None, first: int
+    state: ForecastState, *, now: datetime, snapshot: TelemetrySnapshot | None, meters: MeterRows | None, first: int
 ) -> tuple[ComplexArray, FloatArray, list[Entries]]:
     """([DER row] mean, [2, DER row] own sigma, modes)."""
     d = state.columns.ders
     if not len(d.parts):
         return np.zeros(0, dtype=np.complex128), np.zeros((2, 0)), []
-    sun = _solar(state, now=now, snapshot=snapshot)
+    sun = _solar(state, now=now, snapshot=snapshot, meters=meters)
     p, own_p, own_q = d.mean_va.real.copy(), d.sigma_va.copy(), d.sigma_va.copy()
     sky = np.zeros(len(d.parts))
     p[d.solar], own_p[d.solar], sky[d.solar] = sun.mean_w, np.maximum(sun.own_sigma_w, 1.0), sun.shared_sigma_w
@@ -175,20 +188,21 @@ def _ders(
     for kind, spread in ((1.0 + 0.0j, own_p), (1.0j, own_q)):
         if many:
             parts.append((first + row, number[of[row]], (kind * (spread / d.parts)[of[row]]).astype(np.complex128)))
-    lit = np.flatnonzero(sky[of] > 0.0)
-    if len(lit):
-        parts.append((first + lit, np.zeros(len(lit), dtype=np.int64), (sky / d.parts)[of[lit]].astype(np.complex128)))
+    under = np.flatnonzero(d.is_solar[of])
+    if len(under):
+        # Also by night: a mode that comes and goes would cost a new factor.
+        shared = (np.maximum(sky, 1.0) / d.parts)[of[under]].astype(np.complex128)
+        parts.append((first + under, np.zeros(len(under), dtype=np.int64), shared))
     return mean, sigma, parts
 
 
-def _solar(state: ForecastState, *, now: datetime, snapshot: TelemetrySnapshot | None) -> SolarForecast:
+def _solar(
+    state: ForecastState, *, now: datetime, snapshot: TelemetrySnapshot | None, meters: MeterRows | None
+) -> SolarForecast:
     d, policy = state.columns.ders, state.policy
     measured, sigma = np.full(len(d.solar), np.nan), np.full(len(d.solar), np.nan)
-    if snapshot is not None and len(d.solar):
-        rows = state.meters
-        if rows is None or rows.table is not snapshot.table:
-            rows = meter_rows(snapshot.table, columns=state.columns)
-        seen = site_sums(rows, snapshot)
+    if snapshot is not None and meters is not None and len(d.solar):
+        seen = site_sums(meters, snapshot)
         wide = policy.solar.cloud_sigma * d.sites.p_max_w
         tau = policy.solar.cloud_tau_s
         measured = np.where(correlation(seen.age_s, tau_s=tau) > 0.1, seen.value, np.nan)

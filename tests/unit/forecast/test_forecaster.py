@@ -99,8 +99,43 @@ def nothing(now: datetime) -> NotEstimated:
     )
 
 
+def test_the_loads_of_a_phase_share_what_the_estimators_policy_says_beyond_their_class() -> None:
+    """Hand calculation: 0.15^2 + 0.1^2 times the product of two loads' powers of one phase, 0.15^2 of two phases."""
+    of_p, _ = covariance_of(prior_of(cold()))
+    p = ARRAYS.injector_s_nominal_va.real
+    phase = [ARRAYS.nodes[fr].phase for fr in ARRAYS.injector_fr]
+    element = [injector.element for injector in ARRAYS.injectors]
+    rows = np.flatnonzero(LOADS)
+    apart = [(a, b) for a in rows for b in rows if element[a] != element[b]]
+    assert {phase[a] == phase[b] for a, b in apart} == {True, False}
+    for a, b in apart:
+        common = 0.15**2 + (0.1**2 if phase[a] == phase[b] else 0.0)
+        assert of_p[a, b] == pytest.approx(common * p[a] * p[b], rel=1e-9)
+
+
+def test_the_modes_move_the_same_injectors_at_every_time() -> None:
+    state = cold()
+    first = prior_of(state).shared
+    for hour in range(24):
+        later = prior_of(state, NOON + timedelta(hours=hour)).shared
+        assert np.array_equal(later.injector, first.injector)
+        assert np.array_equal(later.mode, first.mode)
+
+
+def test_a_prior_says_which_meters_it_rests_on() -> None:
+    keys = (
+        PointKey(kind=PointKind.V_MAGNITUDE, element="b", phase=1),
+        PointKey(kind=PointKind.P_AVERAGE, element=NAMES[0]),
+        PointKey(kind=PointKind.V_AVERAGE, element="b", phase=1),
+    )
+    taken = snapshot(ARRAYS, keys, value=np.ones(3), sigma=np.ones(3))
+    assert prior_of(cold(), taken=taken).told.tolist() == [1]
+    assert prior_of(cold()).told.tolist() == []
+
+
 def test_a_cold_service_states_its_class_profile_with_40_percent_own_and_15_percent_common() -> None:
-    prior = prior_of(cold())
+    apart = replace(POLICY, phase_scale_sigma_frac=0.0)
+    prior = predicted_prior(cold(), arrays=ARRAYS, now=NOON, policy=apart, snapshot=None)
     nominal = ARRAYS.injector_s_nominal_va
     assert prior.s_nominal_va[LOADS] == pytest.approx(nominal[LOADS])
     of_p, _ = covariance_of(prior)

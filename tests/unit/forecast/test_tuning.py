@@ -83,7 +83,7 @@ def test_on_simbench_the_filter_beats_the_class_profile_an_hour_and_a_day_ahead(
     deviation = power / UNKNOWN.weekday.at(hours) - 1.0
     process = ClassProcess(
         motion=ClassMotion(),
-        common_sigma_frac=np.array([UNKNOWN.common_sigma_frac]),
+        common_sigma_frac=np.array([0.30]),
         own_level_sigma_frac=np.full((2, 1), 0.03),
         own_fast_sigma_frac=np.full((2, 1), 0.03),
         own_level_tau_s=30 * 86400.0,
