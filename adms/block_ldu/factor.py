@@ -63,7 +63,7 @@ class BlockFactor(Generic[Number]):
 
 def factorise(structure: BlockStructure, *, values: AnyArray[Number]) -> BlockFactor[Number] | Singular:
     """The factor of the matrix whose entries stand in `values` [structure.size]; they are overwritten."""
-    bad, negative = eliminate(structure.pattern, values)
+    bad, negative = eliminate(structure.pattern, values, len(structure.pattern.diagonal))
     if bad >= 0:
         return Singular(unknown=int(structure.order[structure.pattern.start[bad]]))
     return BlockFactor(structure=structure, values=values, negative=negative)
@@ -139,9 +139,10 @@ def _subtract_product(values: AnyArray[Number], c: int, a: int, b: int, rows: in
 
 
 @compiled
-def eliminate(pattern: Pattern, values: AnyArray[Number]) -> tuple[int, bool]:
-    """Factors in place, right-looking. Returns (first block found singular or -1, determinant negative)."""
-    blocks = len(pattern.diagonal)
+def eliminate(pattern: Pattern, values: AnyArray[Number], until: int) -> tuple[int, bool]:
+    """Factors in place, right-looking, the blocks before `until`: those from there on then hold what is left of the
+    matrix without the others. Returns (first block found singular or -1, determinant negative)."""
+    blocks = until
     widest = 0
     least = np.zeros(blocks)
     for j in range(blocks):

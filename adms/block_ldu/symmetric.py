@@ -79,10 +79,11 @@ def _subtract(values: FloatArray, c: int, a: int, work: FloatArray, rows: int, i
 
 
 @compiled
-def substitute_symmetric(pattern: Pattern, values: FloatArray, x: FloatArray) -> None:
-    """Solves in place; `x` [n] in the order of elimination."""
+def substitute_symmetric(pattern: Pattern, values: FloatArray, x: FloatArray, first: int) -> None:
+    """Solves in place; `x` [n] in the order of elimination. Blocks before `first` are passed over: right where the
+    right-hand side is zero there, and leaves them as they are."""
     blocks = len(pattern.diagonal)
-    for j in range(blocks):
+    for j in range(first, blocks):
         s = pattern.start[j]
         n = pattern.start[j + 1] - s
         for a in range(pattern.column[j], pattern.column[j + 1]):
@@ -95,7 +96,7 @@ def substitute_symmetric(pattern: Pattern, values: FloatArray, x: FloatArray) ->
                 at += n
                 x[r] = total
     work = np.empty(64)
-    for j in range(blocks - 1, -1, -1):
+    for j in range(blocks - 1, first - 1, -1):
         s = pattern.start[j]
         n = pattern.start[j + 1] - s
         if n > len(work):

@@ -18,7 +18,7 @@ _CONTRACTION = 0.5
 _FAR_PU = 5e-2
 """A step larger than this is followed by a new factor. Noise has to stay below: a bus without load behind an open tie,
 held by one meter of 0.4 %, jumps by up to 0.02 pu from scan to scan. Between, contraction alone decides."""
-_DRIFT_PU = 2e-2
+_DRIFT_PU = 5e-2
 """A factor of a point further away than this is replaced: the covariance is taken from it."""
 _KEPT_ROWS = 12
 """More rows than this that dropped out are left out of a new factor."""
@@ -105,6 +105,7 @@ def optimise(
     while taken < budget:
         if correction is None:
             negative_gradient(*moving, x, still, e, s, s_before, t, residual, right)
+            problem.complete(x)
             made = _factored(problem, x, s=s_before, beliefs=beliefs, readings=readings, before=system)
             if isinstance(made, Singular):
                 return Diverged(reason=made.reason, iterations=taken)
@@ -140,6 +141,7 @@ def optimise(
         if verdict == SLOW and fresh and more == 1 and moved < ROUNDING_PU:
             verdict = CONVERGED  # as small as rounding lets it be
         if verdict == CONVERGED:
+            problem.complete(x)
             if not _drifted(system, x):
                 return Converged(
                     x=x,
@@ -188,5 +190,7 @@ def _factored(
 
 
 def _drifted(system: System, x: FloatArray) -> bool:
+    """By magnitude: what an angle does to the matrix, it does to all of it."""
     layout = system.problem.layout
-    return bool(np.abs(layout.phasors(x - system.x, layout.node)).max() > _DRIFT_PU)
+    size, before = np.abs(layout.phasors(x, layout.node)), np.abs(layout.phasors(system.x, layout.node))
+    return bool(np.abs(size - before).max(initial=0.0) > _DRIFT_PU)

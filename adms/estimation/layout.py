@@ -22,6 +22,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import WEIGHED_KINDS, FloatArray, IntArray, PointKey, PointKind, PointTable
 from adms.estimation.kinds.stack import RowStack, rows_of
 from adms.estimation.moving import MovingRows, moving_rows
+from adms.estimation.reduction import Reduction, reduction_of
 from adms.grid.arrays import GROUND, NetworkArrays
 from adms.powerflow.layout import Layout as PowerFlowLayout
 from adms.powerflow.layout import layout_of as power_flow_layout_of
@@ -57,15 +58,15 @@ class Layout:
     emf_pu: ComplexArray
     """[m] open-circuit voltages of the model."""
     merged: IntArray
-    """[admittance entry] the order in which equal (row, column, against) stand together."""
+    """[admittance entry] the order in which equal (row, column) stand together."""
     merged_first: IntArray
     """[network entry] where each group starts in that order."""
     network_first: IntArray
     """[node + 1]"""
     network_column: IntArray
     """[network entry] place of the other node's V."""
-    network_against: IntArray
-    """[network entry] place of the V that is subtracted from it, -1 where none is."""
+    reduction: Reduction
+    """The network without its idle nodes."""
     row_column: IntArray
     """[term] place of V or E."""
     row_at: IntArray
@@ -133,12 +134,18 @@ def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:
     together = sp.coo_matrix(_clique(touched_row, touched_bus, shape=(count, int(bus.max()) + 1)))
     some_node = np.zeros(int(bus.max()) + 1, dtype=np.int64)
     some_node[bus] = np.arange(n)
+    idle = np.ones(len(some_node), dtype=np.bool_)
+    idle[touched_bus] = False
+    idle[bus[np.concatenate([fr, to[between], emf_node])]] = False
+    # A bus at an end may float behind a delta winding, and is then not worked out from its neighbour to all digits.
+    pair = np.unique(bus[y_row] * len(some_node) + bus[y_column])
+    idle &= np.bincount(pair // len(some_node), minlength=len(some_node)) > 2
     row = node[np.concatenate([y_row, fr[between], some_node[together.row]])]
     col = node[np.concatenate([y_column, to[between], some_node[together.col]])]
 
     def ordered(home: IntArray) -> BlockStructure:
         block = np.concatenate([np.repeat(bus, PER_NODE), home, np.repeat(bus[emf_node], 2)])
-        return structure_of(block, row=row, col=col)
+        return structure_of(block, row=row, col=col, idle=idle)
 
     # A row stands with the last of its buses. Sooner, its pivot is its own tiny variance, which is as bad as least
     # squares' normal equations; there, it is the variance of all that it measures.
@@ -154,8 +161,8 @@ def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:
     structure = ordered(home)
     place = structure.place
     against = np.where(power_flow.against >= 0, order[power_flow.against], -1)
-    merged = np.lexsort((against, y_column, y_row))
-    key = (y_row[merged] * n + y_column[merged]) * (n + 1) + against[merged] + 1
+    merged = np.lexsort((y_column, y_row))
+    key = y_row[merged] * n + y_column[merged]
     merged_first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     entry_row = y_row[merged][merged_first]
     block = _block_of_place(structure)
@@ -179,7 +186,7 @@ def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:
         merged_first=merged_first,
         network_first=np.searchsorted(entry_row, np.arange(n + 1)).astype(np.int64),
         network_column=place[node[y_column[merged][merged_first]]],
-        network_against=_placed(place, node, against[merged][merged_first]),
+        reduction=reduction_of(arrays, bus=bus, row=y_row, col=y_column, against=against, idle=idle),
         row_column=place[phasor[rows.column]],
         row_at=_placed(place, node, rows.at),
         home=block[place[first_mu + np.arange(count)]],

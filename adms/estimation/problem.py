@@ -8,6 +8,7 @@ import numpy as np
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray, PointKind
 from adms.estimation.kernel.columns import (
+    AdmittanceColumns,
     InjectorColumns,
     NetworkColumns,
     PriorColumns,
@@ -18,6 +19,7 @@ from adms.estimation.kernel.matrix import MatrixColumns
 from adms.estimation.layout import Layout
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
+from adms.estimation.reduction import Reduced, reduced
 from adms.grid.arrays import GROUND, S_BASE_VA, BoolArray
 from adms.grid.components import components
 from adms.grid.load_law import at_voltage
@@ -41,7 +43,9 @@ class Problem:
     grid: GridState
     factor: Factor
     """Of the network and its sources: which nodes have a voltage, and power flows."""
+    admittance: AdmittanceColumns
     network: NetworkColumns
+    reduced: Reduced
     sources: SourceColumns
     injectors: InjectorColumns
     row_of_injector: IntArray
@@ -90,6 +94,18 @@ class Problem:
         """The same with nothing known of the sources' open-circuit magnitudes."""
         free = replace(policy, source_v_sigma_pu=np.inf)
         return replace(self, sources=_sources(self.layout, self.factor, policy=free), free_magnitudes=0)
+
+    def complete(self, x: FloatArray) -> None:
+        """Sets the V of idle nodes from the others', in place.
+
+        Args:
+            x: [size]
+        """
+        node = self.layout.node
+        v = self.layout.phasors(x, node)
+        self.reduced.complete(v)
+        v[~self.factor.solved] = 0.0
+        x[node], x[node + 1] = v.real, v.imag
 
     def powers_at(self, x: FloatArray) -> ComplexArray:
         """[k] powers of the model at the voltages of a point, S_BASE_VA."""
@@ -142,19 +158,28 @@ def problem_of(layout: Layout, grid: GridState, *, policy: EstimationPolicy) -> 
     order = order[: np.count_nonzero(inputs >= 0)]
     dead_nodes = np.flatnonzero(~factor.solved)
     y = rows.admittances(arrays, grid)
+    node_of_place = flow.structure.order
+    less = reduced(
+        layout.reduction,
+        row=node_of_place[flow.row],
+        col=node_of_place[flow.col],
+        entry_value=_without_sources(factor, factor.entry_value),
+        flow_value=_without_sources(factor, factor.flow_value),
+        solved=factor.solved,
+    )
     reached = np.append(factor.solved, np.ones(layout.m, dtype=np.bool_))
     return Problem(
         layout=layout,
         grid=grid,
         factor=factor,
-        network=NetworkColumns(
+        admittance=AdmittanceColumns(
             place=layout.node,
             first=layout.network_first,
             column=layout.network_column,
-            against=layout.network_against,
             y=np.add.reduceat(factor.entry_value[layout.merged], layout.merged_first),
-            flow=np.add.reduceat(_without_sources(factor)[layout.merged], layout.merged_first),
         ),
+        network=_network(layout, factor, less),
+        reduced=less,
         sources=_sources(layout, factor, policy=policy),
         injectors=InjectorColumns(
             fr=layout.node[arrays.injector_fr[k]],
@@ -184,12 +209,31 @@ def problem_of(layout: Layout, grid: GridState, *, policy: EstimationPolicy) -> 
     )
 
 
-def _without_sources(factor: Factor) -> ComplexArray:
-    """`Factor.flow_value` less the sources' own admittances: their current is worked out from E - V."""
-    flow = factor.flow_value.copy()
+def _without_sources(factor: Factor, value: ComplexArray) -> ComplexArray:
+    """Entries less the sources' own admittances: their current is worked out from E - V."""
+    rest = value.copy()
     first = len(factor.arrays.entries.row)
-    flow[first : first + len(factor.layout.source_value)] = 0.0
-    return flow
+    rest[first : first + len(factor.layout.source_value)] = 0.0
+    return rest
+
+
+def _network(layout: Layout, factor: Factor, less: Reduced) -> NetworkColumns:
+    reduction = less.reduction
+    y = less.y.copy()
+    arrays = layout.arrays
+    key = np.repeat(reduction.kept, np.diff(reduction.first)) * arrays.node_count + reduction.column
+    for nodes, equivalent in zip(arrays.source_nodes, arrays.sources, strict=True):
+        if factor.solved[nodes].all():
+            at = np.searchsorted(key, (nodes[:, None] * arrays.node_count + nodes[None, :]).ravel())
+            np.add.at(y, at, equivalent.y_pu.ravel())
+    return NetworkColumns(
+        place=layout.node[reduction.kept],
+        first=reduction.first,
+        column=layout.node[reduction.column],
+        against=np.where(reduction.against >= 0, layout.node[reduction.against], -1),
+        y=y,
+        flow=less.flow,
+    )
 
 
 def _sources(layout: Layout, factor: Factor, *, policy: EstimationPolicy) -> SourceColumns:

@@ -81,7 +81,7 @@ class System:
     def solve(self, right: FloatArray) -> FloatArray:
         """K^-1 right, [size], without any correction."""
         x = right.copy()
-        substitute_symmetric(self.pattern, self.values, x)
+        substitute_symmetric(self.pattern, self.values, x, 0)
         return x
 
     @cached_property
@@ -251,7 +251,7 @@ def system_at(
     assemble(
         layout.structure.pattern,
         matrix,
-        problem.network,
+        problem.admittance,
         problem.sources,
         problem.injectors,
         beliefs.columns,

@@ -108,7 +108,7 @@ class _Problem:
         _jacobian(
             real.network, real.injector, factor.entry_value, diagonal, self._dead, *columns, self._s[:, 0], v, values
         )
-        bad, negative = eliminate(real.structure.pattern, values)
+        bad, negative = eliminate(real.structure.pattern, values, len(real.structure.pattern.diagonal))
         return None if bad >= 0 else Tangent(values=values, negative=negative)
 
     def direction(self, tangent: Tangent, v: ComplexArray) -> ComplexArray:

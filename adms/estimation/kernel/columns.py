@@ -12,8 +12,22 @@ from adms.core.telemetry import FloatArray, IntArray
 from adms.grid.arrays import BoolArray
 
 
+class AdmittanceColumns(NamedTuple):
+    """Y + Y_s over all nodes, for the matrix."""
+
+    place: IntArray
+    """[node] of its V."""
+    first: IntArray
+    """[node + 1] where a node's entries start."""
+    column: IntArray
+    """[entry] place of the other V."""
+    y: ComplexArray
+    """[entry]"""
+
+
 class NetworkColumns(NamedTuple):
-    """(Y + Y_s) V - Y_s E over the solved nodes."""
+    """The same over the nodes that are left when idle ones are eliminated, for the gradient. Nothing is injected or
+    metered at an idle node: its voltage follows from those around it, and its multiplier is not asked for."""
 
     place: IntArray
     """[node] of its V."""
@@ -25,9 +39,9 @@ class NetworkColumns(NamedTuple):
     """[entry] place of the V that is subtracted first, -1 where none is: through a short line or a closed switch flows
     what two nearly equal voltages differ by."""
     y: ComplexArray
-    """[entry] of the matrix."""
+    """[entry] of the matrix, with sources."""
     flow: ComplexArray
-    """[entry] the same for currents, without sources: a line's entry at its own end holds what its two ends add up
+    """[entry] the same for currents, without sources: a node's entry with itself holds what those of its row add up
     to."""
 
 

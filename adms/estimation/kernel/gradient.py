@@ -256,24 +256,75 @@ def row_part(
     right: FloatArray,
 ) -> None:
     """Works out the residuals z - h [M] of all rows, used or not, and adds the used rows' part of the gradient."""
-    for r in range(len(rows.form)):
-        h, phasor = row_value(rows, r, x, s)
-        residual[r] = residual_of(rows, r, readings.z[r], h)
-        if not readings.use[r]:
-            continue
-        mu = x[rows.place[r]]
-        right[rows.place[r]] += residual[r] + readings.variance[r] * mu
-        for e in range(rows.first[r], rows.first[r + 1]):
-            c = rows.column[e]
-            if rows.form[r] <= ANGLE:
-                slope = slope_of_size(rows, r, e, phasor)
+    # Nothing is called in these loops, as in `deviations`: `row_value` and the slopes stand here once more.
+    form, place, first, at, column, y, input_first, inputs = rows
+    z, variance, use = readings
+    for r in range(len(form)):
+        kind = form[r]
+        tr, ti = 0.0, 0.0
+        if kind <= ANGLE:
+            for e in range(first[r], first[r + 1]):
+                c = column[e]
+                yr, yi = y[e].real, y[e].imag
+                tr += yr * x[c] - yi * x[c + 1]
+                ti += yr * x[c + 1] + yi * x[c]
+            size = math.sqrt(tr * tr + ti * ti)
+            if kind == SIZE:
+                away = z[r] - size
             else:
-                of_voltage, slope = slopes_of_power(rows, r, e, x)
-                a = rows.at[e]
-                right[a] -= mu * of_voltage.real
-                right[a + 1] -= mu * of_voltage.imag
-            right[c] -= mu * slope.real
-            right[c + 1] -= mu * slope.imag
+                away = z[r] - math.atan2(ti, tr)
+                away -= 2.0 * math.pi * math.floor(away / (2.0 * math.pi) + 0.5)
+            residual[r] = away
+            if not use[r]:
+                continue
+            mu = x[place[r]]
+            right[place[r]] += away + variance[r] * mu
+            if size == 0.0:
+                continue
+            if kind == SIZE:
+                sr, si = mu * tr / size, mu * ti / size
+            else:
+                sr, si = -mu * ti / (size * size), mu * tr / (size * size)
+            for e in range(first[r], first[r + 1]):
+                c = column[e]
+                yr, yi = y[e].real, y[e].imag
+                right[c] -= sr * yr + si * yi
+                right[c + 1] -= si * yr - sr * yi
+            continue
+        for e in range(first[r], first[r + 1]):
+            a, c = at[e], column[e]
+            yr, yi = y[e].real, y[e].imag
+            ir, ii = yr * x[c] - yi * x[c + 1], yr * x[c + 1] + yi * x[c]
+            tr += x[a] * ir + x[a + 1] * ii
+            ti += x[a + 1] * ir - x[a] * ii
+        for e in range(input_first[r], input_first[r + 1]):
+            if inputs[e] >= 0:
+                tr += s[inputs[e]].real
+                ti += s[inputs[e]].imag
+        active = kind == ACTIVE
+        away = z[r] - (tr if active else ti)
+        residual[r] = away
+        if not use[r]:
+            continue
+        mu = x[place[r]]
+        right[place[r]] += away + variance[r] * mu
+        for e in range(first[r], first[r + 1]):
+            a, c = at[e], column[e]
+            yr, yi = y[e].real, y[e].imag
+            ir, ii = yr * x[c] - yi * x[c + 1], yr * x[c + 1] + yi * x[c]
+            vr, vi = x[a], x[a + 1]
+            # Along the voltage i, or j i; along the phasor V conj(y), or -j V conj(y).
+            pr, pi = vr * yr + vi * yi, vi * yr - vr * yi
+            if active:
+                right[a] -= mu * ir
+                right[a + 1] -= mu * ii
+                right[c] -= mu * pr
+                right[c + 1] -= mu * pi
+            else:
+                right[a] += mu * ii
+                right[a + 1] -= mu * ir
+                right[c] -= mu * pi
+                right[c + 1] += mu * pr
 
 
 @compiled

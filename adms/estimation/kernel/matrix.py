@@ -22,8 +22,8 @@ from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.kernel.columns import (
+    AdmittanceColumns,
     InjectorColumns,
-    NetworkColumns,
     PriorColumns,
     RowColumns,
     SourceColumns,
@@ -121,7 +121,7 @@ def _add_one(pattern: Pattern, block: IntArray, values: FloatArray, a: int, b: i
 
 @compiled
 def _add_network(
-    pattern: Pattern, block: IntArray, network: NetworkColumns, sources: SourceColumns, values: FloatArray
+    pattern: Pattern, block: IntArray, network: AdmittanceColumns, sources: SourceColumns, values: FloatArray
 ) -> None:
     """J and Y_s. Written without calls inside the loop over the network: it has most of K's entries."""
     place, first, column, y = network.place, network.first, network.column, network.y
@@ -369,7 +369,7 @@ def _add_rows(
 def assemble(
     pattern: Pattern,
     matrix: MatrixColumns,
-    network: NetworkColumns,
+    network: AdmittanceColumns,
     sources: SourceColumns,
     injectors: InjectorColumns,
     prior: PriorColumns,

@@ -33,7 +33,7 @@ ROUNDING_PU = 1e-7
 def solve_corrected(
     pattern: Pattern, values: FloatArray, columns: FloatArray, inner: FloatArray, x: FloatArray, part: FloatArray
 ) -> None:
-    """x <- K'^-1 x.
+    """x <- K'^-1 x, from the first block that is not idle; x is zero before it and stays so.
 
     Args:
         pattern: of K's factor.
@@ -44,18 +44,19 @@ def solve_corrected(
         part: [c] scratch
     """
     count = len(columns)
+    begin = pattern.start[pattern.lead]
     for c in range(count):
         total = 0.0
-        for i in range(len(x)):
+        for i in range(begin, len(x)):
             total += columns[c, i] * x[i]
         part[c] = total
-    substitute_symmetric(pattern, values, x)
+    substitute_symmetric(pattern, values, x, pattern.lead)
     for c in range(count):
         weight = 0.0
         for b in range(count):
             weight += inner[c, b] * part[b]
         if weight != 0.0:
-            for i in range(len(x)):
+            for i in range(begin, len(x)):
                 x[i] += weight * columns[c, i]
 
 
@@ -95,6 +96,7 @@ def take_steps(
     [size] is zero.
     """
     moved = math.inf
+    begin = pattern.start[pattern.lead]
     verdict = EXHAUSTED
     taken = 0
     # Where nothing is known of a power, voltages may stand still before it does.
@@ -118,13 +120,13 @@ def take_steps(
             moved = last
             break
         deviations(injectors, prior, rows, readings, x, right, e, t, e)
-        for i in range(len(x)):
+        for i in range(begin, len(x)):
             x[i] += right[i]
         if not moved < math.inf:
             verdict = NOT_A_NUMBER
             break
         rate = max(moved / last, LEAST_RATE)
-        if moved < tolerance or (rate < contraction and moved * rate < tolerance * (1.0 - rate) and last < far):
+        if moved < tolerance or (rate < contraction and 2.0 * moved * rate < tolerance * (1.0 - rate) and last < far):
             verdict = CONVERGED
             if polish <= 0:
                 break
