@@ -192,5 +192,5 @@ def _factored(
 def _drifted(system: System, x: FloatArray) -> bool:
     """By magnitude: what an angle does to the matrix, it does to all of it."""
     layout = system.problem.layout
-    size, before = np.abs(layout.phasors(x, layout.node)), np.abs(layout.phasors(system.x, layout.node))
-    return bool(np.abs(size - before).max(initial=0.0) > _DRIFT_PU)
+    size = np.abs(layout.phasors(x, layout.node))
+    return bool(np.abs(size - system.v_size_pu).max(initial=0.0) > _DRIFT_PU)

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from adms.block_ldu import BlockStructure, structure_of
 from adms.block_ldu.symmetric import symmetric_size
-from adms.core.estimate import ComplexArray
+from adms.core.estimate import ComplexArray, Use
 from adms.core.telemetry import WEIGHED_KINDS, FloatArray, IntArray, PointKey, PointKind, PointTable
 from adms.estimation.kinds.stack import RowStack, rows_of
 from adms.estimation.moving import MovingRows, moving_rows
@@ -86,6 +86,11 @@ class Layout:
     def moving(self) -> MovingRows:
         """How the rows are aged."""
         return moving_rows(self.rows, arrays=self.arrays, table=self.table)
+
+    @cached_property
+    def all_used(self) -> tuple[tuple[Use, ...], tuple[str, ...]]:
+        """What is said of the shown points where every one is used."""
+        return (Use.USED,) * len(self.shown), ("",) * len(self.shown)
 
     @cached_property
     def shown_list(self) -> list[int]:

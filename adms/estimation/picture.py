@@ -1,5 +1,7 @@
 """The optimum as a record: whole-network columns, labels, grade and reasons in words."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from adms.core.estimate import ComplexArray, Estimate, Innovations, SigmaSource, Use
@@ -135,14 +137,9 @@ def _innovations(
     normalized = column(verdict.normalized)
     critical = np.zeros(count, dtype=np.bool_)
     critical[at] = verdict.critical
-    use, why = [_NOT_USED] * count, [_NOT_IN_NETWORK] * count
-    for place, used, reason in zip(
-        layout.shown_list, verdict.readings.columns.use.tolist(), verdict.readings.why, strict=True
-    ):
-        use[place], why[place] = _USED if used else _NOT_USED, reason
-    for row in verdict.rejected:
-        use[at[row]] = Use.REJECTED
+    said_use, said_why = _words(problem, verdict)
     base, sigma_v = layout.arrays.v_base_v, verdict.covariance.sigma_v_pu
+    use, why = (said_use, said_why) if not len(contradictions.rows) else (list(said_use), list(said_why))
     for row, node, live in zip(contradictions.rows, contradictions.nodes, contradictions.live, strict=True):
         place, point = at[row], layout.rows.table_rows[row]
         use[place] = Use.REJECTED
@@ -160,3 +157,18 @@ def _innovations(
         use=tuple(use),
         why=tuple(why),
     )
+
+
+def _words(problem: Problem, verdict: Verdict) -> tuple[Sequence[Use], Sequence[str]]:
+    """([shown] what became of each point, [shown] why it is not used). Mostly every one is used."""
+    layout = problem.layout
+    count = len(layout.shown)
+    used = verdict.readings.columns.use
+    if used.all() and len(used) == count:
+        return layout.all_used
+    use, why = [_NOT_USED] * count, [_NOT_IN_NETWORK] * count
+    for place, taken, reason in zip(layout.shown_list, used.tolist(), verdict.readings.why, strict=True):
+        use[place], why[place] = _USED if taken else _NOT_USED, reason
+    for row in verdict.rejected:
+        use[layout.shown_list[row]] = Use.REJECTED
+    return use, why

@@ -18,7 +18,7 @@ from adms.estimation.kernel.columns import (
 from adms.estimation.kernel.matrix import MatrixColumns
 from adms.estimation.layout import Layout
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.prior import LoadPrior
+from adms.estimation.prior import LoadPrior, SharedDeviations
 from adms.estimation.reduction import Reduced, reduced
 from adms.grid.arrays import GROUND, S_BASE_VA, BoolArray
 from adms.grid.components import components
@@ -76,6 +76,11 @@ class Problem:
         return rows, nodes, points, layout.arrays.v_base_v[nodes], self.factor.energised[nodes]
 
     @cached_property
+    def last_shared(self) -> "list[_Shared]":
+        """What the last prior shares, if there was one: kept by `beliefs_of`."""
+        return []
+
+    @cached_property
     def by_use(self) -> dict[bytes, tuple[str, ...]]:
         """What is missing for the head to be measured, by which rows are in use: kept by the grading."""
         return {}
@@ -101,6 +106,8 @@ class Problem:
         Args:
             x: [size]
         """
+        if self.reduced.reduction.structure.pattern.lead == 0:
+            return
         node = self.layout.node
         v = self.layout.phasors(x, node)
         self.reduced.complete(v)
@@ -298,7 +305,6 @@ class Beliefs:
 
 def beliefs_of(problem: Problem, prior: LoadPrior) -> Beliefs:
     """A prior on the live injectors. Where its sigma is infinite the mean says nothing."""
-    layout = problem.layout
     k = problem.factor.injectors
     mean = prior.s_nominal_va[k] / S_BASE_VA
     own = []
@@ -306,12 +312,7 @@ def beliefs_of(problem: Problem, prior: LoadPrior) -> Beliefs:
         sigma = sigma_va[k] / S_BASE_VA
         known = np.isfinite(sigma) & np.isfinite(mean)
         own.append((np.where(known, np.maximum(sigma, _SIGMA_FLOOR_PU), _FREE_STEP_PU) ** 2, known))
-    shared = prior.shared
-    at = problem.row_of_injector[shared.injector]
-    there = at >= 0
-    order = np.flatnonzero(there)[np.argsort(shared.mode[there], kind="stable")]
-    mode = shared.mode[order]
-    injector = at[order]
+    shared = _shared(problem, prior.shared)
     return Beliefs(
         prior=prior,
         columns=PriorColumns(
@@ -320,12 +321,52 @@ def beliefs_of(problem: Problem, prior: LoadPrior) -> Beliefs:
             variance_q=own[1][0],
             keep_p=np.where(own[0][1], 0.0, 1.0),
             keep_q=np.where(own[1][1], 0.0, 1.0),
+            first=shared.first,
+            injector=shared.injector,
+            share=prior.shared.s_va[shared.order] / S_BASE_VA,
+        ),
+        near=shared.near,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Shared:
+    """Which live injectors share what, mode by mode: the same from scan to scan."""
+
+    of: SharedDeviations
+    order: IntArray
+    """[entry] of the prior's entries."""
+    first: IntArray
+    """[mode + 1]"""
+    injector: IntArray
+    """[entry]"""
+    near: BoolArray
+    """[mode]"""
+
+
+def _shared(problem: Problem, shared: SharedDeviations) -> _Shared:
+    known = problem.last_shared
+    if known:
+        last = known[0].of
+        if last.modes == shared.modes and (
+            (last.injector is shared.injector and last.mode is shared.mode)
+            or (np.array_equal(last.injector, shared.injector) and np.array_equal(last.mode, shared.mode))
+        ):
+            return known[0]
+    at = problem.row_of_injector[shared.injector]
+    there = at >= 0
+    order = np.flatnonzero(there)[np.argsort(shared.mode[there], kind="stable")]
+    mode, injector = shared.mode[order], at[order]
+    known[:] = [
+        _Shared(
+            of=shared,
+            order=order,
             first=np.searchsorted(mode, np.arange(shared.modes + 1)).astype(np.int64),
             injector=injector,
-            share=shared.s_va[order] / S_BASE_VA,
-        ),
-        near=_near(problem, layout, mode=mode, injector=injector, modes=shared.modes),
-    )
+            near=_near(problem, problem.layout, mode=mode, injector=injector, modes=shared.modes),
+        )
+    ]
+    return known[0]
 
 
 def _near(problem: Problem, layout: Layout, *, mode: IntArray, injector: IntArray, modes: int) -> BoolArray:

@@ -78,6 +78,12 @@ class System:
         """Of the factor."""
         return self.problem.layout.structure.pattern
 
+    @cached_property
+    def v_size_pu(self) -> FloatArray:
+        """[node] voltage magnitudes where it was made."""
+        layout = self.problem.layout
+        return np.abs(layout.phasors(self.x, layout.node))
+
     def solve(self, right: FloatArray) -> FloatArray:
         """K^-1 right, [size], without any correction."""
         x = right.copy()
