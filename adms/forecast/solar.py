@@ -4,7 +4,8 @@ Each site's power over what a clear sky would give it is a random field: a mean,
 plus a part that loses correlation with distance (cloud), plus a part of the site's own (tilt, shade, dirt). The best
 linear estimate from the sites with telemetry (kriging: Cressie, "Statistics for Spatial Data", 1993, ch. 3) gives mean
 and sigma; sigma grows with distance by itself. Where the neighbours contradict each other by more than the field's
-spread allows, the spread is scaled up (the square root of chi-squared over its degrees of freedom, never below 1).
+spread allows, the spread is scaled up (the square root of chi-squared over its degrees of freedom, never below 1, less
+two of its standard deviations: what chance does in one scan is none of the sky's, and the next one takes it back).
 
 Powers are injections, W. At night, nothing.
 """
@@ -141,10 +142,11 @@ def _kriged(
     chi2 = float(off @ weighted)
     mean = policy.mean_ratio + among @ weighted
     shared = policy.shared_variance - np.einsum("sk,kl,sl->s", among, inverse, among)
+    by_chance = 2.0 * math.sqrt(2.0 / len(known))
     left_out = 1.0 / np.diag(inverse)
     mean[known] = policy.mean_ratio + off - weighted * left_out
     shared[known] = left_out - noise
-    return mean, np.clip(shared, 1e-6, policy.shared_variance), math.sqrt(max(1.0, chi2 / len(known)))
+    return mean, np.clip(shared, 1e-6, policy.shared_variance), math.sqrt(max(1.0, chi2 / len(known) - by_chance))
 
 
 def _shared_covariance(sites: SolarSites, known: np.ndarray, *, policy: SolarPolicy) -> FloatArray:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from adms.forecast.ageing import (
+from adms.estimation.ageing import (
     aged_variance,
     as_of_now,
     correlation,

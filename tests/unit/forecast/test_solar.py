@@ -121,8 +121,7 @@ def test_zones_stand_in_for_missing_coordinates() -> None:
 
 def test_over_simulated_skies_the_stated_sigma_holds() -> None:
     # 4,000 skies over 6 sites, 4 of them metered, drawn from the stated field: the error of the two others has unit
-    # variance within 4 sqrt(2 / 4000) = 0.09. The factor for contradiction is at least 1 and often above it: it may
-    # only be too wide.
+    # variance within 4 sqrt(2 / 4000) = 0.09 (measured 1.008). What chance does alone scales nothing up.
     rng = np.random.default_rng(2)
     x = np.array([0.0, 900.0, 2500.0, 6000.0, 1500.0, 9000.0])
     gap = np.abs(x[:, None] - x)
@@ -140,7 +139,7 @@ def test_over_simulated_skies_the_stated_sigma_holds() -> None:
         )
         error = 1e4 * ratio[4:] - found.mean_w[4:]
         square.append(error**2 / (found.shared_sigma_w[4:] ** 2 + found.own_sigma_w[4:] ** 2))
-    assert 0.6 < np.mean(square) < 1.0
+    assert 0.91 < np.mean(square) < 1.09
 
 
 def _scaled(policy: SolarPolicy, factor: float) -> SolarPolicy:
