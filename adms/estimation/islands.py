@@ -68,6 +68,8 @@ def angle_between_sigma_rad(system: System, fr: IntArray, to: IntArray) -> Float
         to: [pair] the same.
     """
     layout = system.problem.layout
+    if not len(fr):
+        return np.zeros(0)
     inverse = symmetric_as_sparse(system.pattern, system.inverse)
     entries = []
     for sign, node in ((1.0, fr), (-1.0, to)):
