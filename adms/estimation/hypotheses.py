@@ -15,7 +15,7 @@ import numpy as np
 from adms.core.telemetry import TelemetrySnapshot
 from adms.estimation.estimator import EstimatorState
 from adms.estimation.hypotheses_candidates import Candidate, candidates_of
-from adms.estimation.hypotheses_evidence import Fit, Heard, fit_of, heard_of
+from adms.estimation.hypotheses_evidence import Fit, Heard, fit_of, heard_of, log_of_nothing
 from adms.estimation.hypotheses_linear import LinearTest, linear_test
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.hypotheses_separation import expected_separation
@@ -31,7 +31,7 @@ from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
 from adms.powerflow import NotSolved
 
-_HOPELESS = -1e9
+_HOPELESS = -1e7
 """Log odds of a candidate that has no optimum."""
 _NOT_YET = -1e6
 """Of what has to be solved and had no turn yet: at first sight it is impossible."""
@@ -40,9 +40,6 @@ _REFUTED = -5.0
 _FAR_BEHIND = 50.0
 """Log odds by which a candidate is behind the best so far when no gross errors are looked for."""
 _SEPARATIONS_EACH_SCAN = 4
-_TOLERANCE_PU = 1e-6
-"""Enough for odds."""
-_STEPS = 40
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,7 +93,8 @@ class _Case:
         if isinstance(other, NotSolved):
             return _HOPELESS, None
         near = self.reported is not None and np.array_equal(other.factor.solved, self.problem.factor.solved)
-        reported = _HOPELESS if self.reported is None else self.reported.log_evidence
+        nothing = log_of_nothing(self.heard, self.hypotheses)
+        reported = nothing if self.reported is None else self.reported.log_evidence
         start = self.reported.optimum if near and self.reported is not None else None
         found = self.fit(other, start=start, floor=reported + best - _FAR_BEHIND)
         return (_HOPELESS, None) if found is None else (found.log_evidence - reported, found)
@@ -129,9 +127,8 @@ def weighed(
         (state for the next scan, a verdict for each device, in model order). No state and no verdicts where the network
         has no voltages at all.
     """
-    coarse = replace(policy, tolerance_pu=max(_TOLERANCE_PU, policy.tolerance_pu), max_iterations=_STEPS)
     belief = _continued(
-        state, snapshot=snapshot, arrays=arrays, grid=grid, policy=coarse, hypotheses=hypotheses, estimator=estimator
+        state, snapshot=snapshot, arrays=arrays, grid=grid, policy=policy, hypotheses=hypotheses, estimator=estimator
     )
     if belief is None:
         return None, ()
@@ -141,7 +138,7 @@ def weighed(
     start = _start(belief.problem, estimator)
     if window.scans > 1:
         now = with_bias(heard, layout=layout, hypotheses=hypotheses)
-        last, _ = _viewed(belief, heard=now, scans=1, prior=prior, policy=coarse, hypotheses=hypotheses, start=start)
+        last, _ = _viewed(belief, heard=now, scans=1, prior=prior, policy=policy, hypotheses=hypotheses, start=start)
         named_now = last.named(hypotheses)
     else:
         last, named_now = None, ()
@@ -151,7 +148,7 @@ def weighed(
         heard=averaged,
         scans=window.scans,
         prior=prior,
-        policy=coarse,
+        policy=policy,
         hypotheses=hypotheses,
         start=start,
     )
@@ -166,7 +163,7 @@ def weighed(
             # What the last scan speaks against is over.
             limit = -np.log(hypotheses.least_odds)
             named = tuple(c for c in named if last.log_odds.get(c, 0.0) > limit)
-    belief = _separated(belief, view, named=named, prior=prior, policy=coarse, hypotheses=hypotheses)
+    belief = _separated(belief, view, named=named, prior=prior, policy=policy, hypotheses=hypotheses)
     verdicts = verdicts_of(view, named=named, separation=belief.separation, grid=grid, hypotheses=hypotheses)
     return belief, verdicts
 
@@ -267,7 +264,8 @@ def _viewed(
         solved_at={**belief.solved_at, **dict.fromkeys(chosen, belief.window.scans)},
         exact={**belief.exact, **{c: odds[c] for c in chosen}},
     )
-    return View(log_odds=odds, fits=explained, scans=scans), after
+    waiting = frozenset(c for c, value in odds.items() if value == _NOT_YET)
+    return View(log_odds=odds, waiting=waiting, fits=explained, scans=scans), after
 
 
 def _chosen(
@@ -302,7 +300,9 @@ def _separated(
     limit = -np.log(hypotheses.least_odds)
     pending = [c for c in view.log_odds if c not in belief.separation and c not in named]
     taps = [c for c in pending if c.is_tap]
-    switches = [c for c in pending if not c.is_tap and view.log_odds[c] >= limit][:_SEPARATIONS_EACH_SCAN]
+    switches = [c for c in pending if not c.is_tap and view.log_odds[c] >= limit and c not in view.waiting][
+        :_SEPARATIONS_EACH_SCAN
+    ]
     if not taps and not switches:
         return belief
     ultimate = belief.window.heard(layout=belief.layout, hypotheses=hypotheses, count=float(hypotheses.window_scans))

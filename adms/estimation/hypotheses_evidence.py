@@ -10,7 +10,7 @@ state reads zero there. A reading that a state cannot explain may be a gross err
 failed meter would open a switch (Bishop, Pattern Recognition and Machine Learning, 2006, sections 3.4 and 4.4.1).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,12 @@ from adms.estimation.system import Singular, System, system_at
 from adms.grid.arrays import BoolArray
 
 VOLTAGES = frozenset({PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE})
+_TOLERANCE_PU, _LOOSE_PU = 1e-6, 1e-4
+"""Of an optimum: where the least cost is at a limit of a load law, steps go on from one side to the other; the odds do
+not care."""
+_STEPS = 40
+_NEAR_PU = 1e-3
+"""A factor of a point as near as this is the optimum's."""
 _LEAST_SIGMA_PU, _LARGEST_PU = 1e-9, 1e4
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
 
@@ -114,15 +120,19 @@ def fit_of(
     """
     use = heard.use & problem.live_rows & _possible(problem.layout, heard)
     columns = ReadingColumns(z=heard.z, variance=heard.variance, use=use)
-    optimum = optimise(
-        problem,
-        start or expected_start(problem, beliefs),
-        beliefs=beliefs,
-        readings=columns,
-        system=None,
-        policy=policy,
-        budget=policy.max_iterations,
-    )
+    first = start or expected_start(problem, beliefs)
+    for tolerance_pu in (_TOLERANCE_PU, _LOOSE_PU):
+        optimum = optimise(
+            problem,
+            first,
+            beliefs=beliefs,
+            readings=columns,
+            system=None,
+            policy=replace(policy, tolerance_pu=max(tolerance_pu, policy.tolerance_pu)),
+            budget=_STEPS,
+        )
+        if isinstance(optimum, Converged):
+            break
     if isinstance(optimum, Diverged):
         return None
     outlier = _log_outlier(heard, hypotheses)
@@ -155,6 +165,11 @@ def fit_of(
         bad=bad,
         fits=chi2 <= chi2_limit(count, 1.0 - hypotheses.misfit_probability),
     )
+
+
+def log_of_nothing(heard: Heard, hypotheses: HypothesisPolicy) -> float:
+    """Log evidence of a state that has no optimum: every reading is a gross error."""
+    return float(_log_outlier(heard, hypotheses)[heard.use].sum())
 
 
 def _possible(layout: Layout, heard: Heard) -> BoolArray:
@@ -207,9 +222,12 @@ def _systems(optimum: Converged, columns: ReadingColumns) -> tuple[System, Syste
     at = optimum.system
 
     def of(inside: BoolArray) -> System | Singular:
-        return system_at(at.problem, at.x, s=at.s, beliefs=at.beliefs, inside=inside, variance=columns.variance)
+        return system_at(
+            at.problem, optimum.x, s=optimum.s, beliefs=at.beliefs, inside=inside, variance=columns.variance
+        )
 
-    exact = np.array_equal(at.inside, columns.use) and np.array_equal(at.variance, columns.variance)
+    near = np.abs(at.x[at.problem.layout.node] - optimum.x[at.problem.layout.node]).max() < _NEAR_PU
+    exact = near and np.array_equal(at.inside, columns.use) and np.array_equal(at.variance, columns.variance)
     measured, unmeasured = at if exact else of(columns.use), of(np.zeros_like(columns.use))
     if not isinstance(measured, System) or not isinstance(unmeasured, System):
         return None

@@ -67,7 +67,7 @@ def linear_test(fit: Fit, candidate: Candidate) -> LinearTest | None:
             unmeasured = _answer(_inverse_at(fit.unmeasured, places), e)
         except np.linalg.LinAlgError:
             return None
-    x = fit.optimum.x[places]
+    x = _with_idle_multipliers(fit)[places]
     pull = e @ x
     change_of_cost = 0.5 * float(x @ pull) - 0.5 * float(pull @ measured[0] @ pull)
     still = x.reshape(-1, 4).copy()
@@ -78,6 +78,19 @@ def linear_test(fit: Fit, candidate: Candidate) -> LinearTest | None:
     if not np.isfinite(odds) or not np.isfinite(separation):
         return None
     return LinearTest(log_odds=odds, separation=separation)
+
+
+def _with_idle_multipliers(fit: Fit) -> FloatArray:
+    """[size] the optimum. Steps leave out the multipliers of idle nodes: they follow from the others as voltages do,
+    with the conjugate of a symmetric Y, since Y^H lambda = 0 there."""
+    problem = fit.problem
+    place = problem.layout.node + 2
+    x = fit.optimum.x.copy()
+    multiplier = np.conj(problem.layout.phasors(x, place))
+    problem.reduced.complete(multiplier)
+    multiplier[~problem.factor.solved] = 0.0
+    x[place], x[place + 1] = multiplier.real, -multiplier.imag
+    return x
 
 
 def _bilinear(dy: np.ndarray[tuple[int, int], np.dtype[np.complex128]]) -> FloatArray:

@@ -10,6 +10,9 @@ from adms.estimation.hypotheses_candidates import Candidate
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.grid.state import GridState
 
+_LARGE = 6.0
+"""Odds of more digits are written as powers of ten."""
+
 
 class Standing(StrEnum):
     """What the telemetry says of a device's reported position."""
@@ -40,9 +43,9 @@ class PositionVerdict:
     def odds_in_words(self) -> str:
         """Against the position as reported."""
         digits = self.log_odds / np.log(10.0)
-        if digits > 6.0:
-            return f"10^{digits:.0f} to 1"
-        return f"{np.exp(self.log_odds):.3g} to 1" if digits > -6.0 else f"1 to 10^{-digits:.0f}"
+        if abs(digits) > _LARGE:
+            return f"10^{digits:.0f} to 1" if digits > 0.0 else f"1 to 10^{-digits:.0f}"
+        return f"{np.exp(self.log_odds):.3g} to 1" if digits > 0.0 else f"1 to {np.exp(-self.log_odds):.3g}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +54,8 @@ class View:
 
     log_odds: Mapping[Candidate, float]
     """Against the positions as reported."""
+    waiting: frozenset[Candidate]
+    """Candidates that have to be solved and had no turn yet: improbable at first sight, no more."""
     fits: bool
     """False where neither these nor the best candidate explain the readings."""
     scans: int
@@ -110,6 +115,8 @@ def _verdict(
         instead = tuple(c.in_words(grid) for c in named)
         alone = len({c.device for c in named}) == 1
         standing, why = Standing.WRONG, "" if alone else "one of these: the meters cannot tell them apart"
+    elif best in view.waiting:
+        standing, why = Standing.OPEN, "it had no turn yet"
     elif not view.fits:
         standing = Standing.UNDECIDABLE
         why = "no single wrong position explains the readings: meters are biased, or more than one thing is wrong"

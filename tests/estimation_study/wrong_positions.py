@@ -28,11 +28,14 @@ _STEPS = 15
 SCANS = 60
 
 NameSwitch = Callable[[FloatArray], str | None]
-"""Readings [point] of one scan, with the switches reported as in the study: which one is wrong, or None."""
+"""Readings [point] of one scan, with the switches reported as in the study: which one is wrong, or None; several with
+`OR` between where they cannot be told apart."""
 
 NameTap = Callable[[FloatArray], str | None]
 """Readings [point], scan after scan: which tap changer is one step off, `UNDECIDABLE`, or None so far."""
 
+OR = " or "
+"""Between devices that are named together, because the meters cannot tell them apart."""
 RIGHT = "the right one"
 UNDECIDABLE = "undecidable"
 
@@ -82,14 +85,14 @@ class Verdicts:
     """By the device that was wrong."""
 
     def frac(self, answer: str | None, *, of: str | None = None) -> float:
-        """How often an answer was given. `RIGHT` is the device itself.
+        """How often an answer was given. `RIGHT` is the device itself, or a few with it among them.
 
         Args:
             answer: the answer.
             of: of this device's scans; of all where left out.
         """
         hits = [
-            said == (device if answer == RIGHT else answer)
+            device in said.split(OR) if answer == RIGHT and said else said == answer
             for device, answers in self.said.items()
             for said in answers
             if of in (None, device)
