@@ -8,7 +8,7 @@ from adms.cli.estimate import Pseudo
 from adms.cli.estimate_observed import determined_by_telemetry
 from adms.core.ids import ElementId
 from adms.core.telemetry import IntArray, PointKey, PointKind, TelemetrySnapshot
-from adms.estimation import EstimationPolicy, LoadPrior, prior_from_model
+from adms.estimation import AgeingPolicy, EstimationPolicy, LoadPrior, prior_from_model
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
 from adms.grid.state import GridState
 
@@ -29,10 +29,22 @@ POLICY = EstimationPolicy(
     chi2_partial_ratio=1.3,
     sigma_solved_max_pu=0.02,
     sigma_unobservable_pu=0.2,
+    ageing=AgeingPolicy(
+        load_tau_s=2700.0,
+        load_stays_share=0.5,
+        der_tau_s=1800.0,
+        v_sigma_pu=0.005,
+        v_tau_s=1800.0,
+        skew_s=0.0,
+        # A file does not say over which interval a mean is: its sigma does.
+        average_interval_s=0.0,
+        average_max_age_s=86400.0,
+    ),
     tolerance_pu=1e-10,
 )
 """Of every estimate of a file: pseudo-measurements of loads have 40 % of their own and 15 % in common. What a whole day
-has not renewed is not used. Phases of a load hardly deviate together beyond that."""
+has not renewed is not used, and what is younger ages: at age 0 a sigma is what the file says. Phases of a load hardly
+deviate together beyond that."""
 
 _OWN_CLOCK_RAD = 1.0
 """Sigma of a source's angle where phasor measurements bring a reference of their own. Several sources are tied by their
