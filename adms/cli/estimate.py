@@ -18,6 +18,14 @@ class Pseudo(StrEnum):
     NONE = "none"
 
 
+class Better(StrEnum):
+    """What one more sensor is to help; the values of `adms.estimation.placement.Objective`."""
+
+    VOLTAGE = "voltage"
+    WORST = "worst"
+    REDUNDANCY = "redundancy"
+
+
 def estimate(
     model: Annotated[Path, typer.Argument(help="Model file.")],
     *,
@@ -31,11 +39,28 @@ def estimate(
     time_s: Annotated[float, typer.Option("--at", metavar="S", help="Second of the study.")] = 0.0,
     opened: Annotated[list[str] | None, typer.Option("--open", help="Switch that is open.")] = None,
     closed: Annotated[list[str] | None, typer.Option("--close", help="Switch that is closed.")] = None,
+    suggest: Annotated[
+        int,
+        typer.Option(min=0, max=100, metavar="N", help="Name N sensors that would help most, each as the only one."),
+    ] = 0,
+    better: Annotated[
+        Better,
+        typer.Option(
+            "--suggest-for",
+            help="What they help: mean voltage variance, the worst known voltage, or measurements nothing else checks.",
+        ),
+    ] = Better.VOLTAGE,
     plot: Annotated[Path | None, typer.Option(help="Draw voltages and meters: .png, .svg or .pdf.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON value.")] = False,
 ) -> None:
-    """Estimate the state of a network from measurements, with what is known how well, and which meters are wrong."""
+    """Estimate the state of a network from measurements, with what is known how well, and which meters are wrong.
+
+    Says which nodes the telemetry determines, which only pseudo-measurements hold and which nothing does; which
+    measurements are rejected, which nothing else checks, and which only check one another. Exit code 0 with an
+    estimate, 1 without one, 2 where a file is wrong: every complaint is then told with its line.
+    """
     from adms.cli.estimate_run import EstimateRequest, run
+    from adms.estimation.placement import Objective
 
     request = EstimateRequest(
         model=model,
@@ -46,6 +71,8 @@ def estimate(
         opened=tuple(opened or ()),
         closed=tuple(closed or ()),
         plot=plot,
+        suggest=suggest,
+        objective=Objective(better.value),
         as_json=as_json,
     )
     finish(lambda: run(request))

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from adms.adapters.measurements_rows import POSITIONS, Measurements
 from adms.cli.estimate_beliefs import POLICY, Beliefs
+from adms.cli.estimate_redundancy import observability, print_observability
 from adms.core.estimate import Estimate, Innovations, SigmaSource, Use
 from adms.core.telemetry import PointKey
-from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
+from adms.estimation import EstimatorState
+from adms.grid.arrays import GROUND, NetworkArrays
 
 _SHOWN = 10
 
@@ -26,6 +26,8 @@ class Scan:
     """Of this one, from nothing, with what its first use loads."""
     warm_milliseconds: float
     """Of the next one, from where this one ended."""
+    state: EstimatorState
+    """That this one left."""
 
 
 def _number(value: float) -> float | None:
@@ -88,7 +90,9 @@ def report(
             {"source": source.id, "p_w": _number(s.real), "q_var": _number(s.imag)}
             for source, s in zip(arrays.model.sources, got.s_source_va.tolist(), strict=True)
         ],
-        "observability": _observability(got, arrays, determined=believed.determined),
+        "observability": observability(
+            got, arrays, state=scan.state, measurements=measurements, policy=believed.policy
+        ),
         "rejected": [row["line"] for row in rows if row["use"] == Use.REJECTED.value],
         "measurements": rows,
         "nodes": _nodes(got, arrays),
@@ -142,19 +146,6 @@ def _injections(got: Estimate, arrays: NetworkArrays) -> list[dict[str, Any]]:
     return rows
 
 
-def _observability(got: Estimate, arrays: NetworkArrays, *, determined: BoolArray) -> dict[str, Any]:
-    lost = got.sigma_source == SigmaSource.UNOBSERVABLE
-    dead = got.sigma_source == SigmaSource.DEAD
-    groups = {
-        "determined": determined & ~lost & ~dead,
-        "held_by_pseudo_measurements": ~determined & ~lost & ~dead,
-        "not_held": lost,
-        "dead": dead,
-    }
-    names = [f"{node.bus}.{node.phase}" for node in arrays.nodes]
-    return {word: [names[i] for i in np.flatnonzero(rows)] for word, rows in groups.items()}
-
-
 def _measurements(
     innovations: Innovations, measurements: Measurements, *, overruled: Mapping[str, str]
 ) -> list[dict[str, Any]]:
@@ -204,10 +195,7 @@ def print_estimate(result: dict[str, Any]) -> None:
     if pseudo["own_sigma_frac"] is not None:
         own, common = 100.0 * pseudo["own_sigma_frac"], 100.0 * pseudo["common_sigma_frac"]
         print(f"of {pseudo['injectors']} injections, sigma {own:.0f} % each and {common:.0f} % in common")
-    print(
-        f"nodes: {len(seen['determined'])} determined by telemetry, {len(seen['held_by_pseudo_measurements'])} held by "
-        f"pseudo-measurements, {len(seen['not_held'])} not held by anything, {len(seen['dead'])} not energised"
-    )
+    print_observability(seen)
     if all(source["p_w"] is not None for source in result["sources"]):
         p_w, q_var = (sum(source[part] for source in result["sources"]) for part in ("p_w", "q_var"))
         print(f"sources deliver {p_w / 1e3:.1f} kW, {q_var / 1e3:.1f} kvar")
@@ -217,6 +205,8 @@ def print_estimate(result: dict[str, Any]) -> None:
         print(f"chi-squared {result['chi2']:.1f} at {result['degrees_of_freedom']} degrees of freedom")
     _print_voltages([node for node in result["nodes"] if node["v_pu"] and node["sigma_pu"] is not None])
     _print_measurements(result["measurements"])
+    for rank, each in enumerate(result.get("suggestions", ()), start=1):
+        print(f"{'one more sensor would help most:' if rank == 1 else 'then:'} {each['words']}")
 
 
 def _print_voltages(known: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from adms.adapters.measurements import read_measurements
 from adms.adapters.measurements_rows import POSITIONS, Measurements
 from adms.cli.estimate import Pseudo
 from adms.cli.estimate_beliefs import POLICY, Beliefs, beliefs
+from adms.cli.estimate_redundancy import suggestions
 from adms.cli.estimate_report import Scan, not_estimated, print_estimate, report
 from adms.cli.exits import ExitCode
 from adms.cli.names import moved
@@ -22,6 +23,7 @@ from adms.core.estimate import ComplexArray, Estimate, NotEstimated
 from adms.core.ids import ElementId
 from adms.core.telemetry import TelemetrySnapshot
 from adms.estimation import EstimatorState, estimate
+from adms.estimation.placement import Objective
 from adms.grid.arrays import NetworkArrays
 from adms.grid.model import NetworkModel
 from adms.grid.reported import reported_grid
@@ -40,6 +42,9 @@ class EstimateRequest:
     opened: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     plot: Path | None = None
+    suggest: int = 0
+    """Sensors to be named that would help most."""
+    objective: Objective = Objective.VOLTAGE
     as_json: bool = False
 
 
@@ -99,6 +104,9 @@ def run(request: EstimateRequest) -> ExitCode:
         overruled=positions.overruled,
         warnings=warnings,
     )
+    if request.suggest > 0:
+        with underway("looking for where one more sensor would help most"):
+            result["suggestions"] = suggestions(scan.state, count=request.suggest, objective=request.objective)
     if request.plot is not None:
         from adms.cli.estimate_plot import plot_estimate
 
@@ -131,7 +139,8 @@ def _scan(
     state, got, milliseconds = timed(None)
     if isinstance(got, NotEstimated):
         return got
-    return Scan(estimate=got, milliseconds=milliseconds, warm_milliseconds=timed(state)[2])
+    assert state is not None
+    return Scan(estimate=got, milliseconds=milliseconds, warm_milliseconds=timed(state)[2], state=state)
 
 
 def _expecting(model: NetworkModel, arrays: NetworkArrays, *, s_va: ComplexArray) -> NetworkModel:

@@ -72,3 +72,5 @@ def test_a_published_estimate_is_returned(
     angle = np.radians([node["angle_deg"] for node in got["nodes"]])
     np.testing.assert_allclose(angle - angle[0], np.radians(case["expected_angle_deg"]), atol=case["tol"])
     assert got["rejected"] == ([len(rows) + 1] if bad else [])
+    # Magnitudes and angles but for the reference are found; the rest of the measurements checks them.
+    assert got["degrees_of_freedom"] == len(case["measurements"]) - (2 * len(case["expected_v_pu"]) - 1)
