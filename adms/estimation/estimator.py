@@ -41,8 +41,10 @@ class EstimatorState:
     optimum: Start
     cache: CovarianceCache
     observed: Observed
-    use: BoolArray
+    observed_use: BoolArray
     """[M] rows that `observed` is for."""
+    use: BoolArray
+    """[M] rows in use."""
 
     @property
     def system(self) -> System:
@@ -92,13 +94,15 @@ def estimate(
     verdict = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
     if not isinstance(verdict, Verdict):
         return None, _refused(snapshot, f"after a rejection the estimate did not converge: {verdict.reason}")
+    seen, seen_use = _observed(problem, verdict, policy=policy, state=state)
     after = EstimatorState(
         problem=problem,
         beliefs=beliefs,
         policy=policy,
         optimum=verdict.optimum,
         cache=verdict.cache,
-        observed=_observed(problem, verdict, policy=policy, state=state),
+        observed=seen,
+        observed_use=seen_use,
         use=verdict.readings.columns.use,
     )
     picture = picture_of(
@@ -179,14 +183,18 @@ def _same_nodes(before: Problem, after: Problem) -> bool:
 
 def _observed(
     problem: Problem, verdict: Verdict, *, policy: EstimationPolicy, state: EstimatorState | None
-) -> Observed:
-    """Of this set of rows in use; a tap that moved changes nothing that it would notice."""
+) -> tuple[Observed, BoolArray]:
+    """(What telemetry alone determines, [M] the rows that this is for).
+
+    A tap that moved changes nothing that it would notice. Points that come and go from scan to scan do not count
+    either: a set of rows is looked at once it has stayed for two scans.
+    """
     use = verdict.readings.columns.use
     if (
         state is not None
         and state.problem.layout is problem.layout
         and state.problem.grid.topology_version == problem.grid.topology_version
-        and np.array_equal(state.use, use)
+        and (np.array_equal(state.observed_use, use) or not np.array_equal(state.use, use))
     ):
-        return state.observed
-    return observed(problem, verdict.optimum.x, readings=verdict.readings.columns, policy=policy)
+        return state.observed, state.observed_use
+    return observed(problem, verdict.optimum.x, readings=verdict.readings.columns, policy=policy), use

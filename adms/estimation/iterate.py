@@ -6,9 +6,10 @@ import numpy as np
 
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
-from adms.estimation.kernel.columns import ReadingColumns
+from adms.estimation.kernel.columns import HoldColumns, ReadingColumns
 from adms.estimation.kernel.gradient import deviations, negative_gradient
 from adms.estimation.kernel.scan import CONVERGED, EXHAUSTED, NOT_A_NUMBER, ROUNDING_PU, SLOW, take_steps
+from adms.estimation.limits import Limits
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Beliefs, Problem
 from adms.estimation.system import Correction, Singular, System, system_at
@@ -96,17 +97,21 @@ def optimise(
     e = start.e.copy()
     s, s_before, t = (np.zeros(k, dtype=np.complex128) for _ in range(3))
     residual, right, still = np.zeros(rows), np.zeros(layout.size), np.zeros(layout.size)
-    moving = (problem.network, problem.sources, problem.injectors, beliefs.columns, problem.rows, readings)
     deviations(problem.injectors, beliefs.columns, problem.rows, readings, x, still, e, t, e)
     if system is not None and not system.suits(beliefs):
         system = None
     correction = None if system is None else system.correction(readings)
     taken, moved, last, fresh = 0, np.inf, np.inf, False
+    limits = Limits(problem, x)
+    around = (problem.network, problem.sources, problem.injectors)
+    given = (beliefs.columns, problem.rows, readings)
     while taken < budget:
         if correction is None:
-            negative_gradient(*moving, x, still, e, s, s_before, t, residual, right)
+            negative_gradient(*around, limits.holds, *given, x, still, e, s, s_before, t, residual, right)
             problem.complete(x)
-            made = _factored(problem, x, s=s_before, beliefs=beliefs, readings=readings, before=system)
+            made = _factored(
+                problem, x, s=s_before, beliefs=beliefs, readings=readings, before=system, holds=limits.holds
+            )
             if isinstance(made, Singular):
                 return Diverged(reason=made.reason, iterations=taken)
             (system, correction), fresh = made, True
@@ -116,7 +121,9 @@ def optimise(
             system.values,
             correction.columns,
             correction.inner,
-            *moving,
+            *around,
+            limits.holds,
+            *given,
             x,
             e,
             s,
@@ -126,7 +133,7 @@ def optimise(
             right,
             still,
             np.zeros(len(correction.inner)),
-            1 if refactor_always else budget - taken,
+            1 if refactor_always or limits.held else budget - taken,
             policy.tolerance_pu,
             _CONTRACTION,
             _FAR_PU,
@@ -134,12 +141,13 @@ def optimise(
         )
         fresh = fresh and more == 1
         taken += more
-
         if verdict == NOT_A_NUMBER or not np.isfinite(s_before).all():
             reason = "a step is not a number: the measurements contradict the model"
             return Diverged(reason=reason, iterations=taken)
-        if verdict == SLOW and fresh and more == 1 and moved < ROUNDING_PU:
+        if verdict == SLOW and fresh and moved < ROUNDING_PU:
             verdict = CONVERGED  # as small as rounding lets it be
+        if fresh and limits.after(verdict, x, right[problem.network.place], t=t, mean=beliefs.columns.mean):
+            verdict = SLOW
         if verdict == CONVERGED:
             problem.complete(x)
             if not _drifted(system, x):
@@ -154,7 +162,7 @@ def optimise(
                     iterations=taken,
                 )
             moved, last = 0.0, np.inf
-        elif verdict == EXHAUSTED and not refactor_always:
+        elif verdict == EXHAUSTED and not (refactor_always or limits.held):
             break
         else:
             last = moved
@@ -170,6 +178,7 @@ def _factored(
     beliefs: Beliefs,
     readings: ReadingColumns,
     before: System | None,
+    holds: HoldColumns,
 ) -> tuple[System, Correction] | Singular:
     """A new factor, and its correction for these readings. Rows of the last factor that dropped out stay in it and are
     corrected: when they come back that costs no factor."""
@@ -179,7 +188,7 @@ def _factored(
         if 0 < missing.sum() <= _KEPT_ROWS:
             tries.insert(0, (readings.use | missing, np.where(missing, before.variance, readings.variance)))
     for inside, variance in tries:
-        made = system_at(problem, x, s=s, beliefs=beliefs, inside=inside, variance=variance)
+        made = system_at(problem, x, s=s, beliefs=beliefs, inside=inside, variance=variance, holds=holds)
         if isinstance(made, System):
             correction = made.correction(readings)
             if correction is not None:

@@ -137,13 +137,14 @@ def _innovations(
     normalized = column(verdict.normalized)
     critical = np.zeros(count, dtype=np.bool_)
     critical[at] = verdict.critical
-    said_use, said_why = _words(problem, verdict)
+    use, why = _words(problem, verdict)
     base, sigma_v = layout.arrays.v_base_v, verdict.covariance.sigma_v_pu
-    use, why = (said_use, said_why) if not len(contradictions.rows) else (list(said_use), list(said_why))
+    against: dict[int, str] = {}
     for row, node, live in zip(contradictions.rows, contradictions.nodes, contradictions.live, strict=True):
         place, point = at[row], layout.rows.table_rows[row]
-        use[place] = Use.REJECTED
-        why[place] = "reads no voltage where the switches say live" if live else "reads one where they say dead"
+        against[int(place)] = (
+            "reads no voltage where the switches say live" if live else "reads one where they say dead"
+        )
         residual[place] = snapshot.value[point] - abs(v[node]) * base[node]
         # The estimate does not rest on this meter: their errors are independent.
         sigma[place] = float(np.hypot(np.nan_to_num(snapshot.sigma[point]), sigma_v[node] * base[node]))
@@ -154,8 +155,8 @@ def _innovations(
         residual_sigma=sigma,
         normalized=normalized,
         critical=critical,
-        use=tuple(use),
-        why=tuple(why),
+        use=tuple(Use.REJECTED if i in against else one for i, one in enumerate(use)) if against else tuple(use),
+        why=tuple(against.get(i, one) for i, one in enumerate(why)) if against else tuple(why),
     )
 
 

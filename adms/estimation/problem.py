@@ -9,6 +9,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray, PointKind
 from adms.estimation.kernel.columns import (
     AdmittanceColumns,
+    HoldColumns,
     InjectorColumns,
     NetworkColumns,
     PriorColumns,
@@ -26,8 +27,9 @@ from adms.grid.load_law import at_voltage
 from adms.grid.state import GridState
 from adms.powerflow import Factor, NotSolved, PowerFlow, factorise, solve_power_flow
 
-NOTHING_KNOWN_PU = 1e3
-"""Sigma that stands for nothing being known of a power, where a covariance is asked for: a gigawatt."""
+NOTHING_KNOWN_PU = 1e2
+"""Sigma that stands for nothing being known of a power, where a covariance is asked for: a hundred megawatts a phase.
+Ten times as much costs four digits of the covariance, and turns angles by whole turns."""
 _FREE_STEP_PU = 10.0
 """The same in steps, which start from where the last one ended: as much wider than any meter as digits allow."""
 _FREE_V_SIGMA_PU = 1e3
@@ -74,6 +76,12 @@ class Problem:
         nodes = layout.rows.column[layout.rows.term_first[rows]]
         points = layout.rows.table_rows[rows]
         return rows, nodes, points, layout.arrays.v_base_v[nodes], self.factor.energised[nodes]
+
+    @cached_property
+    def no_holds(self) -> HoldColumns:
+        """No voltage held at a limit of a load's law."""
+        nothing = np.zeros(len(self.injectors.fr))
+        return HoldColumns(weight=nothing, size=nothing, force=nothing)
 
     @cached_property
     def last_shared(self) -> "list[_Shared]":

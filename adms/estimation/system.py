@@ -13,8 +13,8 @@ from adms.block_ldu.structure import Pattern
 from adms.block_ldu.symmetric import eliminate_symmetric, selected_inverse, substitute_symmetric
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
-from adms.estimation.kernel.columns import ReadingColumns
-from adms.estimation.kernel.matrix import MatrixColumns, assemble, input_direction
+from adms.estimation.kernel.columns import HoldColumns, ReadingColumns
+from adms.estimation.kernel.matrix import MatrixColumns, assemble, far_directions
 from adms.estimation.layout import Layout
 from adms.estimation.problem import NOTHING_KNOWN_PU, Beliefs, Problem, matrix_columns
 from adms.grid.arrays import BoolArray
@@ -95,26 +95,7 @@ class System:
         """(K^-1 C [c, size], D^-1 + C^T K^-1 C [c, c]) of the far modes, for which D is -1."""
         problem, beliefs = self.problem, self.beliefs
         far = beliefs.far
-        prior = beliefs.columns
-        widest = int(np.diff(problem.measured_first).max(initial=0)) + 4
-        c = np.zeros((len(far), problem.layout.size))
-        at = np.zeros(widest, dtype=np.int64)
-        q = np.zeros(widest)
-        for row, mode in enumerate(far):
-            for e in range(prior.first[mode], prior.first[mode + 1]):
-                count = input_direction(
-                    self._matrix,
-                    problem.injectors,
-                    problem.rows,
-                    self.inside,
-                    prior.injector[e],
-                    prior.share[e],
-                    self.x,
-                    at,
-                    q,
-                    0,
-                )
-                np.add.at(c[row], at[:count], q[:count])
+        c = far_directions(self._matrix, problem.injectors, beliefs.columns, problem.rows, self.inside, far, self.x)
         solved = np.stack([self.solve(one) for one in c]) if len(far) else c
         return solved, solved @ c.T - np.eye(len(far))
 
@@ -240,6 +221,7 @@ def system_at(
     beliefs: Beliefs,
     inside: BoolArray,
     variance: FloatArray,
+    holds: HoldColumns | None = None,
 ) -> System | Singular:
     """K at a point, factored.
 
@@ -250,6 +232,7 @@ def system_at(
         beliefs: about the powers.
         inside: [M] rows that it holds.
         variance: [M] of the rows, per unit squared.
+        holds: voltages held at a limit of a load's law.
     """
     layout = problem.layout
     values = np.empty(layout.value_count)
@@ -260,6 +243,7 @@ def system_at(
         problem.admittance,
         problem.sources,
         problem.injectors,
+        problem.no_holds if holds is None else holds,
         beliefs.columns,
         problem.rows,
         inside,

@@ -29,6 +29,8 @@ from adms.grid.model import CONSTANT_POWER, Der, Load, OutsideRule, VoltageLaw
 
 LAW_COLUMNS = 22
 _LOW, _HIGH, _FLOOR, _CUT, _OUTSIDE_P, _OUTSIDE_Q = 10, 11, 12, 13, 14, 18
+LIMITS = (_LOW, _HIGH, _FLOOR)
+"""Columns of the voltages at which a law changes."""
 _CUT_STEEPNESS = 1000.0
 _CUT_REACH = 0.7
 """Further from the cut-off, pu, than the exponential can be written."""

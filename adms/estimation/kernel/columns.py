@@ -85,6 +85,18 @@ class InjectorColumns(NamedTuple):
     """up to this one its powers are constant."""
 
 
+class HoldColumns(NamedTuple):
+    """Injectors whose voltage is held at a limit of their law, by a force that ends as what holds it there (augmented
+    Lagrangian; Bertsekas, Constrained Optimization and Lagrange Multiplier Methods, 1982, section 2.2)."""
+
+    weight: FloatArray
+    """[k] 0 where nothing is held."""
+    size: FloatArray
+    """[k] magnitude of the voltage across, per unit of the `fr` node."""
+    force: FloatArray
+    """[k]"""
+
+
 class PriorColumns(NamedTuple):
     """What is believed of their powers, S_BASE_VA."""
 

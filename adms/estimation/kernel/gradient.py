@@ -19,6 +19,7 @@ from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
 from adms.estimation.kernel.columns import (
+    HoldColumns,
     InjectorColumns,
     NetworkColumns,
     PriorColumns,
@@ -30,6 +31,7 @@ from adms.grid.load_law import admittance_slope_at, admittances_at
 
 SIZE, ANGLE, ACTIVE = 0, 1, 2
 _LEAST_SQUARE = 1e-24
+JUST_INSIDE = (1.0 - 1e-9) ** 2
 
 
 @compiled
@@ -141,6 +143,7 @@ def deviations(
 @compiled
 def injector_part(
     injectors: InjectorColumns,
+    holds: HoldColumns,
     prior: PriorColumns,
     x: FloatArray,
     t: ComplexArray,
@@ -156,6 +159,7 @@ def injector_part(
     one wild. `s_before` [k] holds those deviations before and S after.
     """
     fr, to, ratio, scale, law, lowest, highest = injectors
+    weight, held, force = holds
     mean = prior.mean
     for k in range(len(fr)):
         a, b = fr[k], to[k]
@@ -168,7 +172,14 @@ def injector_part(
         square = max(vr * vr + vi * vi, _LEAST_SQUARE)
         part = 1.0 / square
         slope = 0.0
-        if lowest[k] <= square <= highest[k]:
+        if weight[k] > 0.0:
+            # The law just inside of the limit, so that rounding does not change sides.
+            p, q, slope_p, slope_q = expected(mean[k], law[k], scale[k], held[k] * held[k] * JUST_INSIDE)
+            usual = complex(p, q)
+            size = math.sqrt(square)
+            slope = t[k].real * slope_p + t[k].imag * slope_q - force[k] - weight[k] * (size - held[k])
+            slope /= size
+        elif lowest[k] <= square <= highest[k]:
             usual = mean[k]
         else:
             p, q, slope_p, slope_q = expected(mean[k], law[k], scale[k], square)
@@ -332,6 +343,7 @@ def negative_gradient(
     network: NetworkColumns,
     sources: SourceColumns,
     injectors: InjectorColumns,
+    holds: HoldColumns,
     prior: PriorColumns,
     rows: RowColumns,
     readings: ReadingColumns,
@@ -354,6 +366,6 @@ def negative_gradient(
     s_before[:] = e_before
     cost = network_part(network, sources, x, right)
     cost += deviations(injectors, prior, rows, readings, x, step, e_before, t, s)
-    injector_part(injectors, prior, x, t, s, s, s_before, right)
+    injector_part(injectors, holds, prior, x, t, s, s, s_before, right)
     row_part(rows, readings, x, s, residual, right)
     return cost

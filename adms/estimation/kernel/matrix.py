@@ -23,6 +23,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.kernel.columns import (
     AdmittanceColumns,
+    HoldColumns,
     InjectorColumns,
     PriorColumns,
     RowColumns,
@@ -31,6 +32,7 @@ from adms.estimation.kernel.columns import (
 from adms.estimation.kernel.gradient import (
     ACTIVE,
     ANGLE,
+    JUST_INSIDE,
     expected,
     row_value,
     slope_of_size,
@@ -111,6 +113,20 @@ def _add_pair(pattern: Pattern, block: IntArray, values: FloatArray, a: int, b: 
 
 
 @compiled
+def _add_symmetric(
+    pattern: Pattern, block: IntArray, values: FloatArray, a: int, m00: float, m01: float, m11: float
+) -> None:
+    """Adds a symmetric 2 x 2 matrix at places (a.., a..)."""
+    i = block[a]
+    n = pattern.start[i + 1] - pattern.start[i]
+    base = pattern.diagonal[i] + (a - pattern.start[i]) * (n + 1)
+    values[base] += m00
+    values[base + 1] += m01
+    values[base + n] += m01
+    values[base + n + 1] += m11
+
+
+@compiled
 def _add_one(pattern: Pattern, block: IntArray, values: FloatArray, a: int, b: int, m: float) -> None:
     base, _, _ = _locate(pattern, block, a, b)
     values[base] += m
@@ -182,6 +198,7 @@ def _add_injectors(
     pattern: Pattern,
     matrix: MatrixColumns,
     injectors: InjectorColumns,
+    holds: HoldColumns,
     prior: PriorColumns,
     rows: RowColumns,
     inside: BoolArray,
@@ -203,7 +220,16 @@ def _add_injectors(
         square = d.real * d.real + d.imag * d.imag
         c = s[k] / (d * d)
         j00, j01, j10, j11 = c.real, -c.imag, -c.imag, -c.real
-        constant = lowest[k] <= square <= highest[k]
+        weight = holds.weight[k]
+        if weight > 0.0:
+            m00, m01 = weight * d.real * d.real / square, weight * d.real * d.imag / square
+            m11 = weight * d.imag * d.imag / square
+            _add_symmetric(pattern, block, values, a, m00, m01, m11)
+            if b >= 0:
+                _add_symmetric(pattern, block, values, b, f * f * m00, f * f * m01, f * f * m11)
+                _add_square(pattern, block, values, a, b, -f * m00, -f * m01, -f * m01, -f * m11)
+            square = holds.size[k] * holds.size[k] * JUST_INSIDE
+        constant = lowest[k] <= square <= highest[k] and weight == 0.0
         slope_p, slope_q, size = 0.0, 0.0, 1.0
         if not constant:
             _, _, slope_p, slope_q = expected(mean[k], law[k], scale[k], square)
@@ -372,6 +398,7 @@ def assemble(
     network: AdmittanceColumns,
     sources: SourceColumns,
     injectors: InjectorColumns,
+    holds: HoldColumns,
     prior: PriorColumns,
     rows: RowColumns,
     inside: BoolArray,
@@ -386,6 +413,32 @@ def assemble(
         for c in range(a, a + 4):
             _add_one(pattern, matrix.block, values, c, c, 1.0)
     _add_network(pattern, matrix.block, network, sources, values)
-    _add_injectors(pattern, matrix, injectors, prior, rows, inside, x, s, values)
+    _add_injectors(pattern, matrix, injectors, holds, prior, rows, inside, x, s, values)
     _subtract_inputs(pattern, matrix, injectors, prior, rows, inside, x, values)
     _add_rows(pattern, matrix.block, rows, inside, variance, x, s, values)
+
+
+@compiled
+def far_directions(
+    matrix: MatrixColumns,
+    injectors: InjectorColumns,
+    prior: PriorColumns,
+    rows: RowColumns,
+    inside: BoolArray,
+    modes: IntArray,
+    x: FloatArray,
+) -> FloatArray:
+    """[mode, size] q of some shared deviations."""
+    widest = 4
+    for k in range(len(injectors.fr)):
+        widest = max(widest, 4 + matrix.row_first[k + 1] - matrix.row_first[k])
+    at = np.zeros(widest, dtype=np.int64)
+    q = np.zeros(widest)
+    directions = np.zeros((len(modes), len(x)))
+    for row in range(len(modes)):
+        for e in range(prior.first[modes[row]], prior.first[modes[row] + 1]):
+            k = prior.injector[e]
+            count = input_direction(matrix, injectors, rows, inside, k, prior.share[e], x, at, q, 0)
+            for i in range(count):
+                directions[row, at[i]] += q[i]
+    return directions

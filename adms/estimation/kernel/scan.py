@@ -13,6 +13,7 @@ from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
 from adms.estimation.kernel.columns import (
+    HoldColumns,
     InjectorColumns,
     NetworkColumns,
     PriorColumns,
@@ -23,10 +24,12 @@ from adms.estimation.kernel.columns import (
 from adms.estimation.kernel.gradient import deviations, negative_gradient, residual_of, row_value
 
 CONVERGED, SLOW, NOT_A_NUMBER, FAR, EXHAUSTED = 1, 2, 3, 4, 5
+SAFETY = 4.0
+"""What is left to go is believed to be this much more than the last two steps say."""
 LEAST_RATE = 0.1
 """Steps are not believed to shrink faster: what shrinks slowest shows last."""
 ROUNDING_PU = 1e-7
-"""Steps below this that shrank and no longer do are rounding."""
+"""Steps below this that no longer shrink with a new factor are rounding."""
 
 
 @compiled
@@ -69,6 +72,7 @@ def take_steps(
     network: NetworkColumns,
     sources: SourceColumns,
     injectors: InjectorColumns,
+    holds: HoldColumns,
     prior: PriorColumns,
     rows: RowColumns,
     readings: ReadingColumns,
@@ -95,7 +99,7 @@ def take_steps(
     the deviations `e` of the powers that go with it. `s_before` and the residuals are those of the last point. `still`
     [size] is zero.
     """
-    moved = math.inf
+    moved, rate = math.inf, LEAST_RATE
     begin = pattern.start[pattern.lead]
     verdict = EXHAUSTED
     taken = 0
@@ -103,7 +107,7 @@ def take_steps(
     polish = 2 if prior.keep_p.any() or prior.keep_q.any() else 0
     while taken < budget:
         negative_gradient(
-            network, sources, injectors, prior, rows, readings, x, still, e, s, s_before, t, residual, right
+            network, sources, injectors, holds, prior, rows, readings, x, still, e, s, s_before, t, residual, right
         )
         solve_corrected(pattern, values, columns, inner, right, part)
         square = 0.0
@@ -116,7 +120,7 @@ def take_steps(
             break
         if taken > 1 and not moved <= last:
             # Not taken: the factor is of another place.
-            verdict = CONVERGED if taken > 2 and last < ROUNDING_PU else SLOW
+            verdict = SLOW
             moved = last
             break
         deviations(injectors, prior, rows, readings, x, right, e, t, e)
@@ -125,8 +129,10 @@ def take_steps(
         if not moved < math.inf:
             verdict = NOT_A_NUMBER
             break
-        rate = max(moved / last, LEAST_RATE)
-        if moved < tolerance or (rate < contraction and 2.0 * moved * rate < tolerance * (1.0 - rate) and last < far):
+        rate, rate_before = max(moved / last, LEAST_RATE), rate
+        slowest = max(rate, rate_before)
+        left = SAFETY * moved * slowest / (1.0 - slowest) if slowest < contraction else math.inf
+        if moved < tolerance or (left < tolerance and last < far):
             verdict = CONVERGED
             if polish <= 0:
                 break
@@ -138,11 +144,11 @@ def take_steps(
             last = moved
             continue
         if rate > contraction:
-            verdict = CONVERGED if taken > 2 and moved < ROUNDING_PU else SLOW
+            verdict = SLOW
             break
         last = moved
     cost = negative_gradient(
-        network, sources, injectors, prior, rows, readings, x, still, e, s, s_before, t, residual, right
+        network, sources, injectors, holds, prior, rows, readings, x, still, e, s, s_before, t, residual, right
     )
     # S as the last step left it: where nothing is known of a power, rounding of t is many times that of the step.
     for r in range(len(rows.form)):
