@@ -140,10 +140,13 @@ def _innovations(
     said_use, said_why = _words(problem, verdict)
     base, sigma_v = layout.arrays.v_base_v, verdict.covariance.sigma_v_pu
     use, why = (said_use, said_why) if not len(contradictions.rows) else (list(said_use), list(said_why))
-    for row, node, live in zip(contradictions.rows, contradictions.nodes, contradictions.live, strict=True):
+    found = (contradictions.rows, contradictions.nodes, contradictions.live, contradictions.refuted)
+    for row, node, live, refuted in zip(*found, strict=True):
         place, point = at[row], layout.rows.table_rows[row]
         use[place] = Use.REJECTED
         why[place] = "reads no voltage where the switches say live" if live else "reads one where they say dead"
+        if refuted:
+            why[place] = "bad data: reads no voltage, and switches and other meters say live"
         residual[place] = snapshot.value[point] - abs(v[node]) * base[node]
         # The estimate does not rest on this meter: their errors are independent.
         sigma[place] = float(np.hypot(np.nan_to_num(snapshot.sigma[point]), sigma_v[node] * base[node]))
