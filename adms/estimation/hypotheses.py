@@ -133,7 +133,7 @@ def weighed(
     if belief is None:
         return None, ()
     layout = belief.layout
-    heard = heard_of(snapshot, layout=layout, policy=policy)
+    heard = heard_of(snapshot, problem=belief.problem, beliefs=beliefs_of(belief.problem, prior), policy=policy)
     window = belief.window.after(heard, snapshot=snapshot, layout=layout, most=hypotheses.window_scans)
     start = _start(belief.problem, estimator)
     if window.scans > 1:
