@@ -77,7 +77,7 @@ def test_the_error_is_below_that_of_power_flows_on_class_profiles_in_every_hour(
 
 
 def test_learning_brings_single_loads_nearer_than_class_profiles_do(whole: DayResult) -> None:
-    on_forecast, on_profiles, forecast, profiles = whole.rms[5:]
+    on_forecast, on_profiles, forecast, profiles = whole.rms[5:9]
     assert on_forecast < on_profiles
     assert forecast < profiles
 
