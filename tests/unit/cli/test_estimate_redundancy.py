@@ -109,7 +109,7 @@ def test_the_summary_names_them(tmp_path: Path) -> None:
     assert got.output.count("then: ") == 1
 
 
-@pytest.mark.parametrize("pseudo", [Pseudo.NEEDED, Pseudo.ALL])
+@pytest.mark.parametrize("pseudo", list(Pseudo))
 def test_every_rule_of_pseudo_measurements_has_its_observability(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], pseudo: Pseudo
 ) -> None:
@@ -123,3 +123,27 @@ def test_every_rule_of_pseudo_measurements_has_its_observability(
 
 def test_what_can_be_asked_for_is_what_can_be_worked_out() -> None:
     assert {each.value for each in Better} == {each.value for each in Objective}
+
+
+def test_without_pseudo_measurements_what_is_metered_is_solved_and_the_rest_labelled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One voltage and nothing else: one node."""
+    got = told(tmp_path, capsys, ROWS[3:4], pseudo=Pseudo.NONE)
+    source = {f"{node['bus']}.{node['phase']}": (node["source"], node["v_v"]) for node in got["nodes"]}
+    assert source["3.1"] == ("measured", pytest.approx(float(ROWS[3].split(",")[4]), rel=1e-6))
+    assert got["observability"]["determined"] == ["3.1"]
+    assert {word for name, (word, _) in source.items() if name[0] == "5"} == {"unobservable"}
+    assert {v for name, (_, v) in source.items() if name[0] == "5"} == {None}
+
+
+@pytest.mark.parametrize("sigma", ["1e308", "1e-300"])
+def test_a_sigma_out_of_any_range_is_said_and_spoils_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sigma: str
+) -> None:
+    rows = [*ROWS]
+    rows[3] = ",".join([*rows[3].split(",")[:5], sigma, ""])
+    got = told(tmp_path, capsys, rows)
+    assert got["measurements"][3]["use"] == "not_used"
+    assert got["measurements"][3]["why"] == "sigma out of any range"
+    assert got["grade"] == "solved"
