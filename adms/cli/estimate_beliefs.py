@@ -49,6 +49,9 @@ deviate together beyond that."""
 _OWN_CLOCK_RAD = 1.0
 """Sigma of a source's angle where phasor measurements bring a reference of their own. Several sources are tied by their
 angles, and keep them."""
+_ANYTHING = 10.0
+"""Sigma of a power of which nothing is known, where steps without any bound do not settle: over what all loads draw."""
+_LEAST_TOTAL_VA = 1e5
 _ACTIVE = frozenset({PointKind.P_INJECTION, PointKind.P_AVERAGE})
 _REACTIVE = frozenset({PointKind.Q_INJECTION, PointKind.Q_AVERAGE})
 
@@ -114,6 +117,20 @@ def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapsh
         held=int(np.isfinite(prior.sigma_p_va).sum()),
         determined=determined,
     )
+
+
+def within_reason(believed: Beliefs, arrays: NetworkArrays) -> Beliefs:
+    """The same where nothing was known, with powers that can be anything between plus and minus `_ANYTHING` times what
+    all loads and DER together are in the model: far more than any is, far less than rounding cares for.
+
+    Args:
+        believed: without pseudo-measurements.
+        arrays: the network.
+    """
+    count = len(arrays.injectors)
+    widest = np.full(count, _ANYTHING * max(float(np.abs(arrays.injector_s_nominal_va).sum()), _LEAST_TOTAL_VA))
+    prior = LoadPrior(s_nominal_va=np.zeros(count, dtype=np.complex128), sigma_p_va=widest, sigma_q_va=widest)
+    return replace(believed, prior=prior)
 
 
 def without_measured(prior: LoadPrior, arrays: NetworkArrays, *, snapshot: TelemetrySnapshot) -> LoadPrior:

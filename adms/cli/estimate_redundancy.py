@@ -7,7 +7,7 @@ import numpy as np
 
 from adms.adapters.measurements_rows import Measurements
 from adms.core.estimate import Estimate, SigmaSource
-from adms.core.telemetry import IntArray
+from adms.core.telemetry import IntArray, PointKind
 from adms.estimation import EstimationPolicy, EstimatorState
 from adms.estimation.criticality import MOST_ROWS, Criticality, criticality_alone, criticality_noticed
 from adms.estimation.islands import observable_islands
@@ -69,14 +69,19 @@ def _critical(found: Criticality, measurements: Measurements) -> dict[str, Any]:
 
 
 def suggestions(state: EstimatorState, *, count: int, objective: Objective) -> list[dict[str, Any]]:
-    """The sensors that would help most, each as the only one.
+    """The sensors that would help most, each as the only one. Of both ends of a branch the better one is named: they
+    see much the same.
 
     Args:
         state: that an estimate left.
         count: at most so many.
         objective: what is to get better.
     """
-    return [_suggestion(each) for each in suggest_sensors(state, count=count, objective=objective)]
+    first: dict[object, Suggestion] = {}
+    for each in suggest_sensors(state, count=2 * count, objective=objective):
+        key = each.sensor.keys[0]
+        first.setdefault(key.element if key.kind is PointKind.P_FLOW else key, each)
+    return [_suggestion(each) for each in list(first.values())[:count]]
 
 
 def _suggestion(each: Suggestion) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from adms.adapters.measurements import read_measurements
 from adms.adapters.measurements_rows import POSITIONS, Measurements
 from adms.cli.estimate import Pseudo
-from adms.cli.estimate_beliefs import POLICY, Beliefs, beliefs
+from adms.cli.estimate_beliefs import POLICY, Beliefs, beliefs, within_reason
 from adms.cli.estimate_redundancy import suggestions
 from adms.cli.estimate_report import Scan, not_estimated, print_estimate, report
 from adms.cli.exits import ExitCode
@@ -89,6 +89,13 @@ def run(request: EstimateRequest) -> ExitCode:
     with underway(f"estimating {model.name}"):
         believed = beliefs(arrays, positions.grid, snapshot=snapshot, asked=request.pseudo)
         scan = _scan(snapshot, arrays, positions=positions, believed=believed)
+        if isinstance(scan, NotEstimated) and believed.rule == "none":
+            # What no measurement holds has no bottom to settle at.
+            believed = within_reason(believed, arrays)
+            again = _scan(snapshot, arrays, positions=positions, believed=believed)
+            if isinstance(again, Scan):
+                warnings.append(_bounded(believed))
+                scan = again
     for warning in warnings:
         print(f"adms: {warning}", file=sys.stderr)
     if isinstance(scan, NotEstimated):
@@ -141,6 +148,14 @@ def _scan(
         return got
     assert state is not None
     return Scan(estimate=got, milliseconds=milliseconds, warm_milliseconds=timed(state)[2], state=state)
+
+
+def _bounded(believed: Beliefs) -> str:
+    widest_mva = float(believed.prior.sigma_p_va.max()) / 1e6
+    return (
+        "the measurements do not determine everything: a power of which nothing is known is taken to be anything "
+        f"within a sigma of {widest_mva:.3g} MVA around zero, and counts as a degree of freedom"
+    )
 
 
 def _expecting(model: NetworkModel, arrays: NetworkArrays, *, s_va: ComplexArray) -> NetworkModel:

@@ -2,7 +2,7 @@
 
 from adms.estimation.estimator import EstimatorState, estimate
 from adms.estimation.observability import Observed, telemetry_alone
-from adms.estimation.policy import AgeingPolicy, EstimationPolicy
+from adms.estimation.policy import AgeingPolicy, EstimationPolicy, QuarantinePolicy
 from adms.estimation.prior import (
     LoadPrior,
     SharedDeviations,
@@ -17,6 +17,7 @@ __all__ = [
     "EstimatorState",
     "LoadPrior",
     "Observed",
+    "QuarantinePolicy",
     "SharedDeviations",
     "estimate",
     "nominal_loads",

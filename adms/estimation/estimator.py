@@ -7,7 +7,7 @@ matrix, `iterate` the steps, `covariance` what they are worth; `observability` w
 `bad_data` which meters lie, `contradiction` which of them say that the switches do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from adms.estimation.picture import picture_of
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
 from adms.estimation.problem import Beliefs, Problem, beliefs_of, problem_of
+from adms.estimation.quarantine import EMPTY, Quarantine, excluded_rows, quarantined, watched
 from adms.estimation.readings import Readings, readings_of
 from adms.estimation.system import System
 from adms.grid.arrays import BoolArray, NetworkArrays
@@ -33,7 +34,8 @@ from adms.powerflow import NotSolved
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EstimatorState:
-    """What one scan leaves for the next: where it ended and what it factored. Nothing in it changes the optimum."""
+    """What one scan leaves for the next: where it ended and what it factored. Nothing in it changes the optimum of the
+    points in use."""
 
     problem: Problem
     beliefs: Beliefs
@@ -45,6 +47,8 @@ class EstimatorState:
     """[M] rows that `observed` is for."""
     use: BoolArray
     """[M] rows in use."""
+    quarantine: Quarantine = EMPTY
+    """Points that were rejected of late: the one thing in it that later pictures depend on."""
 
     @property
     def system(self) -> System:
@@ -87,6 +91,9 @@ def estimate(
         return None, _refused(snapshot, problem.reason)
     beliefs = _beliefs(problem, prior, state)
     readings = readings_of(snapshot, problem=problem, policy=policy, beliefs=beliefs)
+    quarantine = EMPTY if state is None or policy.quarantine is None else state.quarantine
+    asked = readings
+    readings = asked.excluding(excluded_rows(quarantine, problem.layout))
     optimum = _optimum(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
     if isinstance(optimum, Diverged):
         return None, _refused(snapshot, f"the estimate did not converge: {optimum.reason}")
@@ -95,6 +102,7 @@ def estimate(
     if not isinstance(verdict, Verdict):
         return None, _refused(snapshot, f"after a rejection the estimate did not converge: {verdict.reason}")
     seen, seen_use = _observed(problem, verdict, policy=policy, state=state)
+    verdict = watched(verdict, np.flatnonzero(asked.columns.use & ~readings.columns.use))
     after = EstimatorState(
         problem=problem,
         beliefs=beliefs,
@@ -114,6 +122,11 @@ def estimate(
         unknown=unknown,
         policy=policy,
     )
+    if policy.quarantine is not None:
+        after = replace(
+            after,
+            quarantine=quarantined(quarantine, picture.innovations, time=snapshot.cut_time, policy=policy.quarantine),
+        )
     return after, picture
 
 

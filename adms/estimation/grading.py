@@ -58,7 +58,7 @@ def _contradicted(arrays: NetworkArrays, found: Contradictions) -> list[str]:
         (True, "no voltage is read where the switches say live"),
         (False, "a voltage is read where the switches say dead"),
     ):
-        places = dict.fromkeys(arrays.nodes[int(i)] for i in found.nodes[found.live == live])
+        places = dict.fromkeys(arrays.nodes[int(i)] for i in found.nodes[(found.live == live) & ~found.refuted])
         if places:
             reasons.append(f"{words}: {_some([f'{n.bus}.{n.phase}' for n in places])}")
     return reasons

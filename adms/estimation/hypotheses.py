@@ -39,6 +39,8 @@ _REFUTED = -5.0
 """Log odds by first sight below which a switch is solved by turn only."""
 _FAR_BEHIND = 50.0
 """Log odds by which a candidate is behind the best so far when no gross errors are looked for."""
+_BY_TURN = 2
+"""Of switches that are refuted at first sight, so many are solved in a scan all the same."""
 _SEPARATIONS_EACH_SCAN = 4
 
 
@@ -133,7 +135,7 @@ def weighed(
     if belief is None:
         return None, ()
     layout = belief.layout
-    heard = heard_of(snapshot, layout=layout, policy=policy)
+    heard = heard_of(snapshot, problem=belief.problem, beliefs=beliefs_of(belief.problem, prior), policy=policy)
     window = belief.window.after(heard, snapshot=snapshot, layout=layout, most=hypotheses.window_scans)
     start = _start(belief.problem, estimator)
     if window.scans > 1:
@@ -275,13 +277,14 @@ def _chosen(
     sight: Mapping[Candidate, float],
     hypotheses: HypothesisPolicy,
 ) -> tuple[Candidate, ...]:
-    """Those to solve: switches that are not refuted at first sight, taps about to be named; the rest of the budget by
-    turn."""
+    """Those to solve: a few by turn, switches that part a section and are not refuted at first sight, and whatever else
+    is about to be named."""
     least = hypotheses.least_log_odds(len(odds)) - np.log(hypotheses.odds_apart)
-    urgent = sorted((c for c in odds if sight[c] >= (least if c.is_tap else _REFUTED)), key=lambda c: -sight[c])
-    rest = [c for c in belief.candidates if not c.is_tap and c not in set(urgent)]
-    by_turn = sorted(rest, key=lambda c: belief.solved_at.get(c, -1))
-    return tuple((urgent + by_turn)[: hypotheses.exact_each_scan])
+    parting = {c for c, change in belief.changes.items() if change.parts}
+    urgent = sorted((c for c in odds if sight[c] >= (_REFUTED if c in parting else least)), key=lambda c: -sight[c])
+    rest = [c for c in belief.candidates if c in parting and c not in set(urgent)]
+    by_turn = sorted(rest, key=lambda c: belief.solved_at.get(c, -1))[:_BY_TURN]
+    return tuple([*by_turn, *urgent][: hypotheses.exact_each_scan])
 
 
 def _separated(

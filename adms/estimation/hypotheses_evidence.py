@@ -24,7 +24,7 @@ from adms.estimation.kinds.row import Form
 from adms.estimation.layout import Layout
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Beliefs, Problem
-from adms.estimation.readings import LARGEST_V_PU, LEAST_V_PU, Readings
+from adms.estimation.readings import LARGEST_V_PU, LEAST_V_PU, Readings, readings_of
 from adms.estimation.system import Singular, System, system_at
 from adms.grid.arrays import BoolArray
 
@@ -51,16 +51,19 @@ class Heard:
     """[M] True where a good and fresh value with a sigma is there."""
 
 
-def heard_of(snapshot: TelemetrySnapshot, *, layout: Layout, policy: EstimationPolicy) -> Heard:
-    """The good and fresh points of a snapshot.
+def heard_of(snapshot: TelemetrySnapshot, *, problem: Problem, beliefs: Beliefs, policy: EstimationPolicy) -> Heard:
+    """The good and fresh points of a snapshot, also those that the reported positions call dead or impossible.
 
     Args:
         snapshot: the telemetry of one instant.
-        layout: says which rows of the table are measurements.
+        problem: the network as reported; its layout says which rows of the table are measurements.
+        beliefs: say how values age, and which points the prior rests on already.
         policy: says what is stale.
     """
-    stack = layout.rows
+    stack = problem.layout.rows
     rows = stack.table_rows
+    aged = readings_of(snapshot, problem=problem, policy=policy, beliefs=beliefs).columns
+    told = np.isin(rows, beliefs.prior.told)
     z, sigma = snapshot.value[rows] / stack.si_per_unit, snapshot.sigma[rows] / stack.si_per_unit
     with np.errstate(invalid="ignore"):
         use = (
@@ -69,8 +72,11 @@ def heard_of(snapshot: TelemetrySnapshot, *, layout: Layout, policy: EstimationP
             & (np.abs(z) < _LARGEST_PU)
             & (sigma > _LEAST_SIGMA_PU)
             & (sigma < _LARGEST_PU)
+            & ~told
         )
-    return Heard(z=np.where(use, z, 0.0), variance=np.where(use, sigma**2, 1.0), use=use)
+        variance = np.where(aged.use, aged.variance, np.where(use, sigma, 1.0) ** 2)
+    use = use | aged.use
+    return Heard(z=np.where(aged.use, aged.z, np.where(use, z, 0.0)), variance=variance, use=use)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -35,8 +35,7 @@ class HypothesisPolicy:
     window_scans: int
     """Scans over which readings are averaged."""
     exact_each_scan: int
-    """Most candidates solved in one scan, of those that stand out and of the others by turn: a count, so that a scan is
-    repeatable."""
+    """Most candidates solved in one set of readings: a count, so that a scan is repeatable."""
     tap_steps: tuple[int, ...] = (-1, 1)
     """How far a tap may be off."""
 

@@ -140,11 +140,11 @@ def _innovations(
     use, why = _words(problem, verdict)
     base, sigma_v = layout.arrays.v_base_v, verdict.covariance.sigma_v_pu
     against: dict[int, str] = {}
-    for row, node, live in zip(contradictions.rows, contradictions.nodes, contradictions.live, strict=True):
+    found = (contradictions.rows, contradictions.nodes, contradictions.live, contradictions.refuted)
+    for row, node, live, refuted in zip(*found, strict=True):
         place, point = at[row], layout.rows.table_rows[row]
-        against[int(place)] = (
-            "reads no voltage where the switches say live" if live else "reads one where they say dead"
-        )
+        words = "reads no voltage where the switches say live" if live else "reads one where they say dead"
+        against[int(place)] = "bad data: reads no voltage, and switches and other meters say live" if refuted else words
         residual[place] = snapshot.value[point] - abs(v[node]) * base[node]
         # The estimate does not rest on this meter: their errors are independent.
         sigma[place] = float(np.hypot(np.nan_to_num(snapshot.sigma[point]), sigma_v[node] * base[node]))

@@ -27,6 +27,18 @@ class AgeingPolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuarantinePolicy:
+    """When a meter is no longer asked, and when it is again (`adms.estimation.quarantine`)."""
+
+    bad_scans: int
+    """Rejected in so many scans one after the other, a point is quarantined."""
+    fine_scans: int
+    """In agreement with the estimate in so many scans one after the other, it is used again."""
+    fine_sigmas: float
+    """What agreement is: the largest difference, over its standard deviation."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EstimationPolicy:
     """Everything statistical has to be named in the configuration; only limits of the arithmetic have defaults."""
 
@@ -65,6 +77,8 @@ class EstimationPolicy:
     """A node known less well than this is unobservable: no voltage is given."""
     ageing: AgeingPolicy | None = None
     """None: every value counts as one of now, and means over intervals as instants."""
+    quarantine: QuarantinePolicy | None = None
+    """None: a point that was rejected is asked again in the next scan."""
     tolerance_pu: float = 1e-8
     """Largest voltage change of the last step."""
     max_iterations: int = 60

@@ -1,5 +1,6 @@
 """Which points of a snapshot can be used, per unit, and why the others cannot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,20 @@ class Readings:
         reasons = list(self.why)
         reasons[row] = why
         return Readings(columns=self.columns._replace(use=use), why=tuple(reasons))
+
+    def excluding(self, reasons: Mapping[int, str]) -> "Readings":
+        """The same without some rows that would be in use, whose values stay.
+
+        Args:
+            reasons: why, by row.
+        """
+        if not reasons:
+            return self
+        use, why = self.columns.use.copy(), list(self.why)
+        for row, reason in reasons.items():
+            if use[row]:
+                use[row], why[row] = False, reason
+        return Readings(columns=self.columns._replace(use=use), why=tuple(why))
 
 
 def readings_of(
@@ -80,7 +95,7 @@ def readings_of(
     for failed, reason in tests:
         why[failed & use] = reason
         use &= ~failed
-    z, variance = np.where(use, z, 0.0), np.where(use, deviation**2, 1.0)
+    z, variance = np.where(use, z, 0.0), np.where(use, deviation, 1.0) ** 2
     if beliefs is not None and ageing is not None:
         z, variance = aged(z, variance, age_s=np.where(use, age, 0.0), problem=problem, beliefs=beliefs, policy=policy)
         nothing = use & ~(variance < _LARGEST_PU**2)

@@ -19,7 +19,7 @@ from adms.apps.interlock import InterlockPolicy
 from adms.apps.voltvar import VoltVarPolicy
 from adms.core.errors import InputError, Problem
 from adms.core.ids import ModelVersion
-from adms.estimation import AgeingPolicy, EstimationPolicy
+from adms.estimation import AgeingPolicy, EstimationPolicy, QuarantinePolicy
 from adms.forecast import ForecastPolicy
 from adms.grid.model import NetworkModel
 from adms.runtime.gate_state import GatePolicy
@@ -34,6 +34,7 @@ TABLES = (
     "round",
     "estimation",
     "ageing",
+    "quarantine",
     *EXPECTED_TABLES,
     "flisr",
     "voltvar",
@@ -115,7 +116,10 @@ def load_configuration(path: Path) -> Configuration:
         "average_interval_s": None if forecast is None else forecast.meter_interval_s,
     }
     ageing = tables.record(AgeingPolicy, "ageing", given=moves)
-    estimation = tables.record(EstimationPolicy, "estimation", given={**age, "ageing": ageing})
+    # Without its table no meter is quarantined.
+    apart = "quarantine"
+    quarantine = {apart: tables.record(QuarantinePolicy, apart)} if apart in tables.content else {}
+    estimation = tables.record(EstimationPolicy, "estimation", given={**age, "ageing": ageing, **quarantine})
     flisr = tables.record(FlisrPolicy, "flisr", given={"interlock": interlock})
     voltvar = tables.record(VoltVarPolicy, "voltvar", given={"interlock": interlock})
     dispatch = tables.record(DispatchPolicy, "dispatch", given={"interlock": interlock})

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-_ONLY_WHEN_TIMED = ("test_against_", "test_estimation_against_", "test_estimation_day", "test_growth", "test_memory")
+_ONLY_WHEN_TIMED = (
+    "test_against_",
+    "test_estimation_against_",
+    "test_estimation_day",
+    "test_growth",
+    "test_memory",
+    "test_estimation_speed",
+    "test_estimation_growth",
+    "test_estimation_load",
+)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -7,7 +7,7 @@ What any estimator can be was measured with the referee in its place (1,000 draw
 0.995.
 """
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -145,7 +145,7 @@ def test_one_wrong_tap_step_is_named_within_sixty_scans(name: str, draws: int) -
     for changer in changers:
         found = tap_naming(
             one,
-            lambda changer=changer: tap_by_odds(one, changer),
+            partial(tap_by_odds, one, changer),
             changers=[changer],
             runs=max(draws // 50, 1),
             seed=TAP_SEED,
@@ -164,7 +164,7 @@ def test_with_biased_meters_a_tap_step_is_undecidable(name: str, draws: int) -> 
     for changer in changers:
         found = tap_naming(
             one,
-            lambda changer=changer: tap_by_odds(one, changer, voltage_bias_frac=BIAS_FRAC),
+            partial(tap_by_odds, one, changer, voltage_bias_frac=BIAS_FRAC),
             changers=[changer],
             runs=max(draws // 50, 1),
             seed=TAP_SEED,

@@ -43,7 +43,7 @@ class DayResult:
 
     @property
     def rms(self) -> FloatArray:
-        """[9] of the whole day, as `Hour.squares`."""
+        """[10] of the whole day, as `Hour.squares`."""
         squares = np.sum([hour.squares for hour in self.hours], axis=0)
         return np.asarray(np.sqrt(squares / np.maximum(np.sum([hour.counts for hour in self.hours], axis=0), 1)))
 
@@ -58,7 +58,7 @@ class DayResult:
 
     def lines(self) -> list[str]:
         """What the table of hours does not show."""
-        estimate, sigma, cold, flow, told, p, p_cold, forecast, profile = self.rms
+        estimate, sigma, cold, flow, told, p, p_cold, forecast, profile, paired = self.rms
         scans = sum(hour.scans for hour in self.hours)
         moved = {since: [e for s, e in self.after_move if s == since] for since in range(AFTER_MOVE_S + 1)}
         late = ", ".join(
@@ -67,7 +67,7 @@ class DayResult:
         often = ", ".join(f"{n} x {point}" for point, n in self.rejected().most_common(6))
         return [
             f"day: {scans} scans, {len(self.refused)} without a picture; rms error, 1e-6 pu: estimate "
-            f"{1e6 * estimate:.0f} (sigma {1e6 * sigma:.0f}), estimate on class profiles {1e6 * cold:.0f}, power flow "
+            f"{1e6 * estimate:.0f} (sigma {1e6 * sigma:.0f}), on class profiles {cold / paired:.3f} of it, power flow "
             f"on class profiles {1e6 * flow:.0f}, and told head voltage and DER {1e6 * told:.0f}",
             f"within 1.96 sigma {100 * self.coverage:.2f} %; P of single loads, kW: estimate {1e-3 * p:.2f}, estimate "
             f"on class profiles {1e-3 * p_cold:.2f}, forecast {1e-3 * forecast:.2f}, profiles {1e-3 * profile:.2f}",
@@ -190,9 +190,9 @@ class _Day:
         self._v_flow = self._flows.alone(nothing, grid=grid)[self._nodes]
         self._v_told = self._flows.told(profiles, snap, grid=grid)[self._nodes]
         self._cold_state, plain = self._scanned(snap, profiles, self._cold_state)
-        if isinstance(plain, Estimate):
-            self._hour.of_cold(np.abs(plain.v_phasor_pu[self._nodes]) - chunk.v_pu[self._nodes, i])
         if isinstance(got, Estimate) and isinstance(plain, Estimate) and self._prior is not None:
+            off = (np.abs(e.v_phasor_pu[self._nodes]) - chunk.v_pu[self._nodes, i] for e in (plain, got))
+            self._hour.of_cold(next(off), estimate=next(off))
             believed = (got.s_injection_va, plain.s_injection_va, self._prior.s_nominal_va, profiles.s_nominal_va)
             self._hour.of_loads(*(s[self._loads].real - chunk.p_load_w[:, i] for s in believed))
 

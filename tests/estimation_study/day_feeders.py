@@ -139,7 +139,7 @@ def _course_123(arrays: NetworkArrays, *, rng: np.random.Generator) -> Course:
         y = common.next(time_s)
         p = rows.s_nominal_va.real[:, None] * (shape * (1.0 + y))[number]
         q = rows.s_nominal_va.imag[:, None] * (shape * (1.0 + y + reactive))[number]
-        drawn = p + 1j * q - size * shape[number] * own.next(len(time_s))
+        drawn = p + 1j * q - size * (shape * (1.0 + y))[number] * own.next(len(time_s))
         return np.concatenate([drawn, ders(time_s)])
 
     return course

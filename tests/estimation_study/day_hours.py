@@ -11,10 +11,10 @@ from adms.core.telemetry import FloatArray, IntArray
 HEADINGS = (
     f"{'':16} rms of |V| error, 1e-6 pu                                 | within     | rms of P error of loads, kW "
     "| a scan     tap      scans with            grades      | ms",
-    "hour scans none | estimate  sigma  bound | plain*  flow+head*    flow | 1.96s %    max | estimate plain* "
+    "hour scans none | estimate  sigma /bound | plain*  flow+head*    flow | 1.96s %    max | estimate plain* "
     "forecast profile | iter refac moves silent  alarm (moves)  PARTIAL INCONS | prior  scan  learn",
-    "* plain: the estimator on class profiles; flow, flow+head: power flow on them, and with head voltage and "
-    "DER measured",
+    "* plain: error of the estimator on class profiles, over the estimate's in the same scans (of loads, as it is); "
+    "/bound: over the information matrix's sigma; flow, flow+head: power flow on class profiles, and told head and DER",
 )
 
 
@@ -37,10 +37,11 @@ class Hour:
     reasons: Counter[str] = field(default_factory=Counter)
     times: FloatArray = field(default_factory=lambda: np.zeros(3))
     """Seconds spent on the prior, on the scan and on learning."""
-    squares: FloatArray = field(default_factory=lambda: np.zeros(9))
+    squares: FloatArray = field(default_factory=lambda: np.zeros(10))
     """Sums over scans of the mean over nodes: estimate's error, its sigma, estimate on profiles, flow, flow told; over
-    loads, W: error of P of the estimate, of that on profiles, of the forecast, of the profiles."""
-    counts: IntArray = field(default_factory=lambda: np.zeros(9, dtype=np.int64))
+    loads, W: error of P of the estimate, of that on profiles, of the forecast, of the profiles; and once more the
+    estimate's error, of the scans in which there is one on profiles too."""
+    counts: IntArray = field(default_factory=lambda: np.zeros(10, dtype=np.int64))
     covered: int = 0
     judged: int = 0
     largest: float = 0.0
@@ -70,9 +71,10 @@ class Hour:
             self.largest, self.worst_node = float(abs(error[worst])), int(node[worst])
             self.worst_second, self.worst_sigma = self.scans, float(sigma[worst])
 
-    def of_cold(self, error: FloatArray) -> None:
-        """The estimator on class profiles."""
+    def of_cold(self, error: FloatArray, *, estimate: FloatArray) -> None:
+        """The estimator on class profiles, and the estimate of the same scan."""
         self._add(2, error)
+        self._add(9, estimate)
 
     def of_flows(self, alone: FloatArray, told: FloatArray) -> None:
         """The power flows."""
@@ -86,7 +88,7 @@ class Hour:
 
     @property
     def rms(self) -> FloatArray:
-        """[9] as `squares`."""
+        """[10] as `squares`."""
         return np.asarray(np.sqrt(self.squares / np.maximum(self.counts, 1)))
 
     @property
@@ -102,11 +104,12 @@ class Hour:
     def line(self) -> str:
         """The hour in the table."""
         e, sigma, cold, flow, told = 1e6 * self.rms[:5]
-        loads = " ".join(f"{1e-3 * p:7.2f}" for p in self.rms[5:])
-        bound = 1e6 * float(np.sqrt(np.mean(np.square(self.bound)))) if self.bound else np.nan
+        loads = " ".join(f"{1e-3 * p:7.2f}" for p in self.rms[5:9])
+        over = self.bound_frac if self.bound else np.nan
+        plain = cold / (1e6 * self.rms[9])
         ms = 1e3 * self.times / max(self.scans, 1)
         return (
-            f"{self.number:4d} {self.scans:5d} {self.refused:4d} | {e:8.0f} {sigma:6.0f} {bound:6.0f} | {cold:6.0f} "
+            f"{self.number:4d} {self.scans:5d} {self.refused:4d} | {e:8.0f} {sigma:6.0f} {over:7.3f} | {plain:6.3f} "
             f"{told:11.0f} {flow:7.0f} | {100 * self.coverage:7.2f} {1e6 * self.largest:6.0f} | {loads} "
             f"| {self.iterations / max(self.scans, 1):4.1f} {self.refactored:5d} {self.moves:5d} {self.silent:6d} "
             f"{self.alarms:6d} ({self.alarms_at_moves:3d}) {self.grades['PARTIAL']:9d} "

@@ -255,8 +255,9 @@ def test_no_voltage_behind_a_switch_that_is_reported_closed_is_seen_as_a_contrad
     assert not (got.sigma_source[at_nodes] == SigmaSource.MEASURED).any()
 
 
-def test_one_meter_without_voltage_names_its_phase_and_does_not_bend_the_picture() -> None:
-    """A blown fuse of the voltage transformer: the rest of the picture is what it is without that meter."""
+def test_a_meter_without_voltage_is_bad_data_where_others_say_that_its_node_is_live() -> None:
+    """A blown fuse of the voltage transformer: power flows through the switch above, so that no switch is open there.
+    The picture is what it is without that meter, and its grade too."""
     arrays = arrays_of(four_buses())
     grid = normal_state(arrays.model)
     flow = solved(arrays, grid)
@@ -264,9 +265,24 @@ def test_one_meter_without_voltage_names_its_phase_and_does_not_bend_the_picture
     bad = keys.index(PointKey(kind=PointKind.V_MAGNITUDE, element="3", phase=2))
     value[bad] = 0.0
     _, got = scan(snapshot(arrays, keys, value=value, sigma=sigma), arrays, grid=grid, prior=prior_of(arrays))
+    assert got.grade is Grade.SOLVED
+    assert got.innovations.use[bad] is Use.REJECTED
+    assert got.innovations.why[bad] == "bad data: reads no voltage, and switches and other meters say live"
+    assert np.abs(got.v_phasor_pu - flow.v_phasor_pu).max() < 1e-7
+
+
+def test_a_meter_without_voltage_that_nothing_else_checks_leaves_the_picture_inconsistent() -> None:
+    """The meters of the other phases at its bus do not know: one pole of the switch may be open."""
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    keys = voltage_keys(arrays, ("1", "2", "3", "4")) + flow_keys(arrays, ("line.l12",))
+    value = true_values(arrays, grid, flow=solved(arrays, grid), keys=keys)
+    sigma = usual_sigma(arrays, keys, value)
+    bad = keys.index(PointKey(kind=PointKind.V_MAGNITUDE, element="3", phase=2))
+    value[bad] = 0.0
+    _, got = scan(snapshot(arrays, keys, value=value, sigma=sigma), arrays, grid=grid, prior=prior_of(arrays))
     assert got.grade is Grade.INCONSISTENT
     assert got.reason == "no voltage is read where the switches say live: 3.2"
-    assert np.abs(got.v_phasor_pu - flow.v_phasor_pu).max() < 1e-7
 
 
 @pytest.mark.parametrize("poor", ["stale", "suspect"])

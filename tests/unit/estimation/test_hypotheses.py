@@ -43,7 +43,11 @@ def fitted(one: Study, grid: GridState, value: FloatArray) -> Fit:
     layout = layout_of(one.arrays, one.plan.table)
     problem = problem_of(layout, grid, policy=one.policy)
     assert isinstance(problem, Problem)
-    heard = heard_of(scan_of(one.arrays, one.plan, value=value), layout=layout, policy=one.policy)
+    reported = problem_of(layout, one.grid, policy=one.policy)
+    assert isinstance(reported, Problem)
+    beliefs = beliefs_of(reported, one.prior)
+    taken = scan_of(one.arrays, one.plan, value=value)
+    heard = heard_of(taken, problem=reported, beliefs=beliefs, policy=one.policy)
     found = fit_of(
         problem,
         heard,
