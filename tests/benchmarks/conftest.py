@@ -8,6 +8,7 @@ _ONLY_WHEN_TIMED = (
     "test_against_",
     "test_estimation_against_",
     "test_estimation_day",
+    "test_estimation_statistics",
     "test_growth",
     "test_memory",
     "test_estimation_speed",
