@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import chdtri, ndtri
 
 from adms.core.telemetry import FloatArray, IntArray
-from adms.estimation.covariance import Covariance, CovarianceCache
+from adms.estimation.covariance import Covariance, CovarianceCache, cache_for
 from adms.estimation.iterate import Converged, Diverged, optimise
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.policy import EstimationPolicy
@@ -104,8 +104,7 @@ def judge(
     kept = np.full(problem.layout.rows.count, np.nan)
     kept_sigma = kept.copy()
     while True:
-        if cache is None or cache.system is not optimum.system:
-            cache = CovarianceCache(optimum.system)
+        cache = cache_for(optimum.system, cache)
         columns = readings.columns
         covariance = cache.of(optimum.correction, readings=columns)
         normalized, sigma, critical = _normalized(optimum.residual, columns, covariance)
@@ -125,7 +124,7 @@ def judge(
             readings=readings.columns,
             system=optimum.system,
             policy=policy,
-            budget=policy.max_iterations - iterations,
+            budget=policy.max_iterations,
         )
         if isinstance(after, Diverged):
             return after

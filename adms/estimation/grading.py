@@ -47,7 +47,7 @@ def graded(
         *_untied(problem, verdict.readings.columns.use),
         *_disagreeing(verdict),
     ]
-    gaps = _gaps(arrays, source=source, sigma=sigma, unknown=unknown, policy=policy)
+    gaps = _loose(verdict) + _gaps(arrays, source=source, sigma=sigma, unknown=unknown, policy=policy)
     grade = Grade.INCONSISTENT if against else Grade.PARTIAL if gaps else Grade.SOLVED
     return grade, "; ".join([*against, *gaps])
 
@@ -123,6 +123,15 @@ def _disagreeing(verdict: Verdict) -> list[str]:
     if verdict.more_to_reject:
         return [f"more than {len(verdict.rejected)} measurements would have to be rejected: {told}"]
     return []
+
+
+def _loose(verdict: Verdict) -> list[str]:
+    size = verdict.optimum.loose_pu
+    if size == 0.0:
+        return []
+    return [
+        f"voltages known only to {size:.0e} pu: loads are at limits of their voltage laws, between which steps go on"
+    ]
 
 
 def _gaps(

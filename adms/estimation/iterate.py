@@ -21,6 +21,8 @@ _FAR_PU = 5e-2
 held by one meter of 0.4 %, jumps by up to 0.02 pu from scan to scan. Between, contraction alone decides."""
 _DRIFT_PU = 5e-2
 """A factor of a point further away than this is replaced: the covariance is taken from it."""
+_LOOSE_PU = 3e-3
+"""Steps that do not end are no estimate where they are larger."""
 _KEPT_ROWS = 12
 """More rows than this that dropped out are left out of a new factor."""
 
@@ -54,6 +56,8 @@ class Converged(Start):
     system: System
     correction: Correction
     iterations: int
+    loose_pu: float = 0.0
+    """Above 0 where steps went to and fro by so much across corners of loads' laws, and this is the middle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +106,7 @@ def optimise(
         system = None
     correction = None if system is None else system.correction(readings)
     taken, moved, last, fresh = 0, np.inf, np.inf, False
+    earlier = x
     limits = Limits(problem, x)
     around = (problem.network, problem.sources, problem.injectors)
     given = (beliefs.columns, problem.rows, readings)
@@ -116,6 +121,8 @@ def optimise(
                 return Diverged(reason=made.reason, iterations=taken)
             (system, correction), fresh = made, True
         assert system is not None
+        earlier = x.copy()
+        single = refactor_always or limits.held
         verdict, more, moved, cost = take_steps(
             layout.structure.pattern,
             system.values,
@@ -133,7 +140,7 @@ def optimise(
             right,
             still,
             np.zeros(len(correction.inner)),
-            1 if refactor_always or limits.held else budget - taken,
+            1 if single else budget - taken,
             policy.tolerance_pu,
             _CONTRACTION,
             _FAR_PU,
@@ -151,6 +158,14 @@ def optimise(
         if verdict == CONVERGED:
             problem.complete(x)
             if not _drifted(system, x):
+                if limits.held:
+                    # What is held there is no measurement: covariance and later scans are without it.
+                    free = _factored(
+                        problem, x, s=s_before, beliefs=beliefs, readings=readings, before=None, holds=problem.no_holds
+                    )
+                    if isinstance(free, Singular):
+                        return Diverged(reason=free.reason, iterations=taken)
+                    system, correction = free
                 return Converged(
                     x=x,
                     e=e,
@@ -162,12 +177,53 @@ def optimise(
                     iterations=taken,
                 )
             moved, last = 0.0, np.inf
-        elif verdict == EXHAUSTED and not (refactor_always or limits.held):
+        elif verdict == EXHAUSTED and not single:
             break
         else:
             last = moved
         correction = None
+    if moved < _LOOSE_PU and taken >= budget:
+        return _between(
+            problem, x, earlier, e=e, beliefs=beliefs, readings=readings, iterations=taken, loose_pu=float(moved)
+        )
     return Diverged(reason=f"the last of {taken} steps still moved a voltage by {moved:.1e} pu", iterations=taken)
+
+
+def _between(
+    problem: Problem,
+    x: FloatArray,
+    before: FloatArray,
+    *,
+    e: ComplexArray,
+    beliefs: Beliefs,
+    readings: ReadingColumns,
+    iterations: int,
+    loose_pu: float,
+) -> Converged | Diverged:
+    """The middle of the last step, of steps that do not end but stay small."""
+    k, rows = len(problem.injectors.fr), problem.layout.rows.count
+    s, s_before, t = (np.zeros(k, dtype=np.complex128) for _ in range(3))
+    residual, right, still = np.zeros(rows), np.zeros(len(x)), np.zeros(len(x))
+    x += 0.5 * (before - x)
+    problem.complete(x)
+    given = (problem.no_holds, beliefs.columns, problem.rows, readings)
+    cost = negative_gradient(
+        problem.network, problem.sources, problem.injectors, *given, x, still, e, s, s_before, t, residual, right
+    )
+    made = _factored(problem, x, s=s_before, beliefs=beliefs, readings=readings, before=None, holds=problem.no_holds)
+    if isinstance(made, Singular):
+        return Diverged(reason=made.reason, iterations=iterations)
+    return Converged(
+        x=x,
+        e=e,
+        s=s_before,
+        residual=residual,
+        prior_cost=cost,
+        system=made[0],
+        correction=made[1],
+        iterations=iterations,
+        loose_pu=loose_pu,
+    )
 
 
 def _factored(

@@ -7,7 +7,7 @@ voltage is held at the limit by a force of its own, which settles between what t
 import numpy as np
 
 from adms.core.estimate import ComplexArray
-from adms.core.telemetry import FloatArray
+from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.kernel.columns import HoldColumns
 from adms.estimation.kernel.scan import CONVERGED, SLOW
 from adms.estimation.problem import Problem
@@ -20,8 +20,8 @@ _WEIGHT = 1e8
 """Of what is held, per unit of voltage squared: a hundred times that of a meter of a thousandth, and few enough
 digits."""
 _INSIDE, _OUTSIDE = 1.0 - 1e-9, 1.0 + 1e-9
-_SLACK = 0.05
-"""Of the force, while it settles."""
+_SLACK, _SLACK_SETTLING = 0.05, 100.0
+"""By how much of the slopes' pulls a force may be outside of what they ask for: when it has settled, and before."""
 
 
 class Limits:
@@ -59,35 +59,41 @@ class Limits:
             there = weight > 0.0
             away = np.where(there, v - size, 0.0)
             force = force + weight * away
-            weight = np.where(self._belongs(size, force, t=t, mean=mean), weight, 0.0)
-            self.holds = HoldColumns(weight=weight, size=size, force=np.where(weight > 0.0, force, 0.0))
             off = float(np.abs(away).max())
+            slack = _SLACK if off < _SETTLING_PU else _SLACK_SETTLING
+            weight = np.where(self._belongs(size, force, slack=slack, t=t, mean=mean), weight, 0.0)
+            self.holds = HoldColumns(weight=weight, size=size, force=np.where(weight > 0.0, force, 0.0))
             if not (weight > 0.0).any():
                 self.holds = self._problem.no_holds
         turned = len(self._step) == len(step) and float(self._step @ step) < 0.0
         self._slow = self._slow + 1 if verdict == SLOW and turned else 0
         if self._slow >= _SLOW_STEPS:
-            self._hold(v)
+            self._hold(v, t=t, mean=mean)
             self._slow = 0
         self._step, self._v = step, v
         return verdict == CONVERGED and off > _SETTLED_PU
 
-    def _belongs(self, size: FloatArray, force: FloatArray, *, t: ComplexArray, mean: ComplexArray) -> BoolArray:
+    def _belongs(
+        self, size: FloatArray, force: FloatArray, *, slack: float, t: ComplexArray, mean: ComplexArray
+    ) -> BoolArray:
         """[k] True where the force is between nothing and what the other side's slope would change."""
         k = np.flatnonzero(self.holds.weight > 0.0)
         belongs = np.zeros(len(size), dtype=np.bool_)
-        scale, law = self._problem.injectors.scale[k], self._problem.injectors.law[k]
-        pull = []
-        for side in (_INSIDE, _OUTSIDE):
-            p, q = voltage_factor_slopes(size[k] * side * scale, law)
-            pull.append(scale * (t[k].real * mean[k].real * p + t[k].imag * mean[k].imag * q))
+        pull = [self._pull(k, size[k] * side, t=t, mean=mean) for side in (_INSIDE, _OUTSIDE)]
         change = pull[0] - pull[1]
-        slack = _SLACK * (np.abs(pull[0]) + np.abs(pull[1]))
-        low, high = np.minimum(change, 0.0) - slack, np.maximum(change, 0.0) + slack
+        wide = slack * (np.abs(pull[0]) + np.abs(pull[1]))
+        low, high = np.minimum(change, 0.0) - wide, np.maximum(change, 0.0) + wide
         belongs[k] = (low <= force[k]) & (force[k] <= high)
         return belongs
 
-    def _hold(self, v: FloatArray) -> None:
+    def _pull(self, k: IntArray, v: FloatArray, *, t: ComplexArray, mean: ComplexArray) -> FloatArray:
+        """[k] what the slope of the law does to the voltage across, at `v`."""
+        scale = self._problem.injectors.scale[k]
+        p, q = voltage_factor_slopes(v * scale, self._problem.injectors.law[k])
+        return np.asarray(scale * (t[k].real * mean[k].real * p + t[k].imag * mean[k].imag * q))
+
+    def _hold(self, v: FloatArray, *, t: ComplexArray, mean: ComplexArray) -> None:
+        """Holds one more: of those whose limit the last step crossed, the one whose slopes differ most."""
         scale = self._problem.injectors.scale
         limits = self._problem.injectors.law[:, LIMITS] / scale[:, None]
         low, high = np.minimum(v, self._v)[:, None], np.maximum(v, self._v)[:, None]
@@ -95,7 +101,12 @@ class Limits:
         found = crossed.any(axis=1) & (self.holds.weight == 0.0)
         if not found.any():
             return
-        at = limits[np.arange(len(v)), np.argmax(crossed, axis=1)]
+        at = np.where(found, limits[np.arange(len(v)), np.argmax(crossed, axis=1)], 1.0)
+        k = np.flatnonzero(found)
+        inside, outside = (self._pull(k, at[k] * side, t=t, mean=mean) for side in (_INSIDE, _OUTSIDE))
+        most = k[np.argmax(np.abs(inside - outside))]
+        found[:] = False
+        found[most] = True
         self.holds = HoldColumns(
             weight=np.where(found, _WEIGHT, self.holds.weight),
             size=np.where(found, at, self.holds.size),
@@ -111,3 +122,5 @@ class Limits:
 
 
 _SETTLED_PU = 1e-8
+_SETTLING_PU = 1e-6
+"""Off its limit by more than this a force says nothing yet."""

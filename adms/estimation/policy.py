@@ -82,4 +82,4 @@ class EstimationPolicy:
     tolerance_pu: float = 1e-8
     """Largest voltage change of the last step."""
     max_iterations: int = 60
-    """Of steps in one scan, over all rejections."""
+    """Of steps to one optimum; each rejection asks for another."""

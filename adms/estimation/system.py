@@ -19,7 +19,7 @@ from adms.estimation.layout import Layout
 from adms.estimation.problem import NOTHING_KNOWN_PU, Beliefs, Problem, matrix_columns
 from adms.grid.arrays import BoolArray
 
-_SAME_FRAC = 0.02
+SAME_FRAC = 0.02
 """A variance that changed by less than this share is left as factored."""
 _PRIOR_RATIO = 1.5
 """A factor is replaced where the variance of a power is further off than this."""
@@ -117,7 +117,7 @@ class System:
         if (readings.use & ~self.inside).any():
             return None
         change = readings.variance - self.variance
-        moved = self.inside & (~readings.use | (np.abs(change) > _SAME_FRAC * self.variance))
+        moved = self.inside & (~readings.use | (np.abs(change) > SAME_FRAC * self.variance))
         rows = np.flatnonzero(moved)
         if len(rows) > MOST_CORRECTED:
             return None
