@@ -209,14 +209,15 @@ def test_a_scan_ends_where_plain_gauss_newton_ends() -> None:
 
 def test_what_is_called_an_optimum_is_one_whatever_the_weights() -> None:
     """Over eight decades, down to sigmas of a tenth of a volt-ampere: the factor has no pivots across blocks and may
-    fail there, but it says so."""
+    fail there, but it says so: by no optimum, or by how loose it is."""
     failed = 0
     for seed in range(60):
         found, expected, apart = ends(seed, decades=8.0)
         if expected.step_pu > _SETTLED_PU:
             continue
-        failed += not isinstance(found, Converged)
-        if isinstance(found, Converged):
+        said = not isinstance(found, Converged) or found.loose_pu > 0.0
+        failed += said
+        if not said:
             assert apart < 1e-7, (seed, apart)
     assert failed <= 3
 
