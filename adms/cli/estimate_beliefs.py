@@ -91,18 +91,20 @@ def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapsh
         snapshot: the measurements.
         asked: what the user wants.
     """
-    determined = determined_by_telemetry(arrays, grid, snapshot=snapshot, policy=POLICY)
+    determined, everything = determined_by_telemetry(arrays, grid, snapshot=snapshot, policy=POLICY)
     live = arrays.energised(grid)
     count, known = int(live.sum()), int(determined[live].sum())
     by_model = prior_from_model(arrays, POLICY)
     if asked is Pseudo.ALL:
         rule, why, prior = "all", "asked for", by_model
-    elif asked is Pseudo.NONE or known == count:
+    elif asked is Pseudo.NONE or (known == count and everything):
         why = "asked for" if asked is Pseudo.NONE else f"the telemetry alone determines all {count} energised nodes"
         nothing = np.full(len(arrays.injectors), np.inf)
         rule, prior = "none", LoadPrior(s_nominal_va=by_model.s_nominal_va, sigma_p_va=nothing, sigma_q_va=nothing)
     else:
         why = f"the telemetry alone determines {known} of {count} energised nodes"
+        if known == count:
+            why = "the telemetry alone determines all voltages, but not the angles and powers between them"
         rule, prior = "unmeasured", without_measured(by_model, arrays, snapshot=snapshot)
     policy = POLICY
     if rule == "none":
