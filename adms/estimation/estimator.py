@@ -86,6 +86,10 @@ def estimate(
     if snapshot.model_version != arrays.version:
         reason = f"the snapshot is of model {snapshot.model_version}, the network of {arrays.version}"
         return None, _refused(snapshot, reason)
+    points = len(snapshot.table.keys)
+    columns = (snapshot.value, snapshot.sigma, snapshot.age_s, snapshot.quality)
+    if any(np.shape(column) != (points,) for column in columns):
+        return None, _refused(snapshot, f"the snapshot's columns are not of the length of its table ({points} points)")
     problem = _problem(arrays, grid, table=snapshot.table, policy=policy, state=state)
     if isinstance(problem, NotSolved):
         return None, _refused(snapshot, problem.reason)

@@ -95,6 +95,10 @@ def readings_of(
     for failed, reason in tests:
         why[failed & use] = reason
         use &= ~failed
+    # No current has no angle, and nearly none has hardly any.
+    lost = moving.angle & use & (~use[moving.partner] | (moving.partner == np.arange(len(rows))))
+    why[lost] = "its current is too small, or not measured"
+    use &= ~lost
     z, variance = np.where(use, z, 0.0), np.where(use, deviation, 1.0) ** 2
     if beliefs is not None and ageing is not None:
         z, variance = aged(z, variance, age_s=np.where(use, age, 0.0), problem=problem, beliefs=beliefs, policy=policy)

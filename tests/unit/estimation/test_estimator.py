@@ -449,3 +449,30 @@ def test_an_estimate_is_returned_for_every_node_of_the_model() -> None:
     for column in (got.v_phasor_pu, got.sigma_v_pu, got.sigma_source):
         assert column.shape == (arrays.node_count,)
     assert got.s_injection_va.shape == (len(arrays.injectors),)
+
+
+def test_columns_of_another_length_than_the_table_are_refused() -> None:
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    keys, value, sigma = perfect(arrays, grid, solved(arrays, grid))
+    taken = snapshot(arrays, keys, value=value, sigma=sigma)
+    for short in (replace(taken, value=taken.value[:-1]), replace(taken, age_s=np.zeros(len(value) + 1))):
+        state, got = estimate(
+            short, arrays=arrays, grid=grid, unknown=frozenset(), prior=prior_of(arrays), policy=POLICY, state=None
+        )
+        assert state is None
+        assert isinstance(got, NotEstimated)
+        assert "length" in got.reason
+
+
+def test_an_angle_without_its_current_is_not_used() -> None:
+    """An angle of a current that is nearly none turns freely; a phasor unit gives both parts."""
+    arrays = arrays_of(four_buses())
+    grid = normal_state(arrays.model)
+    keys, value, sigma = perfect(arrays, grid, solved(arrays, grid))
+    angle = PointKey(kind=PointKind.I_ANGLE, element="line.l12", side=0, phase=1)
+    taken = snapshot(arrays, [*keys, angle], value=np.append(value, 0.3), sigma=np.append(sigma, 0.003))
+    _, got = scan(taken, arrays, grid=grid, prior=prior_of(arrays))
+    at = got.innovations.keys.index(angle)
+    assert got.innovations.use[at] is Use.NOT_USED
+    assert "current" in got.innovations.why[at]
