@@ -59,7 +59,8 @@ class CovarianceCache:
     def __init__(self, system: System, *, lent: "CovarianceCache | None" = None) -> None:
         """Of a factor; `lent` is of another one that is nearly the same, and serves for a scan."""
         self.system = system
-        self.borrowed = lent is not None
+        self.origin: System = system if lent is None else lent.origin
+        """The factor that the diagonals are of."""
         self._cos, self._sin = _directions(system, system.x)
         self._node, self._row = _diagonals(system) if lent is None else lent.diagonals
         self._last: Covariance | None = None
@@ -109,17 +110,16 @@ def cache_for(system: System, before: CovarianceCache | None) -> CovarianceCache
     if before is None:
         return CovarianceCache(system)
     if before.system is system:
-        return CovarianceCache(system) if before.borrowed else before
+        return before if before.origin is system else CovarianceCache(system)
     return CovarianceCache(system, lent=before if _much_alike(before, system) else None)
 
 
 def _much_alike(before: CovarianceCache, system: System) -> bool:
-    old = before.system
+    old = before.origin
     mine, theirs = old.problem.grid, system.problem.grid
     taps = zip(mine.tap_position.values(), theirs.tap_position.values(), strict=True)
     return (
-        not before.borrowed
-        and old.problem is not system.problem
+        old.problem is not system.problem
         and old.problem.layout is system.problem.layout
         and not old.beliefs.partial
         and mine.topology_version == theirs.topology_version

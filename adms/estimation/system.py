@@ -192,6 +192,8 @@ class System:
             k = np.flatnonzero(kept)
             found += float(np.count_nonzero(metered[k]))
             k = k[~metered[k]]
+            if not len(k):
+                continue
             fr, to = injectors.fr[k], injectors.to[k]
             d = layout.phasors(self.x, fr) - np.where(to >= 0, injectors.ratio[k] * layout.phasors(self.x, to), 0.0)
             current = np.conj(turn * NOTHING_KNOWN_PU / d)
