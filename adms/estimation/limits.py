@@ -65,7 +65,8 @@ class Limits:
             self.holds = HoldColumns(weight=weight, size=size, force=np.where(weight > 0.0, force, 0.0))
             if not (weight > 0.0).any():
                 self.holds = self._problem.no_holds
-        turned = len(self._step) == len(step) and float(self._step @ step) < 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            turned = len(self._step) == len(step) and float(self._step @ step) < 0.0
         self._slow = self._slow + 1 if verdict == SLOW and turned else 0
         if self._slow >= _SLOW_STEPS:
             self._hold(v, t=t, mean=mean)
