@@ -8,11 +8,16 @@ loses every digit where a block is badly conditioned (Higham, Accuracy and Stabi
 chapter 14): with a meter of a watt, voltages were wrong by 0.03 %.
 """
 
+import math
+
 import numpy as np
 
 from adms.block_ldu.structure import Pattern
 from adms.core.compiled import compiled
 from adms.core.telemetry import FloatArray, IntArray
+
+_MOST_LOST = 1e8
+"""A sum that is smaller than its terms by more than this keeps fewer than seven digits."""
 
 
 def symmetric_size(pattern: Pattern) -> int:
@@ -69,8 +74,8 @@ def eliminate_symmetric(pattern: Pattern, values: FloatArray, swap: IntArray) ->
 
 @compiled
 def _triangular(values: FloatArray, at: int, n: int, swap: IntArray, first: int) -> bool:
-    """Factors the n x n block at `at` in place with row pivots: a unit lower triangle, and an upper one with the inverses
-    of its diagonal. Returns False where a pivot is zero."""
+    """Factors the n x n block at `at` in place with row pivots: a unit lower triangle, and an upper one with the
+    inverses of its diagonal. Returns False where a pivot is zero."""
     for k in range(n):
         best, largest = k, abs(values[at + k * n + k])
         for i in range(k + 1, n):
@@ -193,6 +198,9 @@ def selected_inverse(pattern: Pattern, values: FloatArray, swap: IntArray) -> Fl
 
         Z_ij = - sum over k of Z_ik L_kj          Z_jj = D_j^-1 - sum over i of L_ij^T Z_ij
 
+    In an indefinite matrix the second may be a small difference of large numbers. Columns whose diagonal entry lost too
+    many digits that way are solved for instead.
+
     Args:
         pattern: of the factor.
         values: of the factor.
@@ -213,13 +221,27 @@ def selected_inverse(pattern: Pattern, values: FloatArray, swap: IntArray) -> Fl
     for j in range(len(diagonal)):
         widest = max(widest, start[j + 1] - start[j])
     unit = np.zeros(widest * widest)
+    largest = np.zeros(widest)
+    sizes = np.zeros(widest * widest)
+    whole = np.zeros(start[-1])
     for j in range(len(diagonal) - 1, -1, -1):
         n = start[j + 1] - start[j]
         first, last = column[j], column[j + 1]
+        d = diagonal[j]
+        for r in range(n * n):
+            unit[r] = 0.0
+        for r in range(n):
+            unit[r * n + r] = 1.0
+        _substitute_block(values, d, n, swap, start[j], unit, n)
+        for r in range(n * n):
+            z[d + r] = unit[r]
+        for r in range(n):
+            largest[r] = abs(unit[r * n + r])
         for a in range(first, last):
             i = row[a]
             m = start[i + 1] - start[i]
             into = lower[a]
+            sizes[: m * n] = 0.0
             for b in range(first, last):
                 k = row[b]
                 o = start[k + 1] - start[k]
@@ -235,25 +257,39 @@ def selected_inverse(pattern: Pattern, values: FloatArray, swap: IntArray) -> Fl
                     for q in range(o):
                         part = z[base + r * by_row + q * by_column]
                         for c in range(n):
-                            z[into + r * n + c] -= part * values[lower[b] + q * n + c]
-        d = diagonal[j]
-        for r in range(n * n):
-            unit[r] = 0.0
-        for r in range(n):
-            unit[r * n + r] = 1.0
-        _substitute_block(values, d, n, swap, start[j], unit, n)
-        for r in range(n * n):
-            z[d + r] = unit[r]
-        for a in range(first, last):
-            m = start[row[a] + 1] - start[row[a]]
+                            term = part * values[lower[b] + q * n + c]
+                            z[into + r * n + c] -= term
+                            sizes[r * n + c] += abs(term)
             for q in range(m):
                 for r in range(n):
-                    part = values[lower[a] + q * n + r]
+                    part = values[into + q * n + r]
+                    largest[r] += abs(part) * sizes[q * n + r]
                     for c in range(n):
-                        z[d + r * n + c] -= part * z[lower[a] + q * n + c]
+                        z[d + r * n + c] -= part * z[into + q * n + c]
         for r in range(n):
             for c in range(r):
                 half = 0.5 * (z[d + r * n + c] + z[d + c * n + r])
                 z[d + r * n + c] = half
                 z[d + c * n + r] = half
+        for r in range(n):
+            if abs(z[d + r * (n + 1)]) * _MOST_LOST < largest[r]:
+                whole[start[j] :] = 0.0
+                whole[start[j] + r] = 1.0
+                substitute_symmetric(pattern, values, swap, whole, j)
+                for c in range(n):
+                    z[d + r * n + c] = z[d + c * n + r] = whole[start[j] + c]
+                for a in range(first, last):
+                    for q in range(start[row[a] + 1] - start[row[a]]):
+                        z[lower[a] + q * n + r] = whole[start[row[a]] + q]
     return z
+
+
+@compiled
+def log_determinant(pattern: Pattern, values: FloatArray) -> float:
+    """log |det A| of a factor: the inverses of the pivots stand on its diagonal."""
+    total = 0.0
+    for j in range(len(pattern.diagonal)):
+        n = pattern.start[j + 1] - pattern.start[j]
+        for k in range(n):
+            total -= math.log(abs(values[pattern.diagonal[j] + k * (n + 1)]))
+    return total

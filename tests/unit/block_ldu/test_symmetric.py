@@ -11,7 +11,13 @@ from scipy.sparse.linalg import splu
 
 from adms.block_ldu import BlockStructure, structure_of
 from adms.block_ldu.structure import Pattern
-from adms.block_ldu.symmetric import eliminate_symmetric, selected_inverse, substitute_symmetric, symmetric_size
+from adms.block_ldu.symmetric import (
+    eliminate_symmetric,
+    log_determinant,
+    selected_inverse,
+    substitute_symmetric,
+    symmetric_size,
+)
 
 FloatArray = npt.NDArray[np.float64]
 SEEDS = st.integers(0, 2**32 - 1)
@@ -73,6 +79,7 @@ def test_it_solves_what_superlu_solves(seed: int, meshed: bool) -> None:
     x = b.copy()
     substitute_symmetric(structure.pattern, values, swap, x, 0)
     assert np.abs(x - expected).max() < 1e-12 * max(1.0, np.abs(expected).max())
+    assert log_determinant(structure.pattern, values) == pytest.approx(np.linalg.slogdet(matrix.toarray())[1], abs=1e-9)
 
 
 @pytest.mark.parametrize("meshed", [False, True])
@@ -134,8 +141,8 @@ def test_no_unknowns_are_solved_too() -> None:
 
 
 def test_a_badly_conditioned_block_costs_no_digits_of_what_it_solves() -> None:
-    """A block with eigenvalues 1 and 1e-12, coupled along the first, against b = A (1, 1, 1, 1): what solves it leaves a
-    rest of rounding. Multiplying with the block's inverse, which is good to four digits, does not."""
+    """A block with eigenvalues 1 and 1e-12, coupled along the first, against b = A (1, 1, 1, 1): what solves it leaves
+    a rest of rounding. Multiplying with the block's inverse, which is good to four digits, does not."""
     c, s = np.cos(0.3), np.sin(0.3)
     a = np.diag([0.0, 0.0, 1.0, 1.0])
     a[:2, :2] = np.array([[c, -s], [s, c]]) @ np.diag([1.0, 1e-12]) @ np.array([[c, s], [-s, c]])
