@@ -15,6 +15,7 @@ from adms.core.estimate import Estimate, NotEstimated
 from adms.core.ids import ElementId
 from adms.core.telemetry import PointTable, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, judge
+from adms.estimation.checks import check_prior, unreadable
 from adms.estimation.contradiction import contradictions_of
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
@@ -82,14 +83,16 @@ def estimate(
     Returns:
         (state for the next scan, the picture or why there is none). After a failure the state is None: the next scan
         starts cold.
+
+    Raises:
+        InputError: the prior is not one of this network, with everything wrong in it. Telemetry that cannot be read is
+            no error: there is no picture then, and the reason says why.
     """
-    if snapshot.model_version != arrays.version:
-        reason = f"the snapshot is of model {snapshot.model_version}, the network of {arrays.version}"
+    reason = unreadable(snapshot, arrays=arrays)
+    if reason is not None:
         return None, _refused(snapshot, reason)
-    points = len(snapshot.table.keys)
-    columns = (snapshot.value, snapshot.sigma, snapshot.age_s, snapshot.quality)
-    if any(np.shape(column) != (points,) for column in columns):
-        return None, _refused(snapshot, f"the snapshot's columns are not of the length of its table ({points} points)")
+    if not _seen(state, prior=prior, arrays=arrays, table=snapshot.table):
+        check_prior(prior, arrays=arrays, points=len(snapshot.table.keys))
     problem = _problem(arrays, grid, table=snapshot.table, policy=policy, state=state)
     if isinstance(problem, NotSolved):
         return None, _refused(snapshot, problem.reason)
@@ -136,6 +139,13 @@ def estimate(
 
 def _refused(snapshot: TelemetrySnapshot, reason: str) -> NotEstimated:
     return NotEstimated(snapshot_id=snapshot.snapshot_id, time=snapshot.cut_time, reason=reason)
+
+
+def _seen(state: EstimatorState | None, *, prior: LoadPrior, arrays: NetworkArrays, table: PointTable) -> bool:
+    """True where the last scan had the same prior (which cannot have changed) on the same places."""
+    if state is None or state.beliefs.prior is not prior:
+        return False
+    return state.problem.layout.arrays is arrays and state.problem.layout.table is table
 
 
 def _problem(

@@ -76,11 +76,12 @@ def readings_of(
     told = np.zeros(len(snapshot.value), dtype=np.bool_)
     if beliefs is not None:
         told[beliefs.prior.told] = True
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         tests = (
             (~problem.live_rows, "what it measures has no voltage"),
             (quality == Quality.MISSING, "never came"),
             (~(age <= max_age), "too old"),
+            (age < -max_age, "dated in the future"),
             (~fine, "flagged by its source"),
             (told[rows], "the forecast rests on it already"),
             (~np.isfinite(value), "no value"),
