@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adms.core.telemetry import FloatArray, IntArray
-from adms.estimation.bad_data import CRITICAL_FRAC, Rejection, Verdict, judge, rejected_why, stand_out_limit
+from adms.estimation.bad_data import Rejection, Verdict, judge, rejected_why, stand_out_limit
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.policy import EstimationPolicy
@@ -26,6 +26,9 @@ from adms.estimation.system import Singular, system_at
 
 COLLAPSED_PU = 0.5
 """A network that runs has no voltage so low; at an optimum that has, it is not the rejected meters that are wrong."""
+
+_ROUNDING = 1e-9
+"""A smaller share of a meter's variance that its residual has is none."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,8 +151,8 @@ def _blamed(expected: Converged, *, beliefs: Beliefs, readings: Readings, policy
     pull = weighed(right)
     omega = CovarianceCache(made).of(correction, readings=columns).residual_variance
     size = np.where(used, omega / columns.variance**2, 0.0)
-    # A critical row's share of S^-1 is rounding.
-    asked = used & (size * columns.variance > CRITICAL_FRAC)
+    # What only the prior checks is asked, too: here a power can be beyond all that it allows.
+    asked = used & (size * columns.variance > _ROUNDING)
     taken: list[tuple[int, FloatArray]] = []
     while True:
         normalized = np.where(asked, np.abs(pull) / np.sqrt(np.where(asked, size, 1.0)), 0.0)
@@ -167,7 +170,7 @@ def _blamed(expected: Converged, *, beliefs: Beliefs, readings: Readings, policy
         size = size - column**2 / column[worst]
         taken.append((worst, column))
         asked[worst] = False
-        asked &= size * columns.variance > CRITICAL_FRAC
+        asked &= size * columns.variance > _ROUNDING
 
 
 def _still_against(
