@@ -77,7 +77,7 @@ def _carrying(snapshot: TelemetrySnapshot, *, problem: Problem, policy: Estimati
         key = snapshot.table.keys[point]
         heard = snapshot.quality[point] == Quality.GOOD and snapshot.age_s[point] <= policy.telemetry_max_age_s
         index = arrays.branch_idx.get(ElementId(key.element))
-        if heard and index is not None and abs(snapshot.value[point]) > _CARRIES * snapshot.sigma[point]:
+        if heard and index is not None and abs(snapshot.value[point]) / _CARRIES > snapshot.sigma[point]:
             branch = arrays.branches[index]
             sides = (0, 1) if branch.kind in (BranchKind.LINE, BranchKind.SWITCH) else (key.side,)
             ends = [node for side in sides for node in branch.terminals[side]]

@@ -15,6 +15,7 @@ from adms.core.estimate import Estimate, NotEstimated
 from adms.core.ids import ElementId
 from adms.core.telemetry import PointTable, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, judge
+from adms.estimation.checks import check_prior, unreadable
 from adms.estimation.contradiction import contradictions_of
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
@@ -26,6 +27,7 @@ from adms.estimation.prior import LoadPrior
 from adms.estimation.problem import Beliefs, Problem, beliefs_of, problem_of
 from adms.estimation.quarantine import EMPTY, Quarantine, excluded_rows, quarantined, watched
 from adms.estimation.readings import Readings, readings_of
+from adms.estimation.screening import holds, judge_from_afar
 from adms.estimation.system import System
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
@@ -82,14 +84,16 @@ def estimate(
     Returns:
         (state for the next scan, the picture or why there is none). After a failure the state is None: the next scan
         starts cold.
+
+    Raises:
+        InputError: the prior is not one of this network, with everything wrong in it. Telemetry that cannot be read is
+            no error: there is no picture then, and the reason says why.
     """
-    if snapshot.model_version != arrays.version:
-        reason = f"the snapshot is of model {snapshot.model_version}, the network of {arrays.version}"
+    reason = unreadable(snapshot, arrays=arrays)
+    if reason is not None:
         return None, _refused(snapshot, reason)
-    points = len(snapshot.table.keys)
-    columns = (snapshot.value, snapshot.sigma, snapshot.age_s, snapshot.quality)
-    if any(np.shape(column) != (points,) for column in columns):
-        return None, _refused(snapshot, f"the snapshot's columns are not of the length of its table ({points} points)")
+    if not _seen(state, prior=prior, arrays=arrays, table=snapshot.table):
+        check_prior(prior, arrays=arrays, points=len(snapshot.table.keys))
     problem = _problem(arrays, grid, table=snapshot.table, policy=policy, state=state)
     if isinstance(problem, NotSolved):
         return None, _refused(snapshot, problem.reason)
@@ -99,12 +103,9 @@ def estimate(
     asked = readings
     readings = asked.excluding(excluded_rows(quarantine, problem.layout))
     optimum = _optimum(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
-    if isinstance(optimum, Diverged):
-        return None, _refused(snapshot, f"the estimate did not converge: {optimum.reason}")
-    cache = None if state is None else state.cache
-    verdict = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
-    if not isinstance(verdict, Verdict):
-        return None, _refused(snapshot, f"after a rejection the estimate did not converge: {verdict.reason}")
+    verdict = _verdict(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, state=state)
+    if isinstance(verdict, str):
+        return None, _refused(snapshot, verdict)
     seen, seen_use = _observed(problem, verdict, policy=policy, state=state)
     verdict = watched(verdict, np.flatnonzero(asked.columns.use & ~readings.columns.use))
     after = EstimatorState(
@@ -136,6 +137,13 @@ def estimate(
 
 def _refused(snapshot: TelemetrySnapshot, reason: str) -> NotEstimated:
     return NotEstimated(snapshot_id=snapshot.snapshot_id, time=snapshot.cut_time, reason=reason)
+
+
+def _seen(state: EstimatorState | None, *, prior: LoadPrior, arrays: NetworkArrays, table: PointTable) -> bool:
+    """True where the last scan had the same prior (which cannot have changed) on the same places."""
+    if state is None or state.beliefs.prior is not prior:
+        return False
+    return state.problem.layout.arrays is arrays and state.problem.layout.table is table
 
 
 def _problem(
@@ -192,6 +200,31 @@ def _optimum(
             budget=policy.max_iterations,
         )
     return optimum
+
+
+def _verdict(
+    problem: Problem,
+    optimum: Converged | Diverged,
+    *,
+    beliefs: Beliefs,
+    readings: Readings,
+    policy: EstimationPolicy,
+    state: EstimatorState | None,
+) -> Verdict | str:
+    """What an optimum says of its measurements; from afar where there is none that holds, or why there is none."""
+    cache = None if state is None else state.cache
+    if isinstance(optimum, Diverged):
+        verdict: Verdict | str = f"the estimate did not converge: {optimum.reason}"
+    else:
+        judged = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
+        if isinstance(judged, Diverged):
+            verdict = f"after a rejection the estimate did not converge: {judged.reason}"
+        else:
+            verdict = judged
+    if isinstance(verdict, Verdict) and holds(verdict):
+        return verdict
+    better = judge_from_afar(problem, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
+    return verdict if better is None else better
 
 
 def _same_nodes(before: Problem, after: Problem) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adms.core.estimate import ComplexArray, Estimate
+from adms.core.fixed import fix_columns
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.policy import EstimationPolicy
 from adms.grid.arrays import NetworkArrays
@@ -25,6 +26,11 @@ class SharedDeviations:
     s_va: ComplexArray
     """[entry] what the mode adds to the injector when it is 1, VA at nominal voltage."""
     modes: int
+
+    def __post_init__(self) -> None:
+        """The columns become read-only copies: what a scan worked out from them is kept for the next."""
+        columns = {"injector": np.int64, "mode": np.int64, "s_va": np.complex128}
+        fix_columns(self, element="shared deviations", columns=columns)
 
 
 NOTHING_SHARED = SharedDeviations(
@@ -53,6 +59,11 @@ class LoadPrior:
     shared: SharedDeviations = NOTHING_SHARED
     told: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """Rows of the scan's table that the prior already rests on: they are not weighed a second time."""
+
+    def __post_init__(self) -> None:
+        """The columns become read-only copies: what a scan worked out from them is kept for the next."""
+        columns = {"s_nominal_va": np.complex128, "sigma_p_va": np.float64, "sigma_q_va": np.float64, "told": np.int64}
+        fix_columns(self, element="prior", columns=columns)
 
 
 def prior_from_model(arrays: NetworkArrays, policy: EstimationPolicy) -> LoadPrior:

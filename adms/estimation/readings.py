@@ -1,6 +1,6 @@
 """Which points of a snapshot can be used, per unit, and why the others cannot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,13 @@ class Readings:
         reasons = list(self.why)
         reasons[row] = why
         return Readings(columns=self.columns._replace(use=use), why=tuple(reasons))
+
+    def including(self, rows: Sequence[int]) -> "Readings":
+        """The same with measurements that were taken out."""
+        use, why = self.columns.use.copy(), list(self.why)
+        for row in rows:
+            use[row], why[row] = True, ""
+        return Readings(columns=self.columns._replace(use=use), why=tuple(why))
 
     def excluding(self, reasons: Mapping[int, str]) -> "Readings":
         """The same without some rows that would be in use, whose values stay.
@@ -76,11 +83,12 @@ def readings_of(
     told = np.zeros(len(snapshot.value), dtype=np.bool_)
     if beliefs is not None:
         told[beliefs.prior.told] = True
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         tests = (
             (~problem.live_rows, "what it measures has no voltage"),
             (quality == Quality.MISSING, "never came"),
             (~(age <= max_age), "too old"),
+            (age < -max_age, "dated in the future"),
             (~fine, "flagged by its source"),
             (told[rows], "the forecast rests on it already"),
             (~np.isfinite(value), "no value"),
