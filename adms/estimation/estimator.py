@@ -16,6 +16,7 @@ from adms.core.ids import ElementId
 from adms.core.telemetry import PointTable, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, judge
 from adms.estimation.checks import check_prior, unreadable
+from adms.estimation.continuation import optimise_by_degrees
 from adms.estimation.contradiction import contradictions_of
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
@@ -177,7 +178,8 @@ def _optimum(
     policy: EstimationPolicy,
     state: EstimatorState | None,
 ) -> Converged | Diverged:
-    """From where the last scan ended, with its factor where it fits; from the expected loads where that fails."""
+    """From where the last scan ended, with its factor where it fits; from the expected loads where that fails; by
+    degrees where that fails too."""
     optimum: Converged | Diverged | None = None
     if state is not None and state.problem.layout is problem.layout and _same_nodes(state.problem, problem):
         optimum = optimise(
@@ -199,6 +201,10 @@ def _optimum(
             policy=policy,
             budget=policy.max_iterations,
         )
+    if isinstance(optimum, Diverged) or optimum.loose_pu > 0.0:
+        slower = optimise_by_degrees(problem, beliefs=beliefs, readings=readings.columns, policy=policy)
+        if isinstance(slower, Converged) and (isinstance(optimum, Diverged) or slower.loose_pu < optimum.loose_pu):
+            optimum = slower
     return optimum
 
 

@@ -23,6 +23,8 @@ _DRIFT_PU = 5e-2
 """A factor of a point further away than this is replaced: the covariance is taken from it."""
 _LOOSE_PU = 3e-3
 """Steps that do not end are no estimate where they are larger."""
+_STANDING = 0.9
+"""Steps that shrink less than this stand still."""
 _KEPT_ROWS = 12
 """More rows than this that dropped out are left out of a new factor."""
 
@@ -39,8 +41,10 @@ class Start:
 
 def expected_start(problem: Problem, beliefs: Beliefs) -> Start:
     """The power flow of the expected powers."""
-    e = np.zeros(len(problem.injectors.fr), dtype=np.complex128)
-    return Start(x=problem.expected_start(beliefs.prior), e=e)
+    x = problem.expected_flow(beliefs.prior)
+    s = problem.powers_at(x, np.nan_to_num(beliefs.prior.s_nominal_va))
+    columns = beliefs.columns
+    return Start(x=x, e=np.asarray(columns.keep_p * s.real + 1j * (columns.keep_q * s.imag)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,6 +115,7 @@ def optimise(
     around = (problem.network, problem.sources, problem.injectors)
     given = (beliefs.columns, problem.rows, readings)
     while taken < budget:
+        made_anew = correction is None
         if correction is None:
             negative_gradient(*around, limits.holds, *given, x, still, e, s, s_before, t, residual, right)
             problem.complete(x)
@@ -119,7 +124,7 @@ def optimise(
             )
             if isinstance(made, Singular):
                 return Diverged(reason=made.reason, iterations=taken)
-            (system, correction), fresh = made, True
+            system, correction = made
         assert system is not None
         earlier = x.copy()
         single = refactor_always or limits.held
@@ -147,12 +152,12 @@ def optimise(
             _FAR_PU,
             last,
         )
-        fresh = fresh and more == 1
+        fresh, fresh_before = made_anew and more == 1, fresh
         taken += more
         if verdict == NOT_A_NUMBER or not np.isfinite(s_before).all():
             reason = "a step is not a number: the measurements contradict the model"
             return Diverged(reason=reason, iterations=taken)
-        if verdict == SLOW and fresh and moved < ROUNDING_PU:
+        if verdict == SLOW and fresh and fresh_before and _STANDING * last < moved < ROUNDING_PU:
             verdict = CONVERGED  # as small as rounding lets it be
         if fresh and limits.after(verdict, x, right[problem.network.place], t=t, mean=beliefs.columns.mean):
             verdict = SLOW
@@ -184,28 +189,37 @@ def optimise(
             last = moved
         correction = None
     if moved < _LOOSE_PU and taken >= budget:
-        return _between(
-            problem, x, earlier, e=e, beliefs=beliefs, readings=readings, iterations=taken, loose_pu=float(moved)
+        middle = x + 0.5 * (earlier - x)
+        return optimum_at(
+            problem, middle, e=e, beliefs=beliefs, readings=readings, iterations=taken, loose_pu=float(moved)
         )
     return Diverged(reason=f"the last of {taken} steps still moved a voltage by {moved:.1e} pu", iterations=taken)
 
 
-def _between(
+def optimum_at(
     problem: Problem,
     x: FloatArray,
-    before: FloatArray,
     *,
     e: ComplexArray,
     beliefs: Beliefs,
     readings: ReadingColumns,
     iterations: int,
-    loose_pu: float,
+    loose_pu: float = 0.0,
 ) -> Converged | Diverged:
-    """The middle of the last step, of steps that do not end but stay small."""
-    k, rows = len(problem.injectors.fr), problem.layout.rows.count
+    """A point that is as good as the optimum, with what is worked out at an optimum.
+
+    Args:
+        problem: the network in one state.
+        x: [size] the point; V at idle nodes is worked out, in place.
+        e: [k] deviations of the powers, S_BASE_VA.
+        beliefs: about the powers.
+        readings: of this scan.
+        iterations: that it took.
+        loose_pu: how far from the optimum it may be.
+    """
+    k = len(problem.injectors.fr)
     s, s_before, t = (np.zeros(k, dtype=np.complex128) for _ in range(3))
-    residual, right, still = np.zeros(rows), np.zeros(len(x)), np.zeros(len(x))
-    x += 0.5 * (before - x)
+    residual, right, still = np.zeros(problem.layout.rows.count), np.zeros(len(x)), np.zeros(len(x))
     problem.complete(x)
     given = (problem.no_holds, beliefs.columns, problem.rows, readings)
     cost = negative_gradient(

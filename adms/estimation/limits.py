@@ -22,6 +22,9 @@ digits."""
 _INSIDE, _OUTSIDE = 1.0 - 1e-9, 1.0 + 1e-9
 _SLACK, _SLACK_SETTLING = 0.05, 100.0
 """By how much of the slopes' pulls a force may be outside of what they ask for: when it has settled, and before."""
+_SETTLED_PU = 1e-8
+_SETTLING_PU = 1e-6
+"""Off its limit by more than this a force says nothing yet."""
 
 
 class Limits:
@@ -32,7 +35,7 @@ class Limits:
         self.holds = problem.no_holds
         self._slow = 0
         self._step = np.zeros(0)
-        self._v = self._across(x)
+        self._v = np.abs(self._problem.across(x))
 
     @property
     def held(self) -> bool:
@@ -52,7 +55,7 @@ class Limits:
         Returns:
             True where the optimum is not there yet, because what is held is not where it should be.
         """
-        v = self._across(x)
+        v = np.abs(self._problem.across(x))
         off = 0.0
         if self.held:
             weight, size, force = self.holds
@@ -113,15 +116,3 @@ class Limits:
             size=np.where(found, at, self.holds.size),
             force=self.holds.force.copy(),
         )
-
-    def _across(self, x: FloatArray) -> FloatArray:
-        """[k] magnitude across each injector, per unit of its `fr` node."""
-        injectors, layout = self._problem.injectors, self._problem.layout
-        to = injectors.to
-        far = np.where(to >= 0, injectors.ratio * layout.phasors(x, to), 0.0)
-        return np.abs(layout.phasors(x, injectors.fr) - far)
-
-
-_SETTLED_PU = 1e-8
-_SETTLING_PU = 1e-6
-"""Off its limit by more than this a force says nothing yet."""

@@ -75,7 +75,7 @@ def observed(problem: Problem, x: FloatArray, *, readings: ReadingColumns, polic
     layout = problem.layout
     free = problem.with_free_magnitudes(policy)
     beliefs = nothing_known(free)
-    s = free.powers_at(x)
+    s = free.powers_at(x, layout.arrays.injector_s_nominal_va)
     made = system_at(free, x, s=s, beliefs=beliefs, inside=readings.use, variance=readings.variance)
     nowhere = np.full(layout.arrays.node_count, np.inf)
     if isinstance(made, Singular):
@@ -109,4 +109,4 @@ def telemetry_alone(
         sigma_q_va=np.zeros(len(arrays.injectors)),
     )
     readings = readings_of(snapshot, problem=problem, policy=policy)
-    return observed(problem, problem.expected_start(usual), readings=readings.columns, policy=policy)
+    return observed(problem, problem.expected_flow(usual), readings=readings.columns, policy=policy)

@@ -122,20 +122,29 @@ class Problem:
         v[~self.factor.solved] = 0.0
         x[node], x[node + 1] = v.real, v.imag
 
-    def powers_at(self, x: FloatArray) -> ComplexArray:
-        """[k] powers of the model at the voltages of a point, S_BASE_VA."""
-        arrays, k = self.layout.arrays, self.factor.injectors
-        across = self.layout.phasors(x, self.injectors.fr)
-        to = self.injectors.to
-        across = across - np.where(to >= 0, self.injectors.ratio * self.layout.phasors(x, to), 0.0)
-        nominal = arrays.injector_s_nominal_va[k] / S_BASE_VA
-        return at_voltage(nominal, np.abs(across) * self.injectors.scale, self.injectors.law)
+    def across(self, x: FloatArray) -> ComplexArray:
+        """[k] voltages across the live injectors at a point, per unit of their `fr` nodes."""
+        injectors, layout = self.injectors, self.layout
+        far = np.where(injectors.to >= 0, injectors.ratio * layout.phasors(x, injectors.to), 0.0)
+        return np.asarray(layout.phasors(x, injectors.fr) - far)
 
-    def expected_start(self, prior: LoadPrior) -> FloatArray:
-        """[size] the power flow of the expected powers; without load where there is none. Multipliers are zero."""
+    def powers_at(self, x: FloatArray, s_nominal_va: ComplexArray) -> ComplexArray:
+        """[k] powers of the live injectors at the voltages of a point, S_BASE_VA.
+
+        Args:
+            x: [size]
+            s_nominal_va: [injector] at nominal voltage.
+        """
+        nominal = s_nominal_va[self.factor.injectors] / S_BASE_VA
+        return at_voltage(nominal, np.abs(self.across(x)) * self.injectors.scale, self.injectors.law)
+
+    def expected_flow(self, prior: LoadPrior) -> FloatArray:
+        """[size] the power flow of the expected powers, without load where there is none; a mean of which nothing is
+        known serves as well as any. Multipliers are zero."""
         layout = self.layout
-        mean = np.where(np.isfinite(prior.sigma_p_va), prior.s_nominal_va, 0.0)
-        flow = solve_power_flow(layout.arrays, self.grid, s_nominal_va=np.nan_to_num(mean), factor=self.factor)
+        flow = solve_power_flow(
+            layout.arrays, self.grid, s_nominal_va=np.nan_to_num(prior.s_nominal_va), factor=self.factor
+        )
         v = flow.v_phasor_pu[self.live] if isinstance(flow, PowerFlow) else self.factor.v_no_load_pu
         x = np.zeros(layout.size)
         for place, value in ((layout.node[self.live], v), (layout.emf, layout.emf_pu)):

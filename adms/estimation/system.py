@@ -197,8 +197,7 @@ class System:
             if not len(k):
                 continue
             fr, to = injectors.fr[k], injectors.to[k]
-            d = layout.phasors(self.x, fr) - np.where(to >= 0, injectors.ratio[k] * layout.phasors(self.x, to), 0.0)
-            current = np.conj(turn * NOTHING_KNOWN_PU / d)
+            current = np.conj(turn * NOTHING_KNOWN_PU / problem.across(self.x)[k])
             block = layout.block[fr]
             together = (to < 0) | (layout.block[to] == block)
             width = pattern.start[block + 1] - pattern.start[block]

@@ -4,12 +4,15 @@ that is silent is a meter that is not there."""
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adms.core.estimate import BoolArray, Estimate, NotEstimated, SigmaSource, Use
 from adms.core.telemetry import FloatArray, Quality, TelemetrySnapshot
 from adms.estimation import EstimatorState, estimate
+from adms.powerflow import PowerFlow, solve_power_flow
+from tests.estimation_study.referee import Referee
 from tests.unit.estimation.random_networks import Metered, random_metered
 from tests.unit.estimation.scans import POLICY, snapshot
 
@@ -145,8 +148,6 @@ def test_a_meter_that_is_silent_is_a_meter_that_is_not_there(seed: int) -> None:
 
 
 def test_weights_that_move_give_what_a_new_factor_gives() -> None:
-    """Steps below 1e-7 pu that shrink slowly count as rounding: where a few currents make Gauss-Newton slow, two ends
-    are that far apart. Everywhere else they are the same."""
     apart = []
     for seed in range(60):
         metered = random_metered(seed, most_buses=8)
@@ -160,7 +161,38 @@ def test_weights_that_move_give_what_a_new_factor_gives() -> None:
         assert isinstance(warm, Estimate) == isinstance(cold, Estimate)
         if isinstance(warm, Estimate) and isinstance(cold, Estimate):
             apart.append(float(np.nanmax(np.abs(warm.v_phasor_pu - cold.v_phasor_pu))))
-    assert len(apart) >= 55
-    assert np.median(apart) < 1e-11
-    assert np.quantile(apart, 0.9) < SAME_PU
-    assert max(apart) < 1e-6
+    assert len(apart) >= 59
+    assert max(apart) < SAME_PU
+
+
+def test_accurate_meters_beside_coarse_ones_give_what_full_gauss_newton_gives() -> None:
+    """Sigmas from a thousandth of the usual to a hundred times: the referee is SciPy's sparse factor of the whole
+    Newton step. Where it does not end in fifty steps there is nothing to compare with."""
+    compared = 0
+    for seed in range(120):
+        metered = random_metered(seed, most_buses=8)
+        rng = np.random.default_rng([seed, 7])
+        sigma = metered.sigma * 10.0 ** rng.integers(-3, 3, len(metered.sigma))
+        value = metered.value + sigma * rng.standard_normal(len(sigma))
+        flow = solve_power_flow(metered.arrays, metered.grid, s_nominal_va=metered.prior.s_nominal_va)
+        taken = snapshot(metered.arrays, metered.keys, value=value, sigma=sigma)
+        state, got = run(metered, taken, state=None)
+        if not isinstance(flow, PowerFlow) or (state is not None and not state.use.all()):
+            continue
+        referee = Referee(
+            metered.arrays,
+            metered.grid,
+            keys=metered.keys,
+            sigma=sigma,
+            prior=metered.prior,
+            source_v_sigma_pu=EXACT.source_v_sigma_pu,
+            source_angle_sigma_rad=EXACT.source_angle_sigma_rad,
+        )
+        expected = referee.solve(value, v_start_pu=flow.v_phasor_pu)
+        if expected.step_pu > 1e-10:
+            continue
+        assert isinstance(got, Estimate), seed
+        assert np.nanmax(np.abs(got.v_phasor_pu - expected.v_phasor_pu)) < SAME_PU, seed
+        assert got.chi2 == pytest.approx(expected.chi2, rel=1e-6, abs=1e-6), seed
+        compared += 1
+    assert compared > 45

@@ -58,7 +58,7 @@ def case_of(seed: int, *, decades: float) -> Case:
     problem = problem_of(layout_of(metered.arrays, PointTable(keys=metered.keys)), metered.grid, policy=EXACT)
     assert isinstance(problem, Problem)
     beliefs = beliefs_of(problem, metered.prior)
-    x = problem.expected_start(metered.prior)
+    x = problem.expected_flow(metered.prior)
     return Case(
         metered=metered,
         problem=problem,
