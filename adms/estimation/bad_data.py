@@ -14,7 +14,7 @@ from scipy.special import chdtri, ndtri
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.covariance import Covariance, CovarianceCache, cache_for
 from adms.estimation.iterate import Converged, Diverged, optimise
-from adms.estimation.kernel.columns import ReadingColumns
+from adms.estimation.kernel.judging import normalise
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Beliefs, Problem
 from adms.estimation.readings import Readings
@@ -100,23 +100,30 @@ def judge(
     """
     optimum = first
     iterations = first.iterations
-    rejected: list[int] = []
-    kept = np.full(problem.layout.rows.count, np.nan)
-    kept_sigma = kept.copy()
+    count = problem.layout.rows.count
+    kept: list[tuple[int, float, float]] = []
     while True:
         cache = cache_for(optimum.system, cache)
         columns = readings.columns
         covariance = cache.of(optimum.correction, readings=columns)
-        normalized, sigma, critical = _normalized(optimum.residual, columns, covariance)
-        size = np.nan_to_num(np.abs(normalized))
-        worst = int(np.argmax(size)) if size.size else 0
-        candidates = int(np.isfinite(normalized).sum())
-        stands_out = candidates > 0 and size[worst] > stand_out_limit(candidates, policy.alarm_probability)
-        if not stands_out or len(rejected) >= policy.max_rejections:
+        residual, sigma, normalized = np.empty(count), np.empty(count), np.empty(count)
+        critical = np.empty(count, dtype=np.bool_)
+        worst, size, candidates, used, cost = normalise(
+            optimum.residual,
+            columns.use,
+            columns.variance,
+            covariance.residual_variance,
+            CRITICAL_FRAC,
+            residual,
+            sigma,
+            normalized,
+            critical,
+        )
+        stands_out = candidates > 0 and size > stand_out_limit(candidates, policy.alarm_probability)
+        if not stands_out or len(kept) >= policy.max_rejections:
             break
-        kept[worst], kept_sigma[worst] = normalized[worst], sigma[worst]
-        rejected.append(worst)
-        readings = readings.without(worst, why=f"bad data: {size[worst]:.1f} sigma from what all else says")
+        kept.append((worst, float(sigma[worst]), float(normalized[worst])))
+        readings = readings.without(worst, why=f"bad data: {size:.1f} sigma from what all else says")
         after = optimise(
             problem,
             optimum,
@@ -129,36 +136,23 @@ def judge(
         if isinstance(after, Diverged):
             return after
         optimum, iterations = after, iterations + after.iterations
-    use = columns.use
-    chi2 = optimum.prior_cost + float(np.sum(optimum.residual[use] ** 2 / columns.variance[use]))
-    freedom = round(int(use.sum()) - optimum.system.for_covariance.unknowns_found)
-    reported = use.copy()
-    reported[rejected] = True
+    for row, deviation, over in kept:
+        residual[row], sigma[row], normalized[row] = optimum.residual[row], deviation, over
+    chi2 = optimum.prior_cost + cost
+    freedom = round(used - optimum.system.for_covariance.unknowns_found)
     return Verdict(
         optimum=optimum,
         readings=readings,
         covariance=covariance,
         cache=cache,
-        residual=np.where(reported, optimum.residual, np.nan),
-        residual_sigma=np.where(np.isfinite(kept_sigma), kept_sigma, sigma),
-        normalized=np.where(np.isfinite(kept), kept, normalized),
+        residual=residual,
+        residual_sigma=sigma,
+        normalized=normalized,
         critical=critical,
-        rejected=np.array(rejected, dtype=np.int64),
+        rejected=np.array([row for row, *_ in kept], dtype=np.int64),
         chi2=float(chi2),
         degrees_of_freedom=max(freedom, 0),
         consistent=chi2 <= policy.chi2_partial_ratio * chi2_limit(freedom, policy.chi2_confidence),
         more_to_reject=bool(stands_out),
         iterations=iterations,
     )
-
-
-def _normalized(
-    residual: FloatArray, readings: ReadingColumns, covariance: Covariance
-) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """([M] residual over its standard deviation, NaN where not in use or critical; [M] that deviation; [M]
-    critical)."""
-    with np.errstate(invalid="ignore"):
-        usable = readings.use & (covariance.residual_variance > CRITICAL_FRAC * readings.variance)
-    deviation = np.sqrt(np.where(readings.use, covariance.residual_variance, np.nan))
-    normalized = np.where(usable, residual / np.where(usable, deviation, 1.0), np.nan)
-    return normalized, deviation, readings.use & ~usable

@@ -53,7 +53,9 @@ def graded(
 
 
 def _contradicted(arrays: NetworkArrays, found: Contradictions) -> list[str]:
-    reasons = []
+    reasons: list[str] = []
+    if not len(found.rows):
+        return reasons
     for live, words in (
         (True, "no voltage is read where the switches say live"),
         (False, "a voltage is read where the switches say dead"),
@@ -145,6 +147,8 @@ def _gaps(
     reasons = []
     if unknown:
         reasons.append(f"position not known: {_some([str(e) for e in sorted(unknown)])}")
+    if sigma.max(initial=0.0) <= min(policy.sigma_solved_max_pu, policy.sigma_unobservable_pu):
+        return reasons
     lost = [arrays.nodes[int(i)] for i in np.flatnonzero(source == SigmaSource.UNOBSERVABLE)]
     if lost:
         reasons.append(f"not observable: {_some([f'{n.bus}.{n.phase}' for n in lost])}")

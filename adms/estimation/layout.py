@@ -20,6 +20,7 @@ from adms.block_ldu import BlockStructure, structure_of
 from adms.block_ldu.symmetric import symmetric_size
 from adms.core.estimate import ComplexArray, Use
 from adms.core.telemetry import WEIGHED_KINDS, FloatArray, IntArray, PointKey, PointKind, PointTable
+from adms.estimation.kernel.reading import ReadingRules
 from adms.estimation.kinds.stack import RowStack, rows_of
 from adms.estimation.moving import MovingRows, moving_rows
 from adms.estimation.reduction import Reduction, reduction_of
@@ -86,6 +87,33 @@ class Layout:
     def moving(self) -> MovingRows:
         """How the rows are aged."""
         return moving_rows(self.rows, arrays=self.arrays, table=self.table)
+
+    @cached_property
+    def reading_rules(self) -> ReadingRules:
+        """What their values are held against."""
+        moving = self.moving
+        return ReadingRules(
+            si_per_unit=self.rows.si_per_unit,
+            average=moving.average,
+            voltage_size=moving.voltage_size,
+            current_size=moving.current_size,
+            angle=moving.angle,
+            partner=moving.partner,
+        )
+
+    @cached_property
+    def voltage_meters(self) -> tuple[IntArray, IntArray]:
+        """([meter] node, [meter] row) of what measures a voltage to ground."""
+        rows = np.concatenate([self.voltage_rows[kind] for kind in (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE)])
+        return self.rows.column[self.rows.term_first[rows]], rows
+
+    @cached_property
+    def source_of_emf(self) -> IntArray:
+        """[size] source whose E has its place there, -1 where no E has."""
+        source = np.full(self.size, -1, dtype=np.int64)
+        count = np.diff([*self.emf_first, self.m])
+        source[self.emf] = np.repeat(np.arange(len(self.emf_first)), count)
+        return source
 
     @cached_property
     def all_used(self) -> tuple[tuple[Use, ...], tuple[str, ...]]:
