@@ -52,7 +52,7 @@ def _of_snapshot(snapshot: TelemetrySnapshot) -> Iterator[str]:
         elif column.dtype.kind not in kinds if kinds else column.dtype != _FLOAT:
             yield f"the snapshot's {name} is of {column.dtype}, not of {wanted}"
         elif column.shape != (points,):
-            yield f"the snapshot's {name} has the shape {column.shape}, its table has {points} points"
+            yield f"the snapshot's {name} has the shape {column.shape}, not the length of its table, {points} points"
     keys = snapshot.table.keys
     twice = [key for i, key in enumerate(keys) if snapshot.table.row[key] != i]
     if twice:

@@ -27,6 +27,7 @@ from adms.estimation.prior import LoadPrior
 from adms.estimation.problem import Beliefs, Problem, beliefs_of, problem_of
 from adms.estimation.quarantine import EMPTY, Quarantine, excluded_rows, quarantined, watched
 from adms.estimation.readings import Readings, readings_of
+from adms.estimation.screening import holds, judge_from_afar
 from adms.estimation.system import System
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
@@ -102,12 +103,9 @@ def estimate(
     asked = readings
     readings = asked.excluding(excluded_rows(quarantine, problem.layout))
     optimum = _optimum(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
-    if isinstance(optimum, Diverged):
-        return None, _refused(snapshot, f"the estimate did not converge: {optimum.reason}")
-    cache = None if state is None else state.cache
-    verdict = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
-    if not isinstance(verdict, Verdict):
-        return None, _refused(snapshot, f"after a rejection the estimate did not converge: {verdict.reason}")
+    verdict = _verdict(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, state=state)
+    if isinstance(verdict, str):
+        return None, _refused(snapshot, verdict)
     seen, seen_use = _observed(problem, verdict, policy=policy, state=state)
     verdict = watched(verdict, np.flatnonzero(asked.columns.use & ~readings.columns.use))
     after = EstimatorState(
@@ -202,6 +200,31 @@ def _optimum(
             budget=policy.max_iterations,
         )
     return optimum
+
+
+def _verdict(
+    problem: Problem,
+    optimum: Converged | Diverged,
+    *,
+    beliefs: Beliefs,
+    readings: Readings,
+    policy: EstimationPolicy,
+    state: EstimatorState | None,
+) -> Verdict | str:
+    """What an optimum says of its measurements; from afar where there is none that holds, or why there is none."""
+    cache = None if state is None else state.cache
+    if isinstance(optimum, Diverged):
+        verdict: Verdict | str = f"the estimate did not converge: {optimum.reason}"
+    else:
+        judged = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
+        if isinstance(judged, Diverged):
+            verdict = f"after a rejection the estimate did not converge: {judged.reason}"
+        else:
+            verdict = judged
+    if isinstance(verdict, Verdict) and holds(verdict):
+        return verdict
+    better = judge_from_afar(problem, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
+    return verdict if better is None else better
 
 
 def _same_nodes(before: Problem, after: Problem) -> bool:

@@ -38,6 +38,16 @@ class HypothesisPolicy:
     """Most candidates solved in one set of readings: a count, so that a scan is repeatable."""
     tap_steps: tuple[int, ...] = (-1, 1)
     """How far a tap may be off."""
+    unstated_bias_frac: tuple[float, ...] = (0.002, 0.005, 0.01)
+    """Constant errors of all meters, over their readings, that nobody stated and that have to explain the readings
+    less well before a position is named (`hypotheses_bias`)."""
+    unstated_bias_odds: float = 0.1
+    """Odds that there are such errors, against none; 0 where that is out of the question."""
+    named_in_a_row: int = 1
+    """So many times in a row a position has to be found wrong, each time on newer readings, before it is named."""
+    work_ms_each_scan: float = 10.0
+    """Where it is done in turns: how much a scan may take, on average. Counted from sizes, not timed, so that a run
+    repeats."""
 
     def least_log_odds(self, candidates: int) -> float:
         """What the log odds of a named candidate exceed.

@@ -46,7 +46,8 @@ def expected_separation(
         readings = Heard(z=z, variance=heard.variance, use=heard.use)
         return fit_of(one, readings, beliefs=about, policy=policy, hypotheses=hypotheses, start=None)
 
-    usual = _expected_readings(problem, beliefs, policy=policy)
+    taps = any(candidate.is_tap for candidate in candidates)
+    usual = _expected_readings(problem, beliefs, policy=policy) if taps else None
     reported = None if usual is None else fit(problem, beliefs, usual)
     found = {}
     for candidate in candidates:

@@ -6,16 +6,17 @@ constant loads. In it the meters' noise is averaged; the prior of the loads is a
 where they do vary; and what a meter is constantly wrong by stays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from adms.core.telemetry import FloatArray, PointKind, TelemetrySnapshot
+from adms.core.telemetry import FloatArray, IntArray, PointKind, TelemetrySnapshot
 from adms.estimation.hypotheses_evidence import VOLTAGES, Heard
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.layout import Layout
 
 _SAME_S = 1e-3
+_ANGLES = frozenset({PointKind.V_ANGLE, PointKind.I_ANGLE})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +44,18 @@ class Window:
             variance=np.ones(rows),
             measured_s=np.full(rows, np.nan),
         )
+
+    def without(self, rows: IntArray) -> "Window":
+        """The same where nothing was ever heard of some rows: a meter in quarantine.
+
+        Args:
+            rows: which.
+        """
+        if not self.count[rows].any():
+            return self
+        count, measured_s = self.count.copy(), self.measured_s.copy()
+        count[rows], measured_s[rows] = 0.0, np.nan
+        return replace(self, count=count, measured_s=measured_s)
 
     def after(self, heard: Heard, *, snapshot: TelemetrySnapshot, layout: Layout, most: int) -> "Window":
         """With one scan more. A reading that is still the last scan's is not counted again: its noise is the same.
@@ -87,7 +100,20 @@ def with_bias(heard: Heard, *, layout: Layout, hypotheses: HypothesisPolicy) -> 
     return Heard(z=heard.z, variance=heard.variance + (frac * heard.z) ** 2, use=heard.use)
 
 
+def with_more_bias(heard: Heard, *, layout: Layout, frac: float) -> Heard:
+    """The same with a constant error of every meter, angles apart, besides what was stated.
+
+    Args:
+        heard: readings.
+        layout: of the rows.
+        frac: standard deviation of the error, over the reading.
+    """
+    sized = np.array([kind not in _ANGLES for kind in layout.rows.kind], dtype=np.bool_)
+    more = np.where(sized, (frac * heard.z) ** 2, 0.0)
+    return Heard(z=heard.z, variance=heard.variance + more, use=heard.use)
+
+
 def _bias_frac(kind: PointKind, hypotheses: HypothesisPolicy) -> float:
-    if kind in (PointKind.V_ANGLE, PointKind.I_ANGLE):
+    if kind in _ANGLES:
         return 0.0
     return hypotheses.voltage_bias_frac if kind in VOLTAGES else hypotheses.power_bias_frac

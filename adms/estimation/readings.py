@@ -1,6 +1,6 @@
 """Which points of a snapshot can be used, per unit, and why the others cannot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,13 @@ class Readings:
         reasons = list(self.why)
         reasons[row] = why
         return Readings(columns=self.columns._replace(use=use), why=tuple(reasons))
+
+    def including(self, rows: Sequence[int]) -> "Readings":
+        """The same with measurements that were taken out."""
+        use, why = self.columns.use.copy(), list(self.why)
+        for row in rows:
+            use[row], why[row] = True, ""
+        return Readings(columns=self.columns._replace(use=use), why=tuple(why))
 
     def excluding(self, reasons: Mapping[int, str]) -> "Readings":
         """The same without some rows that would be in use, whose values stay.

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import FloatArray
 from adms.estimation.hypotheses import PositionBelief, weighed
 from adms.estimation.hypotheses_policy import HypothesisPolicy
-from adms.estimation.hypotheses_verdict import PositionVerdict, Standing
 from tests.estimation_study.draws import scan_of
 from tests.estimation_study.studies import Study
 from tests.estimation_study.wrong_positions import OR, UNDECIDABLE, NameSwitch, NameTap

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from adms.core.ids import BusId, ElementId
+from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import FloatArray, PointKind
 from adms.estimation.hypotheses import weighed
 from adms.estimation.hypotheses_candidates import candidates_of
 from adms.estimation.hypotheses_evidence import Fit, fit_of, heard_of
 from adms.estimation.hypotheses_linear import linear_test
-from adms.estimation.hypotheses_verdict import PositionVerdict, Standing
 from adms.estimation.layout import layout_of
 from adms.estimation.problem import Problem, beliefs_of, problem_of
 from adms.grid.model import NodeRef
