@@ -14,6 +14,7 @@ from adms.estimation.contradiction import Contradictions
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
+from adms.grid.components import components
 
 _NAMED = 5
 _KEPT = 64
@@ -67,23 +68,34 @@ def _contradicted(arrays: NetworkArrays, found: Contradictions) -> list[str]:
 
 
 def _untied(problem: Problem, use: BoolArray) -> tuple[str, ...]:
-    """`_lacking`, which is the same from scan to scan."""
-    key, known = use.tobytes(), problem.by_use
-    if key not in known:
-        if len(known) >= _KEPT:
-            known.clear()
-        known[key] = tuple(_lacking(problem, use))
-    return known[key]
+    """`_lacking`, which is the same from scan to scan, and whatever taps and capacitors do."""
+    known = problem.layout.kept_by_topology(problem.grid.topology_version)
+    key = use.tobytes()
+    if key not in known.lacking:
+        if len(known.lacking) >= _KEPT:
+            known.lacking.clear()
+        if known.island is None:
+            known.island = _islands(problem)
+        known.lacking[key] = tuple(_lacking(problem, use, island=known.island))
+    return known.lacking[key]
 
 
-def _lacking(problem: Problem, use: BoolArray) -> list[str]:
+def _islands(problem: Problem) -> IntArray:
+    """[node] label of what closed branches and mutual couplings join."""
+    flow = problem.layout.power_flow
+    there = problem.factor.entry_value != 0.0
+    row, column = flow.structure.order[flow.row[there]], flow.structure.order[flow.col[there]]
+    return components(row, column, size=problem.layout.arrays.node_count)
+
+
+def _lacking(problem: Problem, use: BoolArray, *, island: IntArray) -> list[str]:
     """What is missing for the head to be measured at all: on each phase that carries load, in the island that carries
     most of it, one voltage, and one power or current of the network itself. DER report themselves and say nothing of
     what the feeder draws. With less, the picture is the prior with an anchor."""
     voltage, flow = _measured(problem, use)
     if not voltage.size:
         return ["no voltage measurement is in use"]
-    phase, island = problem.phase_and_island
+    phase = problem.layout.phase
     main, loaded = _loaded_phases(problem, phase=phase, island=island)
     missing = []
     for words, nodes in (("voltage", voltage), ("power or current", flow)):

@@ -10,7 +10,7 @@ The unknowns are real and stand in the order of elimination, a bus and the rows 
 A node that is dead has places all the same, so that switches, taps and capacitors change values only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from adms.block_ldu import BlockStructure, structure_of
 from adms.block_ldu.symmetric import symmetric_size
 from adms.core.estimate import ComplexArray, Use
 from adms.core.telemetry import WEIGHED_KINDS, FloatArray, IntArray, PointKey, PointKind, PointTable
+from adms.estimation.kernel.phasors import phasors_at
 from adms.estimation.kernel.reading import ReadingRules
 from adms.estimation.kinds.stack import RowStack, rows_of
 from adms.estimation.moving import MovingRows, moving_rows
@@ -29,6 +30,17 @@ from adms.powerflow.layout import Layout as PowerFlowLayout
 from adms.powerflow.layout import layout_of as power_flow_layout_of
 
 PER_NODE = 4
+_TOPOLOGIES = 8
+
+
+@dataclass(kw_only=True, eq=False)
+class KeptByTopology:
+    """What is worked out once for one set of switch positions, when it is asked for."""
+
+    island: IntArray | None = None
+    """[node] label of what is joined."""
+    lacking: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
+    """What is missing for the head to be measured, by which rows are in use."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +101,24 @@ class Layout:
         return moving_rows(self.rows, arrays=self.arrays, table=self.table)
 
     @cached_property
+    def phase(self) -> IntArray:
+        """[node]"""
+        return np.array([node.phase for node in self.arrays.nodes], dtype=np.int64)
+
+    @cached_property
+    def _by_topology(self) -> dict[str, KeptByTopology]:
+        return {}
+
+    def kept_by_topology(self, version: str) -> KeptByTopology:
+        """Of a grid state's `topology_version`; those of the last few are kept."""
+        known = self._by_topology
+        if version not in known:
+            if len(known) >= _TOPOLOGIES:
+                known.pop(next(iter(known)))
+            known[version] = KeptByTopology()
+        return known[version]
+
+    @cached_property
     def reading_rules(self) -> ReadingRules:
         """What their values are held against."""
         moving = self.moving
@@ -140,7 +170,7 @@ class Layout:
 
     def phasors(self, x: FloatArray, place: IntArray) -> ComplexArray:
         """Complex values at places."""
-        return np.asarray(x[place] + 1j * x[place + 1])
+        return phasors_at(x, place)
 
 
 def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:
