@@ -7,7 +7,8 @@ from enum import IntEnum, StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from adms.core.ids import ModelVersion, SnapshotId
+from adms.core.ids import ElementId, ModelVersion, SnapshotId
+from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import FloatArray, IntArray, PointKey
 
 ComplexArray = npt.NDArray[np.complex128]
@@ -115,6 +116,13 @@ class Estimate:
     degrees_of_freedom: int
     iterations: int
     oldest_input_s: float
+    positions: tuple[PositionVerdict, ...] = ()
+    """What the readings say of the reported positions; none where nobody asks, or not yet."""
+
+    @property
+    def wrong_positions(self) -> frozenset[ElementId]:
+        """Branches of devices that are named as not being where they are reported."""
+        return frozenset(e for each in self.positions if each.standing is Standing.WRONG for e in each.poles)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,6 +126,7 @@ class _Said:
             instead = ()
         return PositionVerdict(
             device=best.device,
+            poles=best.poles,
             is_tap=best.is_tap,
             standing=standing,
             instead=instead,
