@@ -131,7 +131,8 @@ class Examination:
         parting = {c for c, change in self.changes.items() if change.parts}
         odds = {c: linear[c].log_odds if c in linear and c not in parting else _NOT_YET for c in self.candidates}
         odds |= {c: value for c, value in self.known.items() if odds[c] == _NOT_YET}
-        sight = {c: linear[c].log_odds if c in linear else 0.0 for c in self.candidates}
+        # Where a section is parted from its source, 1 + Z E is singular: what the linear test says there is rounding.
+        sight = {c: linear[c].log_odds if c in linear and c not in parting else 0.0 for c in self.candidates}
         layout = self.problem.layout
         sight |= first_sight(self.changes, sight=sight, heard=self.heard, layout=layout, hypotheses=hypotheses)
         least = hypotheses.least_log_odds(len(odds)) - np.log(hypotheses.odds_apart)
