@@ -70,7 +70,14 @@ def picture_of(
         touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
         s[touched] = np.nan
     grade, reason = graded(
-        problem, verdict, contradictions=contradictions, source=source, sigma=sigma, unknown=unknown, policy=policy
+        problem,
+        verdict,
+        contradictions=contradictions,
+        observed=observed,
+        source=source,
+        sigma=sigma,
+        unknown=unknown,
+        policy=policy,
     )
     ages = snapshot.age_s[layout.rows.table_rows[verdict.readings.columns.use]]
     return Estimate(
