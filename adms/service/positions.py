@@ -2,7 +2,8 @@
 
 A switch that is named wrong makes the picture INCONSISTENT: it is not known what is connected to what, so nothing
 automatic acts. A tap that is named wrong leaves a picture that its own meters hold, with a device in it that nobody may
-move: PARTIAL. While one is named, no meter goes into quarantine: what is rejected may be right.
+move: PARTIAL. While one is named, meters are held in quarantine only where they were there before: what is rejected
+may be right.
 """
 
 from dataclasses import replace
@@ -11,7 +12,8 @@ from adms.core.estimate import Estimate, Grade
 from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import TelemetrySnapshot
 from adms.estimation import EstimationPolicy, EstimatorState, LoadPrior
-from adms.estimation.hypotheses import PositionBelief, in_turns
+from adms.estimation.hypotheses import in_turns
+from adms.estimation.hypotheses_belief import PositionBelief
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.quarantine import Quarantine
 from adms.grid.arrays import NetworkArrays
@@ -59,13 +61,15 @@ def tested(
         policy=estimation,
         hypotheses=hypotheses,
         estimator=estimator,
+        troubled=not picture.grade.trusted,
     )
     wrong = [each for each in verdicts if each.standing is Standing.WRONG]
     if not wrong:
         return after, replace(picture, positions=verdicts), estimator
     worst = Grade.INCONSISTENT if any(each.switch_named for each in wrong) else Grade.PARTIAL
     reasons = [in_words(wrong), *([picture.reason] if picture.reason else [])]
-    records = {key: record for key, record in estimator.quarantine.records.items() if record.since is not None}
+    aside = frozenset() if after is None else after.set_aside
+    records = {key: record for key, record in estimator.quarantine.records.items() if key in aside}
     return (
         after,
         replace(picture, positions=verdicts, grade=min(picture.grade, worst), reason="; ".join(reasons)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from adms.core.estimate import Estimate, NotEstimated
 from adms.core.telemetry import TelemetrySnapshot
 from adms.estimation import EstimationPolicy, EstimatorState, estimate
-from adms.estimation.hypotheses import PositionBelief
+from adms.estimation.hypotheses_belief import PositionBelief
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.forecast import ForecastPolicy, ForecastState, cold_state, learned, predicted_prior
 from adms.grid.arrays import NetworkArrays
