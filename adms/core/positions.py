@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from adms.core.ids import ElementId
 from adms.core.telemetry import PointKey
 
 _LARGE = 6.0
@@ -14,10 +15,10 @@ _LARGE = 6.0
 class Standing(StrEnum):
     """What the telemetry says of a device's reported position."""
 
-    AS_REPORTED = "as reported"
+    AS_REPORTED = "as_reported"
     WRONG = "wrong"
     """The odds against it are large; `PositionVerdict.instead` says what is true, or one of what."""
-    OPEN = "not decided yet"
+    OPEN = "open"
     """More scans would decide."""
     UNDECIDABLE = "undecidable"
     """The meters could not tell even then."""
@@ -40,6 +41,8 @@ class PositionVerdict:
 
     device: str
     """A switch or tap changer by its id; a device whose poles are branches of their own by its group."""
+    poles: tuple[ElementId, ...]
+    """The branches that it moves."""
     is_tap: bool
     standing: Standing
     instead: tuple[str, ...]

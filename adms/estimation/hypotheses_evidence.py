@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from adms.block_ldu.symmetric import log_determinant
 from adms.core.telemetry import FloatArray, IntArray, PointKind, Quality, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, chi2_limit, judge
 from adms.estimation.hypotheses_policy import HypothesisPolicy
@@ -241,13 +242,7 @@ def _systems(optimum: Converged, columns: ReadingColumns) -> tuple[System, Syste
 
 
 def _log_det(system: System) -> float:
-    """log |det K|, the far modes' part included: the factor keeps the inverses of its diagonal blocks."""
-    pattern = system.pattern
-    width = np.diff(pattern.start)
-    total = 0.0
-    for n in np.unique(width[width > 0]).tolist():
-        first = pattern.diagonal[np.flatnonzero(width == n)]
-        blocks = system.values[first[:, None] + np.arange(n * n)].reshape(-1, n, n)
-        total -= float(np.linalg.slogdet(blocks)[1].sum())
+    """log |det K|, the far modes' part included."""
+    total = float(log_determinant(system.pattern, system.values))
     _, core = system.mode_columns
     return total + (float(np.linalg.slogdet(core)[1]) if len(core) else 0.0)

@@ -126,6 +126,7 @@ def optimise(
         verdict, more, moved, cost = take_steps(
             layout.structure.pattern,
             system.values,
+            system.swap,
             correction.columns,
             correction.inner,
             *around,

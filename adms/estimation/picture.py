@@ -90,7 +90,14 @@ def picture_of(
         touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
         s[touched] = np.nan
     grade, reason = graded(
-        problem, verdict, contradictions=contradictions, source=source, sigma=sigma, unknown=unknown, policy=policy
+        problem,
+        verdict,
+        contradictions=contradictions,
+        observed=observed,
+        source=source,
+        sigma=sigma,
+        unknown=unknown,
+        policy=policy,
     )
     return Estimate(
         snapshot_id=snapshot.snapshot_id,

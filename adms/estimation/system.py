@@ -12,7 +12,7 @@ import numpy as np
 from adms.block_ldu.structure import Pattern
 from adms.block_ldu.symmetric import eliminate_symmetric, selected_inverse, substitute_symmetric
 from adms.core.estimate import ComplexArray
-from adms.core.telemetry import FloatArray
+from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.kernel.columns import HoldColumns, ReadingColumns
 from adms.estimation.kernel.matrix import MatrixColumns, assemble, far_directions
 from adms.estimation.layout import Layout
@@ -59,6 +59,7 @@ class System:
         x: FloatArray,
         s: ComplexArray,
         values: FloatArray,
+        swap: IntArray,
         inside: BoolArray,
         variance: FloatArray,
         matrix: MatrixColumns,
@@ -68,6 +69,7 @@ class System:
         self.x = x
         self.s = s
         self.values = values
+        self.swap = swap
         self.inside = inside
         self.variance = variance
         self._matrix = matrix
@@ -87,7 +89,7 @@ class System:
     def solve(self, right: FloatArray) -> FloatArray:
         """K^-1 right, [size], without any correction."""
         x = right.copy()
-        substitute_symmetric(self.pattern, self.values, x, 0)
+        substitute_symmetric(self.pattern, self.values, self.swap, x, 0)
         return x
 
     @cached_property
@@ -159,7 +161,7 @@ class System:
     @cached_property
     def inverse(self) -> FloatArray:
         """[values] K^-1 at the places of its factor."""
-        return selected_inverse(self.pattern, self.values)
+        return selected_inverse(self.pattern, self.values, self.swap)
 
     @cached_property
     def for_covariance(self) -> "System":
@@ -254,7 +256,8 @@ def system_at(
         s,
         values,
     )
-    bad = eliminate_symmetric(layout.structure.pattern, values)
+    swap = np.zeros(layout.size, dtype=np.int64)
+    bad = eliminate_symmetric(layout.structure.pattern, values, swap)
     if bad >= 0 or not np.isfinite(values).all():
         return Singular(reason=f"the estimator's matrix is singular at {place_in_words(layout, bad)}")
     return System(
@@ -263,6 +266,7 @@ def system_at(
         x=x.copy(),
         s=s.copy(),
         values=values,
+        swap=swap,
         inside=inside,
         variance=variance,
         matrix=matrix,

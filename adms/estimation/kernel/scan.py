@@ -11,7 +11,7 @@ from adms.block_ldu.structure import Pattern
 from adms.block_ldu.symmetric import substitute_symmetric
 from adms.core.compiled import compiled
 from adms.core.estimate import ComplexArray
-from adms.core.telemetry import FloatArray
+from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.kernel.columns import (
     HoldColumns,
     InjectorColumns,
@@ -34,13 +34,20 @@ ROUNDING_PU = 1e-7
 
 @compiled
 def solve_corrected(
-    pattern: Pattern, values: FloatArray, columns: FloatArray, inner: FloatArray, x: FloatArray, part: FloatArray
+    pattern: Pattern,
+    values: FloatArray,
+    swap: IntArray,
+    columns: FloatArray,
+    inner: FloatArray,
+    x: FloatArray,
+    part: FloatArray,
 ) -> None:
     """x <- K'^-1 x, from the first block that is not idle; x is zero before it and stays so.
 
     Args:
         pattern: of K's factor.
         values: of K's factor.
+        swap: of K's factor.
         columns: [c, size] Z^T
         inner: [c, c] -(D^-1 + C^T K^-1 C)^-1
         x: [size]
@@ -53,7 +60,7 @@ def solve_corrected(
         for i in range(begin, len(x)):
             total += columns[c, i] * x[i]
         part[c] = total
-    substitute_symmetric(pattern, values, x, pattern.lead)
+    substitute_symmetric(pattern, values, swap, x, pattern.lead)
     for c in range(count):
         weight = 0.0
         for b in range(count):
@@ -67,6 +74,7 @@ def solve_corrected(
 def take_steps(
     pattern: Pattern,
     values: FloatArray,
+    swap: IntArray,
     columns: FloatArray,
     inner: FloatArray,
     network: NetworkColumns,
@@ -109,7 +117,7 @@ def take_steps(
         negative_gradient(
             network, sources, injectors, holds, prior, rows, readings, x, still, e, s, s_before, t, residual, right
         )
-        solve_corrected(pattern, values, columns, inner, right, part)
+        solve_corrected(pattern, values, swap, columns, inner, right, part)
         square = 0.0
         for i in range(len(network.place)):
             a = network.place[i]
