@@ -33,8 +33,6 @@ _REFUTED = -5.0
 """Log odds by first sight below which a switch is solved by turn only."""
 _FAR_BEHIND = 50.0
 """Log odds by which a candidate is behind the best so far when no gross errors are looked for."""
-_BY_TURN = 2
-"""Of switches that are refuted at first sight, so many are solved all the same."""
 _LINEAR_AT_ONCE = 6
 _MOST_DOUBTED = 4
 """Candidates that are held against the meters' constant errors."""
@@ -141,7 +139,7 @@ class Examination:
         worth = {c: _REFUTED if c in parting and c not in self.undecidable else least for c in odds}
         urgent = sorted((c for c in odds if sight[c] >= worth[c]), key=lambda c: -sight[c])
         rest = [c for c in self.candidates if c in parting and c not in set(urgent)]
-        by_turn = sorted(rest, key=lambda c: self.solved_at.get(c, -1))[:_BY_TURN]
+        by_turn = sorted(rest, key=lambda c: self.solved_at.get(c, -1))[: hypotheses.by_turn]
         return replace(self, odds=odds, chosen=(*by_turn, *urgent)[: hypotheses.exact_each_scan])
 
     def _solved(self, candidate: Candidate) -> tuple["Examination", float]:
