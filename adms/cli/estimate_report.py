@@ -2,7 +2,7 @@
 
 import math
 from cmath import phase
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from adms.adapters.measurements_rows import POSITIONS, Measurements
 from adms.cli.estimate_beliefs import POLICY, Beliefs
 from adms.cli.estimate_redundancy import observability, print_observability
 from adms.core.estimate import Estimate, Innovations, SigmaSource, Use
-from adms.core.telemetry import PointKey
+from adms.core.telemetry import WEIGHED_KINDS, PointKey
 from adms.estimation import EstimatorState
 from adms.grid.arrays import GROUND, NetworkArrays
 
@@ -182,6 +182,24 @@ def _measurements(
             }
         )
     return rows
+
+
+def unused(rows: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """A warning for each reason why rows that an estimate weighs are not used; of old ones another one tells.
+
+    Args:
+        rows: as `report` makes them.
+    """
+    weighed = {kind.value for kind in WEIGHED_KINDS}
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["use"] == Use.NOT_USED.value and row["kind"] in weighed and row["why"] != "too old":
+            found.setdefault(row["why"], []).append(str(row["line"]))
+    return [
+        f"not used, {why}: line{'s' if len(lines) > 1 else ''} {', '.join(lines[:_SHOWN])}"
+        + (f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else "")
+        for why, lines in found.items()
+    ]
 
 
 def _not_weighed(key: PointKey, overruled: Mapping[str, str]) -> tuple[Use, str]:

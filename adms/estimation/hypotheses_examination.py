@@ -33,8 +33,6 @@ _REFUTED = -5.0
 """Log odds by first sight below which a switch is solved by turn only."""
 _FAR_BEHIND = 50.0
 """Log odds by which a candidate is behind the best so far when no gross errors are looked for."""
-_BY_TURN = 2
-"""Of switches that are refuted at first sight, so many are solved all the same."""
 _LINEAR_AT_ONCE = 6
 _MOST_DOUBTED = 4
 """Candidates that are held against the meters' constant errors."""
@@ -72,6 +70,8 @@ class Examination:
     chosen: tuple[Candidate, ...] | None = None
     """To be solved; None before the choice."""
     fits: Mapping[Candidate, Fit | None] = field(default_factory=dict)
+    """Of those that are solved; None where there is no optimum, or the reported positions explain the readings better.
+    """
     biased: Mapping[tuple[Candidate | None, float], float] = field(default_factory=dict)
     """Log evidence of (candidate, or None for as reported; size of constant errors)."""
     view: View | None = None
@@ -141,7 +141,7 @@ class Examination:
         worth = {c: _REFUTED if c in parting and c not in self.undecidable else least for c in odds}
         urgent = sorted((c for c in odds if sight[c] >= worth[c]), key=lambda c: -sight[c])
         rest = [c for c in self.candidates if c in parting and c not in set(urgent)]
-        by_turn = sorted(rest, key=lambda c: self.solved_at.get(c, -1))[:_BY_TURN]
+        by_turn = sorted(rest, key=lambda c: self.solved_at.get(c, -1))[: hypotheses.by_turn]
         return replace(self, odds=odds, chosen=(*by_turn, *urgent)[: hypotheses.exact_each_scan])
 
     def _solved(self, candidate: Candidate) -> tuple["Examination", float]:
@@ -149,8 +149,11 @@ class Examination:
         best = max((self.odds[c] for c in self.fits), default=0.0)
         floor = self._reported_evidence(0.0) + max(best, 0.0) - _FAR_BEHIND
         evidence, fit = self._exact(candidate, heard=self.heard, floor=floor)
-        odds = {**self.odds, candidate: max(evidence - self._reported_evidence(0.0), _HOPELESS)}
-        return replace(self, odds=odds, fits={**self.fits, candidate: fit}), self._cost(fit)
+        log_odds = max(evidence - self._reported_evidence(0.0), _HOPELESS)
+        # A fit is two factors: those that nobody asks for again are not kept.
+        kept = fit if log_odds > 0.0 else None
+        odds, fits = {**self.odds, candidate: log_odds}, {**self.fits, candidate: kept}
+        return replace(self, odds=odds, fits=fits), self._cost(fit)
 
     def _exact(self, candidate: Candidate, *, heard: Heard, floor: float) -> tuple[float, Fit | None]:
         other = problem_of(self.problem.layout, candidate.applied(self.problem.grid), policy=self.policy)

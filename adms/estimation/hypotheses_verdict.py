@@ -130,7 +130,7 @@ class _Said:
             is_tap=best.is_tap,
             standing=standing,
             instead=instead,
-            log_odds=float(view.log_odds[best]),
+            log_odds=np.nan if best in view.waiting else float(view.log_odds[best]),
             why=why,
             switch_named=is_named and any(not c.is_tap for c in named),
             witnesses=view.witnesses.get(best, ()) if is_named else (),

@@ -46,7 +46,7 @@ TABLES = (
 )
 
 # One step at a time, and the sizes of errors that nobody stated: no numbers of a feeder.
-NOT_ASKED = {"tap_steps": (-1, 1), "unstated_bias_frac": (0.002, 0.005, 0.01)}
+NOT_ASKED = {"tap_steps": (-1, 1), "unstated_bias_frac": (0.002, 0.005, 0.01), "by_turn": 2}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from adms.grid.reported import ReportedGrid
 _NAMED = 3
 
 
-def tested(
+def with_positions(
     belief: PositionBelief | None,
     picture: Estimate,
     *,

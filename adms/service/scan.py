@@ -11,7 +11,7 @@ from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.forecast import ForecastPolicy, ForecastState, cold_state, learned, predicted_prior
 from adms.grid.arrays import NetworkArrays
 from adms.grid.reported import ReportedGrid
-from adms.service.positions import tested
+from adms.service.positions import with_positions
 
 _UNKNOWN = "a position is not known: what the loads draw is not told from where it flows"
 
@@ -70,7 +70,7 @@ class Scan:
         )
         belief = before.positions
         if self._hypotheses is not None and isinstance(picture, Estimate) and estimator is not None:
-            belief, picture, estimator = tested(
+            belief, picture, estimator = with_positions(
                 belief,
                 picture,
                 snapshot=snapshot,
