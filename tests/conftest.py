@@ -1,8 +1,11 @@
-"""Fixtures for every floor."""
+"""Fixtures for every floor. BLAS has the one thread here that the service gives it, whatever a test imports first:
+otherwise a thread that waits for work counts in every processor time that is measured."""
 
 from pathlib import Path
 
 import pytest
+
+import adms.service  # noqa: F401  sets the number of threads, which has to be done before numpy loads
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _AFTER_QUOTE = re.compile(r'"[ \t]+(?=,|$)')
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SHOWN = 80
+LINE_MAX = 10_000
+"""Characters of a row, a long remark included."""
 
 
 def read_measurements(path: Path, *, model: NetworkModel) -> Measurements:
@@ -48,9 +50,14 @@ def read_measurements(path: Path, *, model: NetworkModel) -> Measurements:
     first = next(lines, None)
     if first is None:
         raise InputError([_whole(path, f"is empty: its first row names the columns, {', '.join(REQUIRED)}")])
+    if len(first[1]) > LINE_MAX:
+        raise InputError([_whole(path, f"begins with a row of {len(first[1])} characters: is it measurements?")])
     columns = _columns(path, line=first[0], text=first[1])
     reader = RowReader(model, file=path.name)
     for number, line in lines:
+        if len(line) > LINE_MAX:
+            reader.refuse(number, f"has {len(line)} characters, {LINE_MAX} at most: is it one row?", given=line)
+            continue
         cells = _cells(line)
         if isinstance(cells, str):
             reader.refuse(number, cells)

@@ -1,12 +1,14 @@
 """Rows of a measurement file as points of a network: kinds, places, numbers, and every complaint about them."""
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 
+from adms.adapters.measurements_plausible import Doubts, cannot_be
 from adms.core.errors import InputError, Problem
 from adms.core.ids import ModelVersion, SnapshotId
 from adms.core.near import NameIndex, near_names
@@ -26,6 +28,8 @@ _S_PER_H = 3600.0
 _NAMES_EXPLAINED = 50
 """Unknown names that near ones are looked for: a search through all names each."""
 _SHOWN = 80
+_TOTALS = MEASURED - VOLTAGES - CURRENTS
+_WHOLE = re.compile(r"([0-9]{1,6})(?:\.0*)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,8 @@ class Measurements:
     """The rows of a file, in its order, no point twice."""
 
     rows: tuple[Measurement, ...]
+    warnings: tuple[str, ...] = ()
+    """Rows that look like slips of unit or base, by line; they are among `rows`."""
 
     def snapshot(self, *, version: ModelVersion) -> TelemetrySnapshot:
         """The same as telemetry of one instant, all of it good. A file has no clock: only ages mean something.
@@ -87,12 +93,13 @@ class RowReader:
         self._first: dict[PointKey, int] = {}
         self._rows: list[Measurement] = []
         self._problems: list[Problem] = []
+        self._doubts = Doubts(model)
 
     def result(self) -> Measurements:
         """All rows. Raises InputError with every problem."""
         if self._problems:
             raise InputError(self._problems)
-        return Measurements(rows=tuple(self._rows))
+        return Measurements(rows=tuple(self._rows), warnings=self._doubts.warnings())
 
     def refuse(self, line: int, message: str, *, given: str = "") -> None:
         """A row that cannot be read at all."""
@@ -100,7 +107,8 @@ class RowReader:
         self._wrong(line, message, given)
 
     def _wrong(self, line: int, message: str, given: object = "") -> None:
-        shown = str(given)[:_SHOWN]
+        # What a terminal would act on is shown as what it is.
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(given)[:_SHOWN])
         self._problems.append(Problem(element=f"{self._file} line {line}", field="", value=shown, message=message))
 
     def take(self, line: int, cells: Mapping[str, str]) -> None:
@@ -120,12 +128,20 @@ class RowReader:
         if len(self._problems) == before and (math.isinf(value) or math.isinf(sigma) or sigma == 0.0):
             self._wrong(line, "over interval_s it is no finite power", cells.get("interval_s", ""))
         age_s = self._age(line, cells.get("age_s", ""))
+        if kind is not None and len(self._problems) == before:
+            reason = cannot_be(kind, value=value)
+            if reason is not None:
+                self._wrong(line, reason, cells["value"])
         if key is not None:
             self._once(line, key)
         if key is not None and len(self._problems) == before:
+            self._doubts.look_at(line, key, value=value, sigma=sigma)
             self._rows.append(Measurement(line=line, key=key, value=value, sigma=sigma, age_s=age_s))
 
     def _once(self, line: int, key: PointKey) -> None:
+        # All of a thing with one phase is that phase.
+        if key.phase != 0 and key.kind in _TOTALS and self._rules.phases(key) == {key.phase}:
+            key = replace(key, phase=0)
         first = self._first.setdefault(key, line)
         if first != line:
             message = f"the same point as in line {first}: give one value, or the mean of both by their sigmas"
@@ -151,11 +167,13 @@ class RowReader:
     def _number(self, line: int, column: str, text: str) -> float:
         """NaN where it is none, and said so."""
         try:
-            number = math.nan if "_" in text else float(text)
+            number = float(text) if text.isascii() and "_" not in text else math.nan
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
             message = "is missing: give it, or leave the row out" if not text else "is not a finite number"
+            if not text.isascii():
+                message += " in the digits 0 to 9"
             self._wrong(line, f"{column} {message}", text)
             return math.nan
         return number
@@ -271,11 +289,8 @@ class RowReader:
 
 def _whole(text: str) -> int | None:
     """A whole number, also as tables with gaps write it: 1.0."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return int(number) if math.isfinite(number) and number == round(number) and "_" not in text else None
+    found = _WHOLE.fullmatch(text)
+    return int(found[1]) if found else None
 
 
 def _told_kinds() -> list[str]:

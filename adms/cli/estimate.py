@@ -50,6 +50,13 @@ def estimate(
             help="What they help: mean voltage variance, the worst known voltage, or measurements nothing else checks.",
         ),
     ] = Better.VOLTAGE,
+    positions: Annotated[
+        bool,
+        typer.Option(
+            "--positions",
+            help="Test each switch the other way and each tap a step off, with the odds; one file is one scan.",
+        ),
+    ] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw voltages and meters: .png, .svg or .pdf.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON value.")] = False,
 ) -> None:
@@ -70,6 +77,7 @@ def estimate(
         time_s=time_s,
         opened=tuple(opened or ()),
         closed=tuple(closed or ()),
+        positions=positions,
         plot=plot,
         suggest=suggest,
         objective=Objective(better.value),

@@ -91,7 +91,10 @@ def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapsh
         snapshot: the measurements.
         asked: what the user wants.
     """
-    determined, everything = determined_by_telemetry(arrays, grid, snapshot=snapshot, policy=POLICY)
+    policy = POLICY
+    if len(arrays.model.sources) == 1 and _has_angles(snapshot):
+        policy = replace(policy, source_angle_sigma_rad=_OWN_CLOCK_RAD)
+    determined, everything = determined_by_telemetry(arrays, grid, snapshot=snapshot, policy=policy)
     live = arrays.energised(grid)
     count, known = int(live.sum()), int(determined[live].sum())
     by_model = prior_from_model(arrays, POLICY)
@@ -106,11 +109,8 @@ def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapsh
         if known == count:
             why = "the telemetry alone determines all voltages, but not the angles and powers between them"
         rule, prior = "unmeasured", without_measured(by_model, arrays, snapshot=snapshot)
-    policy = POLICY
     if rule == "none":
         policy = replace(policy, source_v_sigma_pu=np.inf)
-    if len(arrays.model.sources) == 1 and _has_angles(snapshot):
-        policy = replace(policy, source_angle_sigma_rad=_OWN_CLOCK_RAD)
     return Beliefs(
         prior=prior,
         policy=policy,

@@ -2,7 +2,7 @@
 
 import math
 from cmath import phase
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from adms.adapters.measurements_rows import POSITIONS, Measurements
 from adms.cli.estimate_beliefs import POLICY, Beliefs
 from adms.cli.estimate_redundancy import observability, print_observability
 from adms.core.estimate import Estimate, Innovations, SigmaSource, Use
-from adms.core.telemetry import PointKey
+from adms.core.telemetry import WEIGHED_KINDS, PointKey
 from adms.estimation import EstimatorState
 from adms.grid.arrays import GROUND, NetworkArrays
 
@@ -74,6 +74,7 @@ def report(
     """
     got = scan.estimate
     rows = _measurements(got.innovations, measurements, overruled=overruled)
+    seen = observability(got, arrays, state=scan.state, measurements=measurements, policy=believed.policy)
     return {
         "converged": True,
         "grade": got.grade.name.lower(),
@@ -84,15 +85,13 @@ def report(
         "iterations": got.iterations,
         "milliseconds": scan.milliseconds,
         "warm_milliseconds": scan.warm_milliseconds,
-        "pseudo": _pseudo(believed),
+        "pseudo": _pseudo(believed, determined=seen["determined"], dead=seen["dead"]),
         "losses_w": _number(got.losses_w),
         "sources": [
             {"source": source.id, "p_w": _number(s.real), "q_var": _number(s.imag)}
             for source, s in zip(arrays.model.sources, got.s_source_va.tolist(), strict=True)
         ],
-        "observability": observability(
-            got, arrays, state=scan.state, measurements=measurements, policy=believed.policy
-        ),
+        "observability": seen,
         "rejected": [row["line"] for row in rows if row["use"] == Use.REJECTED.value],
         "measurements": rows,
         "nodes": _nodes(got, arrays),
@@ -101,11 +100,20 @@ def report(
     }
 
 
-def _pseudo(believed: Beliefs) -> dict[str, Any]:
+def _pseudo(believed: Beliefs, *, determined: Sized | None = None, dead: Sized = ()) -> dict[str, Any]:
+    """`determined` and `dead` nodes are those of the estimate, if there is one: the rule was found before it, at the
+    powers of the model, and a node that telemetry hardly determines can be on either side."""
     used = believed.rule != "none"
+    why = believed.why
+    before, count = int(believed.determined.sum()), len(believed.determined) - len(dead)
+    if believed.rule == "unmeasured" and determined is not None and len(determined) != before:
+        why = (
+            f"the telemetry alone determines {len(determined)} of {count} energised nodes, {before} at the powers of "
+            "the model"
+        )
     return {
         "rule": believed.rule,
-        "why": believed.why,
+        "why": why,
         "injectors": believed.held,
         "own_sigma_frac": POLICY.load_sigma_frac if used else None,
         "common_sigma_frac": POLICY.load_scale_sigma_frac if used else None,
@@ -174,6 +182,24 @@ def _measurements(
             }
         )
     return rows
+
+
+def unused(rows: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """A warning for each reason why rows that an estimate weighs are not used; of old ones another one tells.
+
+    Args:
+        rows: as `report` makes them.
+    """
+    weighed = {kind.value for kind in WEIGHED_KINDS}
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["use"] == Use.NOT_USED.value and row["kind"] in weighed and row["why"] != "too old":
+            found.setdefault(row["why"], []).append(str(row["line"]))
+    return [
+        f"not used, {why}: line{'s' if len(lines) > 1 else ''} {', '.join(lines[:_SHOWN])}"
+        + (f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else "")
+        for why, lines in found.items()
+    ]
 
 
 def _not_weighed(key: PointKey, overruled: Mapping[str, str]) -> tuple[Use, str]:

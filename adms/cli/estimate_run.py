@@ -12,8 +12,9 @@ from adms.adapters.measurements import read_measurements
 from adms.adapters.measurements_rows import POSITIONS, Measurements
 from adms.cli.estimate import Pseudo
 from adms.cli.estimate_beliefs import POLICY, Beliefs, beliefs, within_reason
+from adms.cli.estimate_positions import positions_tested, print_positions
 from adms.cli.estimate_redundancy import suggestions
-from adms.cli.estimate_report import Scan, not_estimated, print_estimate, report
+from adms.cli.estimate_report import Scan, not_estimated, print_estimate, report, unused
 from adms.cli.exits import ExitCode
 from adms.cli.names import moved
 from adms.cli.progress import underway
@@ -41,6 +42,8 @@ class EstimateRequest:
     time_s: float = 0.0
     opened: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
+    positions: bool = False
+    """Reported positions are tested."""
     plot: Path | None = None
     suggest: int = 0
     """Sensors to be named that would help most."""
@@ -83,6 +86,7 @@ def run(request: EstimateRequest) -> ExitCode:
         s_nominal_va = applied.s_nominal_va(arrays, time_s=request.time_s)
     arrays = NetworkArrays(_expecting(model, arrays, s_va=s_nominal_va), version=version)
     snapshot = measurements.snapshot(version=version)
+    warnings += measurements.warnings
     warnings += _old(measurements)
     positions = _positions(request, arrays, grid, snapshot=snapshot)
     warnings += positions.warnings
@@ -96,11 +100,25 @@ def run(request: EstimateRequest) -> ExitCode:
             if isinstance(again, Scan):
                 warnings.append(_bounded(believed))
                 scan = again
+    tested = None
+    if request.positions:
+        with underway("testing the reported positions"):
+            tested = positions_tested(
+                arrays,
+                positions.grid,
+                snapshot=snapshot,
+                unknown=positions.unknown,
+                state=scan.state if isinstance(scan, Scan) else None,
+                measurements=measurements,
+            )
     for warning in warnings:
         print(f"adms: {warning}", file=sys.stderr)
     if isinstance(scan, NotEstimated):
         failed = not_estimated(scan.reason, about=about, believed=believed, warnings=warnings)
+        failed |= {} if tested is None else {"positions": tested}
         print(json.dumps(failed, allow_nan=False) if request.as_json else f"not estimated: {scan.reason}")
+        if tested is not None and not request.as_json:
+            print_positions(tested)
         return ExitCode.FAILED
     result = report(
         scan,
@@ -111,6 +129,11 @@ def run(request: EstimateRequest) -> ExitCode:
         overruled=positions.overruled,
         warnings=warnings,
     )
+    if tested is not None:
+        result["positions"] = tested
+    for warning in unused(result["measurements"]):
+        warnings.append(warning)
+        print(f"adms: {warning}", file=sys.stderr)
     if request.suggest > 0:
         with underway("looking for where one more sensor would help most"):
             result["suggestions"] = suggestions(scan.state, count=request.suggest, objective=request.objective)
@@ -122,6 +145,8 @@ def run(request: EstimateRequest) -> ExitCode:
         print(json.dumps(result, allow_nan=False))
     else:
         print_estimate(result)
+        if tested is not None:
+            print_positions(tested)
     return ExitCode.OK
 
 

@@ -81,6 +81,7 @@ def _round_line(report: RoundReport) -> str:
         limit = "" if report.interface_import_max_w is None else f" of {report.interface_import_max_w / 1e3:.0f}"
         parts.append(f"import {report.interface_import_w / 1e3:.0f}{limit} kW")
     lines = ["  ".join(parts)]
+    lines += [f"    {report.grade.name.lower()}: {report.grade_reason}"] if report.grade_reason else []
     lines += [f"    {c.app}: {c.device_id} {setpoint_in_words(c.setpoint)}: {c.reason}" for c in report.commands]
     lines += [f"    refused {r.app}: {r.device_id}: {r.guard}: {r.reason}" for r in report.refusals]
     return "\n".join(lines)

@@ -6,6 +6,8 @@ from adms.client.records import (
     ListedStep,
     NodeVoltage,
     PlacedTag,
+    PositionReport,
+    PositionWitness,
     RoundCommand,
     RoundRefusal,
     RoundReport,
@@ -13,7 +15,7 @@ from adms.client.records import (
     StatusReport,
 )
 from adms.convert.common import setpoint_from_proto, time_from_proto
-from adms.convert.enums import GRADE, MODE, PLAN_STATUS, SIGMA_SOURCE, TAG_KIND
+from adms.convert.enums import GRADE, MODE, PLAN_STATUS, POSITION_STANDING, SIGMA_SOURCE, TAG_KIND
 from adms.core.commands import Setpoint
 from adms.core.devices import TagKind
 from adms.core.errors import AdapterError
@@ -21,6 +23,7 @@ from adms.core.estimate import Grade, SigmaSource
 from adms.core.journal import EntryKind, JournalEntry
 from adms.core.modes import Mode
 from adms.core.plans import PlanStatus
+from adms.core.positions import Standing
 from adms.wire.common.v1 import common_pb2
 from adms.wire.insight.v1 import insight_pb2
 from adms.wire.operations.v1 import operations_pb2
@@ -79,6 +82,21 @@ def estimate_from_proto(message: insight_pb2.Estimate) -> EstimateReport:
         oldest_input_s=message.oldest_input_s,
         rejected_points=tuple(message.rejected_points),
         sources=tuple(SourcePower(source_id=s.source_id, p_w=s.p_w, q_var=s.q_var) for s in message.sources),
+        positions=tuple(_position_from_proto(each) for each in message.positions),
+    )
+
+
+def _position_from_proto(message: insight_pb2.PositionVerdict) -> PositionReport:
+    return PositionReport(
+        device_id=message.device_id,
+        standing=POSITION_STANDING.from_proto(message.standing, unknown=Standing.UNDECIDABLE),
+        instead=tuple(message.instead),
+        log_odds=message.log_odds,
+        why=message.why,
+        witnesses=tuple(
+            PositionWitness(point=w.point, reported_sigmas=w.reported_sigmas, instead_sigmas=w.instead_sigmas)
+            for w in message.witnesses
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from adms.core.devices import DerCapability, DeviceClass, TagKind
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.modes import Mode
 from adms.core.plans import PlanStatus
+from adms.core.positions import Standing
 from adms.core.telemetry import PointKind
 
 
@@ -114,6 +115,31 @@ class SourcePower:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PositionWitness:
+    """A reading on which a verdict on a position rests."""
+
+    point: str
+    reported_sigmas: float
+    """How far it is off, in its standard deviations, with the reported position,"""
+    instead_sigmas: float
+    """and with the other one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionReport:
+    """What the readings say of a device's reported position."""
+
+    device_id: str
+    standing: Standing
+    instead: tuple[str, ...]
+    """What may be true instead, the most probable first."""
+    log_odds: float
+    """Natural logarithm of the odds of the most probable other position against the reported one."""
+    why: str
+    witnesses: tuple[PositionWitness, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class EstimateReport:
     """A picture of the feeder."""
 
@@ -130,6 +156,8 @@ class EstimateReport:
     oldest_input_s: float
     rejected_points: tuple[str, ...]
     sources: tuple[SourcePower, ...]
+    positions: tuple[PositionReport, ...] = ()
+    """Of switches and tap changers; none where they are not tested, or not yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

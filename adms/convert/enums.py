@@ -9,6 +9,7 @@ from adms.core.devices import DeviceClass, TagKind
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.modes import Mode
 from adms.core.plans import PlanStatus
+from adms.core.positions import Standing
 from adms.core.telemetry import PointKind, Quality
 from adms.wire.common.v1 import common_pb2
 from adms.wire.control.v1 import control_pb2
@@ -66,3 +67,4 @@ TAG_KIND = EnumPairs(operations_pb2.TagKind, "TAG_KIND_", TagKind)
 PLAN_STATUS = EnumPairs(operations_pb2.PlanStatus, "PLAN_STATUS_", PlanStatus)
 GRADE = EnumPairs(insight_pb2.Grade, "GRADE_", Grade)
 SIGMA_SOURCE = EnumPairs(insight_pb2.SigmaSource, "SIGMA_SOURCE_", SigmaSource)
+POSITION_STANDING = EnumPairs(insight_pb2.PositionStanding, "POSITION_STANDING_", Standing)

@@ -7,7 +7,8 @@ from enum import IntEnum, StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from adms.core.ids import ModelVersion, SnapshotId
+from adms.core.ids import ElementId, ModelVersion, SnapshotId
+from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import FloatArray, IntArray, PointKey
 
 ComplexArray = npt.NDArray[np.complex128]
@@ -57,15 +58,20 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Innovations:
-    """What each telemetered measurement said against the estimate. Columns run over `keys`."""
+    """What each telemetered measurement said against the estimate. Columns run over `keys`.
+
+    `normalized` is `residual` over `residual_sigma`. Of a point in use, both are of the estimate that it is part of. Of
+    one that is not (rejected, in quarantine, against the switches), they are of what the others say, their errors
+    included; of a rejected point as of when it was rejected: of several, the first was held against the rest of them.
+    """
 
     keys: tuple[PointKey, ...]
     residual: FloatArray
-    """Measured less estimated, SI unit of the point; NaN where not used."""
+    """Measured less estimated, SI unit of the point; NaN where nothing was measured or is estimated."""
     residual_sigma: FloatArray
-    """Standard deviation of the residual, same unit; NaN where not used."""
+    """Standard deviation of the residual, same unit; NaN as the residual."""
     normalized: FloatArray
-    """Residual over its standard deviation; NaN where not used or critical."""
+    """Residual over its standard deviation; NaN as the residual, and where critical."""
     critical: BoolArray
     """True where a point is used and nothing else checks it: its residual is zero whatever it says."""
     use: tuple[Use, ...]
@@ -110,6 +116,13 @@ class Estimate:
     degrees_of_freedom: int
     iterations: int
     oldest_input_s: float
+    positions: tuple[PositionVerdict, ...] = ()
+    """What the readings say of the reported positions; none where nobody asks, or not yet."""
+
+    @property
+    def wrong_positions(self) -> frozenset[ElementId]:
+        """Branches of devices that are named as not being where they are reported."""
+        return frozenset(e for each in self.positions if each.standing is Standing.WRONG for e in each.poles)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.covariance import Covariance, CovarianceCache, cache_for
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
+from adms.estimation.kernel.judging import normalise
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Beliefs, Problem
 from adms.estimation.readings import Readings
@@ -169,16 +170,26 @@ def _judged(
     """`judge`, without taking any back."""
     optimum = first
     iterations = first.iterations
+    count = problem.layout.rows.count
     rejected = list(before)
     while True:
         cache = cache_for(optimum.system, cache)
         columns = readings.columns
         covariance = cache.of(optimum.correction, readings=columns)
-        normalized, sigma, critical = _normalized(optimum.residual, columns, covariance)
-        size = np.nan_to_num(np.abs(normalized))
-        worst = int(np.argmax(size)) if size.size else 0
-        candidates = int(np.isfinite(normalized).sum())
-        stands_out = candidates > 0 and size[worst] > stand_out_limit(candidates, policy.alarm_probability)
+        residual, sigma, normalized = np.empty(count), np.empty(count), np.empty(count)
+        critical = np.empty(count, dtype=np.bool_)
+        worst, size, candidates, used, cost = normalise(
+            optimum.residual,
+            columns.use,
+            columns.variance,
+            covariance.residual_variance,
+            CRITICAL_FRAC,
+            residual,
+            sigma,
+            normalized,
+            critical,
+        )
+        stands_out = candidates > 0 and size > stand_out_limit(candidates, policy.alarm_probability)
         if not stands_out or len(rejected) >= policy.max_rejections:
             break
         alone = columns.variance[worst] / sigma[worst]
@@ -194,10 +205,8 @@ def _judged(
         if isinstance(after, Diverged):
             return after
         optimum, iterations = after, iterations + after.iterations
-    use = columns.use
-    chi2 = optimum.prior_cost + float(np.sum(optimum.residual[use] ** 2 / columns.variance[use]))
-    freedom = round(int(use.sum()) - optimum.system.for_covariance.unknowns_found)
-    residual = np.where(use, optimum.residual, np.nan)
+    chi2 = optimum.prior_cost + cost
+    freedom = round(used - optimum.system.for_covariance.unknowns_found)
     for each in rejected:
         residual[each.row], sigma[each.row], normalized[each.row] = each.residual, each.sigma, each.normalized
     return Verdict(
@@ -243,15 +252,3 @@ def _from(
             break
     assert after is not None
     return after
-
-
-def _normalized(
-    residual: FloatArray, readings: ReadingColumns, covariance: Covariance
-) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """([M] residual over its standard deviation, NaN where not in use or critical; [M] that deviation; [M]
-    critical)."""
-    with np.errstate(invalid="ignore"):
-        usable = readings.use & (covariance.residual_variance > CRITICAL_FRAC * readings.variance)
-    deviation = np.sqrt(np.where(readings.use, covariance.residual_variance, np.nan))
-    normalized = np.where(usable, residual / np.where(usable, deviation, 1.0), np.nan)
-    return normalized, deviation, readings.use & ~usable

@@ -13,6 +13,7 @@ import numpy as np
 
 from adms.core.ids import ElementId
 from adms.core.telemetry import IntArray, PointKind, Quality, TelemetrySnapshot
+from adms.estimation.kernel.reading import count_contradicting
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.estimation.readings import LARGEST_V_PU, LEAST_V_PU
@@ -40,6 +41,14 @@ class Contradictions:
     """[points] True where other meters say so too: it is the meter that is wrong, not a switch above it."""
 
 
+_NONE = Contradictions(
+    rows=np.zeros(0, dtype=np.int64),
+    nodes=np.zeros(0, dtype=np.int64),
+    live=np.zeros(0, dtype=np.bool_),
+    refuted=np.zeros(0, dtype=np.bool_),
+)
+
+
 def contradictions_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: EstimationPolicy) -> Contradictions:
     """Good and fresh voltage meters that contradict the switches. A meter needs no sigma to say "dead".
 
@@ -49,13 +58,13 @@ def contradictions_of(snapshot: TelemetrySnapshot, *, problem: Problem, policy: 
         policy: says what is stale.
     """
     rows, nodes, points, base, live = problem.witnesses
-    value = snapshot.value[points]
-    heard = (
-        (snapshot.quality[points] == Quality.GOOD)
-        & (snapshot.age_s[points] <= policy.telemetry_max_age_s)
-        & np.isfinite(value)
-    )
-    size = np.abs(np.where(heard, value, 0.0)) / base
+    size, age = snapshot.value[points] / base, snapshot.age_s[points]
+    quality = snapshot.quality[points].astype(np.int64, copy=False)
+    oldest = policy.telemetry_max_age_s
+    if not count_contradicting(size, quality, age, live, int(Quality.GOOD), oldest, LEAST_V_PU, LARGEST_V_PU):
+        return _NONE
+    heard = (quality == Quality.GOOD) & (age <= oldest) & np.isfinite(size)
+    size = np.abs(np.where(heard, size, 0.0))
     says_dead = size <= LEAST_V_PU
     says_live = ~says_dead & (size < LARGEST_V_PU)
     at = np.flatnonzero(heard & np.where(live, says_dead, says_live))

@@ -83,8 +83,8 @@ def estimate(
         state: of the last scan, or None.
 
     Returns:
-        (state for the next scan, the picture or why there is none). After a failure the state is None: the next scan
-        starts cold.
+        (state for the next scan, the picture or why there is none). After a failure the state is the one given: the
+        next scan starts where the last picture ended, and what was in quarantine stays there.
 
     Raises:
         InputError: the prior is not one of this network, with everything wrong in it. Telemetry that cannot be read is
@@ -92,12 +92,12 @@ def estimate(
     """
     reason = unreadable(snapshot, arrays=arrays)
     if reason is not None:
-        return None, _refused(snapshot, reason)
+        return state, _refused(snapshot, reason)
     if not _seen(state, prior=prior, arrays=arrays, table=snapshot.table):
         check_prior(prior, arrays=arrays, points=len(snapshot.table.keys))
     problem = _problem(arrays, grid, table=snapshot.table, policy=policy, state=state)
     if isinstance(problem, NotSolved):
-        return None, _refused(snapshot, problem.reason)
+        return state, _refused(snapshot, problem.reason)
     beliefs = _beliefs(problem, prior, state)
     readings = readings_of(snapshot, problem=problem, policy=policy, beliefs=beliefs)
     quarantine = EMPTY if state is None or policy.quarantine is None else state.quarantine
@@ -106,7 +106,7 @@ def estimate(
     optimum = _optimum(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
     verdict = _verdict(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, state=state)
     if isinstance(verdict, str):
-        return None, _refused(snapshot, verdict)
+        return state, _refused(snapshot, verdict)
     seen, seen_use = _observed(problem, verdict, policy=policy, state=state)
     verdict = watched(verdict, np.flatnonzero(asked.columns.use & ~readings.columns.use))
     after = EstimatorState(

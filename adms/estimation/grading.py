@@ -8,15 +8,20 @@ import numpy as np
 
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.ids import ElementId
+from adms.core.kept import kept
 from adms.core.telemetry import FloatArray, IntArray, PointKind
 from adms.estimation.bad_data import Verdict
 from adms.estimation.contradiction import Contradictions
+from adms.estimation.islands import everything_follows
+from adms.estimation.observability import Observed
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
+from adms.grid.components import components
 
 _NAMED = 5
 _KEPT = 64
+_NO_FLOW = "power or current"
 _VOLTAGES = (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE)
 
 
@@ -25,6 +30,7 @@ def graded(
     verdict: Verdict,
     *,
     contradictions: Contradictions,
+    observed: Observed,
     source: IntArray,
     sigma: FloatArray,
     unknown: frozenset[ElementId],
@@ -36,6 +42,7 @@ def graded(
         problem: the network, its inputs and its measurements.
         verdict: the optimum and what it says about its measurements.
         contradictions: voltage meters that say that a switch position is wrong.
+        observed: what telemetry alone determines.
         source: [node] `SigmaSource` of each node.
         sigma: [node] standard deviation of the voltage, per unit; 0 where dead.
         unknown: devices whose position is not known.
@@ -44,7 +51,7 @@ def graded(
     arrays = problem.layout.arrays
     against = [
         *_contradicted(arrays, contradictions),
-        *_untied(problem, verdict.readings.columns.use),
+        *_untied(problem, verdict.readings.columns.use, observed=observed, policy=policy),
         *_disagreeing(verdict),
     ]
     gaps = _loose(verdict) + _gaps(arrays, source=source, sigma=sigma, unknown=unknown, policy=policy)
@@ -53,7 +60,9 @@ def graded(
 
 
 def _contradicted(arrays: NetworkArrays, found: Contradictions) -> list[str]:
-    reasons = []
+    reasons: list[str] = []
+    if not len(found.rows):
+        return reasons
     for live, words in (
         (True, "no voltage is read where the switches say live"),
         (False, "a voltage is read where the switches say dead"),
@@ -64,27 +73,50 @@ def _contradicted(arrays: NetworkArrays, found: Contradictions) -> list[str]:
     return reasons
 
 
-def _untied(problem: Problem, use: BoolArray) -> tuple[str, ...]:
-    """`_lacking`, which is the same from scan to scan."""
-    key, known = use.tobytes(), problem.by_use
-    if key not in known:
-        if len(known) >= _KEPT:
-            known.clear()
-        known[key] = tuple(_lacking(problem, use))
-    return known[key]
+def _untied(problem: Problem, use: BoolArray, *, observed: Observed, policy: EstimationPolicy) -> tuple[str, ...]:
+    """`_lacking`, which is the same from scan to scan, and whatever taps and capacitors do. Powers need no meter where
+    voltages say what they are: phasors at every bus do."""
+    key, known = use.tobytes(), problem.layout.kept_by_topology(problem.grid.topology_version)
+    if key not in known.lacking:
+        if len(known.lacking) >= _KEPT:
+            known.lacking.clear()
+        if known.island is None:
+            known.island = _islands(problem)
+        known.lacking[key] = tuple(_lacking(problem, use, island=known.island))
+    lacking = known.lacking[key]
+    if not any(_NO_FLOW in one for one in lacking):
+        return lacking
+    follows = _known(observed)
+    if policy not in follows:
+        follows[policy] = everything_follows(observed, policy=policy)
+    return tuple(one for one in lacking if _NO_FLOW not in one) if follows[policy] else lacking
 
 
-def _lacking(problem: Problem, use: BoolArray) -> list[str]:
+@kept
+def _known(observed: Observed) -> dict[EstimationPolicy, bool]:
+    """Whether everything follows from it, by policy."""
+    return {}
+
+
+def _islands(problem: Problem) -> IntArray:
+    """[node] label of what closed branches and mutual couplings join."""
+    flow = problem.layout.power_flow
+    there = problem.factor.entry_value != 0.0
+    row, column = flow.structure.order[flow.row[there]], flow.structure.order[flow.col[there]]
+    return components(row, column, size=problem.layout.arrays.node_count)
+
+
+def _lacking(problem: Problem, use: BoolArray, *, island: IntArray) -> list[str]:
     """What is missing for the head to be measured at all: on each phase that carries load, in the island that carries
     most of it, one voltage, and one power or current of the network itself. DER report themselves and say nothing of
     what the feeder draws. With less, the picture is the prior with an anchor."""
     voltage, flow = _measured(problem, use)
     if not voltage.size:
         return ["no voltage measurement is in use"]
-    phase, island = problem.phase_and_island
+    phase = problem.layout.phase
     main, loaded = _loaded_phases(problem, phase=phase, island=island)
     missing = []
-    for words, nodes in (("voltage", voltage), ("power or current", flow)):
+    for words, nodes in (("voltage", voltage), (_NO_FLOW, flow)):
         there = set(phase[nodes[island[nodes] == main]].tolist())
         lacking = sorted(loaded - there)
         if lacking:
@@ -145,6 +177,8 @@ def _gaps(
     reasons = []
     if unknown:
         reasons.append(f"position not known: {_some([str(e) for e in sorted(unknown)])}")
+    if sigma.max(initial=0.0) <= min(policy.sigma_solved_max_pu, policy.sigma_unobservable_pu):
+        return reasons
     lost = [arrays.nodes[int(i)] for i in np.flatnonzero(source == SigmaSource.UNOBSERVABLE)]
     if lost:
         reasons.append(f"not observable: {_some([f'{n.bus}.{n.phase}' for n in lost])}")

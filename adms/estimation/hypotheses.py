@@ -7,8 +7,7 @@ together, `hypotheses_examination` what is done with their readings, `hypotheses
 scans later.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,70 +15,22 @@ from adms.core.ids import ElementId
 from adms.core.positions import PositionVerdict
 from adms.core.telemetry import TelemetrySnapshot
 from adms.estimation.estimator import EstimatorState
-from adms.estimation.hypotheses_candidates import Candidate, candidates_of
-from adms.estimation.hypotheses_evidence import Heard, heard_of
+from adms.estimation.hypotheses_belief import Given, PositionBelief, start_of, with_scan
+from adms.estimation.hypotheses_candidates import Candidate
+from adms.estimation.hypotheses_evidence import Heard
 from adms.estimation.hypotheses_examination import Examination
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.hypotheses_separation import expected_separation
-from adms.estimation.hypotheses_sight import Change, change_of
 from adms.estimation.hypotheses_verdict import View, verdicts_of
 from adms.estimation.hypotheses_window import Window, with_bias
-from adms.estimation.iterate import Start
-from adms.estimation.layout import Layout, layout_of
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
-from adms.estimation.problem import Problem, beliefs_of, problem_of
-from adms.estimation.quarantine import excluded_rows
-from adms.grid.arrays import BoolArray, NetworkArrays
+from adms.grid.arrays import NetworkArrays
 from adms.grid.state import GridState
-from adms.powerflow import NotSolved
 
 _SEPARATIONS_EACH_SCAN = 4
 _SEPARATION_MS, _SEPARATION_MS_EACH = 10.0, 2e-4
 """What the separation of one candidate takes, and for each entry of the matrix besides."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PositionBelief:
-    """What the scans so far say of the reported positions."""
-
-    layout: Layout
-    grid: GridState
-    problem: Problem
-    candidates: tuple[Candidate, ...]
-    changes: Mapping[Candidate, Change]
-    """Of each switch."""
-    window: Window
-    solved_at: Mapping[Candidate, int] = field(default_factory=dict)
-    """Scan in which a candidate was last solved exactly."""
-    exact: Mapping[Candidate, float] = field(default_factory=dict)
-    """Log odds of the window, then."""
-    separation: Mapping[Candidate, float] = field(default_factory=dict)
-    """Sigmas that a full window of readings would put between a candidate and the reported positions."""
-    rows: BoolArray | None = None
-    """[M] rows that `separation` is for."""
-    in_a_row: Mapping[Candidate, int] = field(default_factory=dict)
-    """How often a candidate stood out, without a break."""
-    at_work: tuple[Examination, ...] = ()
-    """Of the window and, where that is of several scans, of the last one by itself."""
-    since: Window | None = None
-    """The window since the readings at work."""
-    credit_ms: float = 0.0
-    """Work that may be done before the next scan; below zero where too much was done."""
-    verdicts: tuple[PositionVerdict, ...] = ()
-    """The last ones; none before the first."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Given:
-    """What one scan brings."""
-
-    snapshot: TelemetrySnapshot
-    unknown: frozenset[ElementId]
-    prior: LoadPrior
-    policy: EstimationPolicy
-    hypotheses: HypothesisPolicy
-    estimator: EstimatorState | None
 
 
 def weighed(
@@ -111,10 +62,10 @@ def weighed(
         (state for the next scan, a verdict for each device, in model order). No state and no verdicts where the network
         has no voltages at all.
     """
-    given = _Given(
+    given = Given(
         snapshot=snapshot, unknown=unknown, prior=prior, policy=policy, hypotheses=hypotheses, estimator=estimator
     )
-    belief, heard = _with_scan(state, given, arrays=arrays, grid=grid)
+    belief, heard = with_scan(state, given, arrays=arrays, grid=grid)
     if belief is None:
         return None, ()
     belief = _begun(belief, heard, given)
@@ -134,6 +85,7 @@ def in_turns(
     hypotheses: HypothesisPolicy,
     unknown: frozenset[ElementId] = frozenset(),
     estimator: EstimatorState | None = None,
+    troubled: bool = False,
 ) -> tuple[PositionBelief | None, tuple[PositionVerdict, ...]]:
     """The same with `hypotheses.work_ms_each_scan` in each scan, on average: every scan is heard, and the readings that
     were there when the last verdicts were given are examined over as many scans as it takes. One piece of work is not
@@ -149,18 +101,19 @@ def in_turns(
         hypotheses: thresholds, what is believed of constant errors, and how much work a scan may be.
         unknown: devices whose position is not known: no verdict is given of them.
         estimator: of this scan where there is one: a start, the layout, and which meters are in quarantine.
+        troubled: the picture of this scan is contradicted by its own readings: those before it do not matter now.
 
     Returns:
         (state for the next scan, the last verdicts: none before the first, or where there are no voltages at all).
     """
-    given = _Given(
+    given = Given(
         snapshot=snapshot, unknown=unknown, prior=prior, policy=policy, hypotheses=hypotheses, estimator=estimator
     )
-    belief, heard = _with_scan(state, given, arrays=arrays, grid=grid)
+    belief, heard = with_scan(state, given, arrays=arrays, grid=grid)
     if belief is None:
         return None, ()
-    if not belief.at_work:
-        belief = _begun(belief, heard, given)
+    if not belief.at_work or (troubled and not belief.troubled):
+        belief = replace(_begun(belief, heard, given), troubled=troubled)
     credit_ms = min(belief.credit_ms + hypotheses.work_ms_each_scan, hypotheses.work_ms_each_scan)
     at_work = list(belief.at_work)
     for i in range(len(at_work)):
@@ -174,46 +127,23 @@ def in_turns(
     return replace(belief, credit_ms=credit_ms), belief.verdicts
 
 
-def _with_scan(
-    state: PositionBelief | None, given: _Given, *, arrays: NetworkArrays, grid: GridState
-) -> tuple[PositionBelief | None, Heard]:
-    """(The belief with one scan more in its window, what was heard in it)."""
-    nothing = Heard(z=np.zeros(0), variance=np.ones(0), use=np.zeros(0, dtype=np.bool_))
-    belief = _continued(state, given, arrays=arrays, grid=grid)
-    if belief is None:
-        return None, nothing
-    layout, problem = belief.layout, belief.problem
-    heard = heard_of(given.snapshot, problem=problem, beliefs=beliefs_of(problem, given.prior), policy=given.policy)
-    excluded = {} if given.estimator is None else excluded_rows(given.estimator.quarantine, layout)
-    rows = np.array(sorted(excluded), dtype=np.int64)
-    if len(rows):
-        use = heard.use.copy()
-        use[rows] = False
-        heard = replace(heard, use=use)
-    most = given.hypotheses.window_scans
-
-    def after(window: Window) -> Window:
-        return window.without(rows).after(heard, snapshot=given.snapshot, layout=layout, most=most)
-
-    since = None if belief.since is None else after(belief.since)
-    return replace(belief, window=after(belief.window), since=since), heard
-
-
-def _begun(belief: PositionBelief, heard: Heard, given: _Given) -> PositionBelief:
+def _begun(belief: PositionBelief, heard: Heard, given: Given) -> PositionBelief:
     """With the readings of now at work."""
     layout, window, hypotheses = belief.layout, belief.window, given.hypotheses
+    least = hypotheses.least_separation(len(belief.candidates))
     averaged = Examination(
         problem=belief.problem,
         candidates=belief.candidates,
         changes=belief.changes,
         solved_at=belief.solved_at,
+        undecidable=frozenset(c for c, d in belief.separation.items() if d < least),
         known=belief.exact if window.scans > 1 else {},
         prior=given.prior,
         policy=given.policy,
         hypotheses=hypotheses,
         heard=window.heard(layout=layout, hypotheses=hypotheses),
         scans=window.scans,
-        start=_start(belief.problem, given.estimator),
+        start=start_of(belief.problem, given.estimator),
     )
     at_work = [averaged]
     if window.scans > 1:
@@ -221,10 +151,11 @@ def _begun(belief: PositionBelief, heard: Heard, given: _Given) -> PositionBelie
         at_work.append(replace(averaged, heard=now, scans=1, known={}))
     most = hypotheses.window_scans
     since = Window.empty(layout).after(heard, snapshot=given.snapshot, layout=layout, most=most)
-    return replace(belief, at_work=tuple(at_work), since=since)
+    begun_at = (*belief.begun_at, given.snapshot.cut_time)[-hypotheses.named_in_a_row - 1 :]
+    return replace(belief, at_work=tuple(at_work), since=since, begun_at=begun_at)
 
 
-def _concluded(belief: PositionBelief, given: _Given, *, separations: int) -> tuple[PositionBelief, float]:
+def _concluded(belief: PositionBelief, given: Given, *, separations: int) -> tuple[PositionBelief, float]:
     """(With verdicts, and nothing at work; the work that took, ms)."""
     hypotheses = given.hypotheses
     averaged = belief.at_work[0]
@@ -264,50 +195,8 @@ def _concluded(belief: PositionBelief, given: _Given, *, separations: int) -> tu
     return replace(belief, in_a_row=in_a_row, since=None, verdicts=verdicts), cost_ms
 
 
-def _continued(
-    state: PositionBelief | None, given: _Given, *, arrays: NetworkArrays, grid: GridState
-) -> PositionBelief | None:
-    """The last scan's belief where it is about the same network, points and positions; else a new one."""
-    table, estimator = given.snapshot.table, given.estimator
-    same_layout = (
-        state is not None
-        and state.layout.arrays is arrays
-        and (state.layout.table is table or state.layout.table == table)
-    )
-    if state is not None and same_layout and state.grid == grid:
-        return state
-    if state is not None and same_layout:
-        layout = state.layout
-    elif estimator is not None and estimator.problem.layout.arrays is arrays:
-        layout = estimator.problem.layout
-    else:
-        layout = layout_of(arrays, table)
-    if layout.table != table:
-        layout = layout_of(arrays, table)
-    problem = problem_of(layout, grid, policy=given.policy)
-    if isinstance(problem, NotSolved):
-        return None
-    candidates = candidates_of(arrays, grid, tap_steps=given.hypotheses.tap_steps)
-    return PositionBelief(
-        layout=layout,
-        grid=grid,
-        problem=problem,
-        candidates=candidates,
-        changes={c: change_of(c, problem=problem) for c in candidates if not c.is_tap},
-        window=Window.empty(layout),
-    )
-
-
-def _start(problem: Problem, estimator: EstimatorState | None) -> Start | None:
-    """Where the estimator ended, where that is of the same nodes."""
-    if estimator is None or estimator.problem.layout is not problem.layout:
-        return None
-    same = np.array_equal(estimator.problem.factor.solved, problem.factor.solved)
-    return estimator.optimum if same else None
-
-
 def _separated(
-    belief: PositionBelief, view: View, *, named: tuple[Candidate, ...], given: _Given, most: int
+    belief: PositionBelief, view: View, *, named: tuple[Candidate, ...], given: Given, most: int
 ) -> tuple[PositionBelief, float]:
     """(With the separations of candidates that the readings neither name nor refute, so many switches at most; the work
     that took, ms)."""

@@ -33,12 +33,10 @@ _REFUTED = -5.0
 """Log odds by first sight below which a switch is solved by turn only."""
 _FAR_BEHIND = 50.0
 """Log odds by which a candidate is behind the best so far when no gross errors are looked for."""
-_BY_TURN = 2
-"""Of switches that are refuted at first sight, so many are solved all the same."""
-_LINEAR_AT_ONCE = 12
+_LINEAR_AT_ONCE = 6
 _MOST_DOUBTED = 4
 """Candidates that are held against the meters' constant errors."""
-_FIT_MS, _FIT_MS_EACH, _FIT_FACTORS = 2.0, 8e-6, 4
+_FIT_MS, _FIT_MS_EACH, _FIT_FACTORS = 2.5, 6e-6, 4
 """What solving a grid state takes, and for each entry of the matrix, in each step and so many times besides: measured
 on 44,000 and 680,000 entries."""
 _INVERSES_MS_EACH, _LINEAR_MS = 3e-5, 0.4
@@ -54,6 +52,8 @@ class Examination:
     changes: Mapping[Candidate, Change]
     """Of each switch."""
     solved_at: Mapping[Candidate, int]
+    undecidable: frozenset[Candidate]
+    """What no readings could tell from the reported positions: solved by turn only, unless it stands out."""
     known: Mapping[Candidate, float]
     """Log odds of candidates that were solved before, for readings much like these."""
     prior: LoadPrior
@@ -70,6 +70,8 @@ class Examination:
     chosen: tuple[Candidate, ...] | None = None
     """To be solved; None before the choice."""
     fits: Mapping[Candidate, Fit | None] = field(default_factory=dict)
+    """Of those that are solved; None where there is no optimum, or the reported positions explain the readings better.
+    """
     biased: Mapping[tuple[Candidate | None, float], float] = field(default_factory=dict)
     """Log evidence of (candidate, or None for as reported; size of constant errors)."""
     view: View | None = None
@@ -136,9 +138,10 @@ class Examination:
         layout = self.problem.layout
         sight |= first_sight(self.changes, sight=sight, heard=self.heard, layout=layout, hypotheses=hypotheses)
         least = hypotheses.least_log_odds(len(odds)) - np.log(hypotheses.odds_apart)
-        urgent = sorted((c for c in odds if sight[c] >= (_REFUTED if c in parting else least)), key=lambda c: -sight[c])
+        worth = {c: _REFUTED if c in parting and c not in self.undecidable else least for c in odds}
+        urgent = sorted((c for c in odds if sight[c] >= worth[c]), key=lambda c: -sight[c])
         rest = [c for c in self.candidates if c in parting and c not in set(urgent)]
-        by_turn = sorted(rest, key=lambda c: self.solved_at.get(c, -1))[:_BY_TURN]
+        by_turn = sorted(rest, key=lambda c: self.solved_at.get(c, -1))[: hypotheses.by_turn]
         return replace(self, odds=odds, chosen=(*by_turn, *urgent)[: hypotheses.exact_each_scan])
 
     def _solved(self, candidate: Candidate) -> tuple["Examination", float]:
@@ -146,15 +149,17 @@ class Examination:
         best = max((self.odds[c] for c in self.fits), default=0.0)
         floor = self._reported_evidence(0.0) + max(best, 0.0) - _FAR_BEHIND
         evidence, fit = self._exact(candidate, heard=self.heard, floor=floor)
-        odds = {**self.odds, candidate: max(evidence - self._reported_evidence(0.0), _HOPELESS)}
-        return replace(self, odds=odds, fits={**self.fits, candidate: fit}), self._cost(fit)
+        log_odds = max(evidence - self._reported_evidence(0.0), _HOPELESS)
+        # A fit is two factors: those that nobody asks for again are not kept.
+        kept = fit if log_odds > 0.0 else None
+        odds, fits = {**self.odds, candidate: log_odds}, {**self.fits, candidate: kept}
+        return replace(self, odds=odds, fits=fits), self._cost(fit)
 
     def _exact(self, candidate: Candidate, *, heard: Heard, floor: float) -> tuple[float, Fit | None]:
         other = problem_of(self.problem.layout, candidate.applied(self.problem.grid), policy=self.policy)
         if isinstance(other, NotSolved):
             return -np.inf, None
-        near = self.reported is not None and np.array_equal(other.factor.solved, self.problem.factor.solved)
-        start = self.reported.optimum if near and self.reported is not None else None
+        start = None if self.reported is None else _start_from(self.reported, other)
         found = self._fit(other, heard, start=start, floor=floor)
         return (-np.inf, None) if found is None else (found.log_evidence, found)
 
@@ -243,3 +248,22 @@ class Examination:
         if fit is None or self.reported is None:
             return ()
         return witnesses_of(self.reported, fit, heard=self.heard)
+
+
+def _start_from(reported: Fit, other: Problem) -> Start | None:
+    """Where the reported positions ended, without what has no voltage in the other ones; None where more has."""
+    solved = reported.problem.factor.solved
+    if (other.factor.solved & ~solved).any():
+        return None
+    if np.array_equal(other.factor.solved, solved):
+        return reported.optimum
+    layout = other.layout
+    x = reported.optimum.x.copy()
+    x[(layout.node[~other.factor.solved][:, None] + np.arange(4)).ravel()] = 0.0
+    before = np.flatnonzero(reported.problem.row_of_injector >= 0)
+    after = np.flatnonzero(other.row_of_injector >= 0)
+    e = np.zeros(len(other.injectors.fr), dtype=np.complex128)
+    kept = np.isin(after, before)
+    rows = after[kept]
+    e[other.row_of_injector[rows]] = reported.optimum.e[reported.problem.row_of_injector[rows]]
+    return Start(x=x, e=e)

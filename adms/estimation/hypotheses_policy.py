@@ -36,6 +36,8 @@ class HypothesisPolicy:
     """Scans over which readings are averaged."""
     exact_each_scan: int
     """Most candidates solved in one set of readings: a count, so that a scan is repeatable."""
+    by_turn: int = 2
+    """Of switches that are refuted at first sight, so many are solved for one set of readings all the same."""
     tap_steps: tuple[int, ...] = (-1, 1)
     """How far a tap may be off."""
     unstated_bias_frac: tuple[float, ...] = (0.002, 0.005, 0.01)

@@ -126,10 +126,11 @@ class _Said:
             instead = ()
         return PositionVerdict(
             device=best.device,
+            poles=best.poles,
             is_tap=best.is_tap,
             standing=standing,
             instead=instead,
-            log_odds=float(view.log_odds[best]),
+            log_odds=np.nan if best in view.waiting else float(view.log_odds[best]),
             why=why,
             switch_named=is_named and any(not c.is_tap for c in named),
             witnesses=view.witnesses.get(best, ()) if is_named else (),
@@ -143,7 +144,10 @@ class _Said:
         weakest = min((self.separation[c] for c in mine if c in self.separation), default=np.inf)
         if any(c in self.named for c in mine):
             alone = len({c.device for c in self.named}) == 1
-            return Standing.WRONG, "" if alone else "one of these: the meters cannot tell them apart"
+            whys = [] if alone else ["one of these: the meters cannot tell them apart"]
+            if not view.witnesses.get(best):
+                whys.append("no reading by itself says so, but all together, and what the loads would have to be")
+            return Standing.WRONG, "; ".join(whys)
         if best in view.waiting:
             return Standing.OPEN, "it had no turn yet"
         if not view.fits:

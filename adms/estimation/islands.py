@@ -58,6 +58,32 @@ def observable_islands(observed: Observed, *, policy: EstimationPolicy) -> IntAr
     return island
 
 
+def everything_follows(observed: Observed, *, policy: EstimationPolicy) -> bool:
+    """True where telemetry alone determines every voltage, angle and power: as many measurements as unknown powers, and
+    one observable island in each part that is connected. (The angle across a closed switch is known whatever flows: an
+    island alone does not say that what enters it is.)
+
+    Args:
+        observed: what telemetry alone determines.
+        policy: as for `observable_islands`.
+    """
+    system = observed.system
+    if system is None:
+        return False
+    problem = system.problem
+    live = problem.factor.energised
+    if not observed.determined[live].all():
+        return False
+    fr, to = problem.injectors.fr, problem.injectors.to
+    injected = len(np.unique(np.concatenate([fr, to[to >= 0]])))
+    unknowns = 2 * injected + int(live[problem.layout.emf_node].sum())
+    if system.inside.sum() < unknowns:
+        return False
+    parts = len(np.unique(problem.phase_and_island[1][live]))
+    islands = observable_islands(observed, policy=policy)[live]
+    return bool(islands.min(initial=0) >= 0 and islands.max(initial=-1) + 1 <= parts)
+
+
 def angle_between_sigma_rad(system: System, fr: IntArray, to: IntArray) -> FloatArray:
     """[pair] standard deviation of the angle between the voltages of two nodes of one bus or branch, without any
     correction of the factor.

@@ -10,7 +10,7 @@ The unknowns are real and stand in the order of elimination, a bus and the rows 
 A node that is dead has places all the same, so that switches, taps and capacitors change values only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,8 @@ from adms.block_ldu import BlockStructure, structure_of
 from adms.block_ldu.symmetric import symmetric_size
 from adms.core.estimate import ComplexArray, Use
 from adms.core.telemetry import WEIGHED_KINDS, FloatArray, IntArray, PointKey, PointKind, PointTable
+from adms.estimation.kernel.phasors import phasors_at
+from adms.estimation.kernel.reading import ReadingRules
 from adms.estimation.kinds.stack import RowStack, rows_of
 from adms.estimation.moving import MovingRows, moving_rows
 from adms.estimation.reduction import Reduction, reduction_of
@@ -28,6 +30,17 @@ from adms.powerflow.layout import Layout as PowerFlowLayout
 from adms.powerflow.layout import layout_of as power_flow_layout_of
 
 PER_NODE = 4
+_TOPOLOGIES = 8
+
+
+@dataclass(kw_only=True, eq=False)
+class KeptByTopology:
+    """What is worked out once for one set of switch positions, when it is asked for."""
+
+    island: IntArray | None = None
+    """[node] label of what is joined."""
+    lacking: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
+    """What is missing for the head to be measured, by which rows are in use."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,6 +101,51 @@ class Layout:
         return moving_rows(self.rows, arrays=self.arrays, table=self.table)
 
     @cached_property
+    def phase(self) -> IntArray:
+        """[node]"""
+        return np.array([node.phase for node in self.arrays.nodes], dtype=np.int64)
+
+    @cached_property
+    def _by_topology(self) -> dict[str, KeptByTopology]:
+        return {}
+
+    def kept_by_topology(self, version: str) -> KeptByTopology:
+        """Of a grid state's `topology_version`; those of the last few are kept."""
+        known = self._by_topology
+        if version not in known:
+            if len(known) >= _TOPOLOGIES:
+                known.pop(next(iter(known)))
+            known[version] = KeptByTopology()
+        return known[version]
+
+    @cached_property
+    def reading_rules(self) -> ReadingRules:
+        """What their values are held against."""
+        moving = self.moving
+        return ReadingRules(
+            si_per_unit=self.rows.si_per_unit,
+            average=moving.average,
+            voltage_size=moving.voltage_size,
+            current_size=moving.current_size,
+            angle=moving.angle,
+            partner=moving.partner,
+        )
+
+    @cached_property
+    def voltage_meters(self) -> tuple[IntArray, IntArray]:
+        """([meter] node, [meter] row) of what measures a voltage to ground."""
+        rows = np.concatenate([self.voltage_rows[kind] for kind in (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE)])
+        return self.rows.column[self.rows.term_first[rows]], rows
+
+    @cached_property
+    def source_of_emf(self) -> IntArray:
+        """[size] source whose E has its place there, -1 where no E has."""
+        source = np.full(self.size, -1, dtype=np.int64)
+        count = np.diff([*self.emf_first, self.m])
+        source[self.emf] = np.repeat(np.arange(len(self.emf_first)), count)
+        return source
+
+    @cached_property
     def all_used(self) -> tuple[tuple[Use, ...], tuple[str, ...]]:
         """What is said of the shown points where every one is used."""
         return (Use.USED,) * len(self.shown), ("",) * len(self.shown)
@@ -112,7 +170,7 @@ class Layout:
 
     def phasors(self, x: FloatArray, place: IntArray) -> ComplexArray:
         """Complex values at places."""
-        return np.asarray(x[place] + 1j * x[place + 1])
+        return phasors_at(x, place)
 
 
 def layout_of(arrays: NetworkArrays, table: PointTable) -> Layout:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from adms.core.telemetry import FloatArray, IntArray, PointKey, PointKind, PointTable
+from adms.core.telemetry import IntArray, PointKey, PointKind, PointTable
 from adms.estimation.ageing import interval_covariance_ratio, interval_mean_ratio
+from adms.estimation.kernel.ageing import AgeingRows
 from adms.estimation.kinds.stack import RowStack
 from adms.estimation.policy import AgeingPolicy
 from adms.grid.arrays import BoolArray, NetworkArrays
@@ -22,19 +23,6 @@ _OTHER = {
     PointKind.Q_AVERAGE: PointKind.P_AVERAGE,
     PointKind.I_ANGLE: PointKind.I_MAGNITUDE,
 }
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Laws:
-    """How rows move, [M]."""
-
-    interval: BoolArray
-    """Means over one."""
-    tau_s: FloatArray
-    mean_ratio: FloatArray
-    """Variance of such a mean over that of an instant."""
-    end_ratio: FloatArray
-    """Covariance of such a mean with the instant of its end, over the same."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,15 +51,20 @@ class MovingRows:
     """[M] all inputs are of DER."""
     load: BoolArray
     """[injector]"""
-    by_policy: dict[AgeingPolicy, Laws] = field(default_factory=dict)
+    by_policy: dict[AgeingPolicy, AgeingRows] = field(default_factory=dict)
     """What a policy makes of them, kept."""
 
-    def laws(self, how: AgeingPolicy) -> Laws:
+    def laws(self, how: AgeingPolicy) -> AgeingRows:
         """What does not depend on ages."""
         if how not in self.by_policy:
             interval = np.where(self.average, how.average_interval_s, 0.0)
             tau = np.where(self.voltage, how.v_tau_s, np.where(self.of_der, how.der_tau_s, how.load_tau_s))
-            self.by_policy[how] = Laws(
+            self.by_policy[how] = AgeingRows(
+                voltage=self.voltage,
+                angle=self.angle,
+                carried=self.carried,
+                reactive=self.reactive,
+                partner=self.partner,
                 interval=interval > 0.0,
                 tau_s=tau,
                 mean_ratio=interval_mean_ratio(interval, tau_s=tau),

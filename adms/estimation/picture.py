@@ -6,24 +6,22 @@ import numpy as np
 
 from adms.core.estimate import ComplexArray, Estimate, Innovations, SigmaSource, Use
 from adms.core.ids import ElementId
-from adms.core.telemetry import FloatArray, IntArray, PointKind, TelemetrySnapshot
+from adms.core.telemetry import TelemetrySnapshot
 from adms.estimation.bad_data import Verdict
 from adms.estimation.contradiction import Contradictions
 from adms.estimation.grading import graded
+from adms.estimation.kernel.drawing import Labels, draw_nodes, draw_points, draw_powers, oldest_of
 from adms.estimation.observability import Observed
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.grid.arrays import S_BASE_VA
 
-_MEASURED, _ESTIMATED, _PSEUDO, _UNOBSERVABLE, _DEAD = (
-    int(one)
-    for one in (
-        SigmaSource.MEASURED,
-        SigmaSource.ESTIMATED,
-        SigmaSource.PSEUDO,
-        SigmaSource.UNOBSERVABLE,
-        SigmaSource.DEAD,
-    )
+_LABELS = Labels(
+    measured=int(SigmaSource.MEASURED),
+    estimated=int(SigmaSource.ESTIMATED),
+    pseudo=int(SigmaSource.PSEUDO),
+    unobservable=int(SigmaSource.UNOBSERVABLE),
+    dead=int(SigmaSource.DEAD),
 )
 _USED, _NOT_USED = Use.USED, Use.NOT_USED
 _NOT_IN_NETWORK = "measures nothing in the network model"
@@ -55,24 +53,52 @@ def picture_of(
     """
     layout = problem.layout
     arrays = layout.arrays
-    x = verdict.optimum.x
+    x, use = verdict.optimum.x, verdict.readings.columns.use
     sigma = verdict.covariance.sigma_v_pu
-    source = _sigma_source(problem, verdict, observed=observed, policy=policy)
-    v = layout.phasors(x, layout.node)
+    metered, meter = layout.voltage_meters
+    v, source = np.empty(arrays.node_count, dtype=np.complex128), np.empty(arrays.node_count, dtype=np.int64)
+    lost_count = draw_nodes(
+        _LABELS,
+        x,
+        layout.node,
+        problem.factor.solved,
+        observed.determined,
+        sigma,
+        policy.sigma_unobservable_pu,
+        metered,
+        meter,
+        use,
+        v,
+        source,
+    )
     s = np.zeros(len(arrays.injectors), dtype=np.complex128)
-    s[problem.factor.injectors] = verdict.optimum.s * S_BASE_VA
-    delivered = _source_power_va(problem, v=v, emf=layout.phasors(x, layout.emf))
-    losses = float(delivered.real.sum() + s.real.sum())
+    delivered = np.zeros(len(arrays.sources), dtype=np.complex128)
+    losses = draw_powers(
+        problem.sources,
+        layout.source_of_emf,
+        x,
+        problem.factor.injectors,
+        verdict.optimum.s,
+        S_BASE_VA,
+        delivered,
+        s,
+    )
     innovations = _innovations(snapshot, problem, verdict, contradictions=contradictions, v=v)
-    lost = source == _UNOBSERVABLE
-    if lost.any():
+    if lost_count:
+        lost = source == _LABELS.unobservable
         v[lost] = np.nan
         touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
         s[touched] = np.nan
     grade, reason = graded(
-        problem, verdict, contradictions=contradictions, source=source, sigma=sigma, unknown=unknown, policy=policy
+        problem,
+        verdict,
+        contradictions=contradictions,
+        observed=observed,
+        source=source,
+        sigma=sigma,
+        unknown=unknown,
+        policy=policy,
     )
-    ages = snapshot.age_s[layout.rows.table_rows[verdict.readings.columns.use]]
     return Estimate(
         snapshot_id=snapshot.snapshot_id,
         model_version=arrays.version,
@@ -90,30 +116,8 @@ def picture_of(
         chi2=verdict.chi2,
         degrees_of_freedom=verdict.degrees_of_freedom,
         iterations=verdict.iterations,
-        oldest_input_s=float(ages.max(initial=0.0)),
+        oldest_input_s=oldest_of(snapshot.age_s[layout.rows.table_rows], use),
     )
-
-
-def _source_power_va(problem: Problem, *, v: ComplexArray, emf: ComplexArray) -> ComplexArray:
-    """[source] delivered by the estimated, not the nominal, open-circuit voltages."""
-    arrays = problem.layout.arrays
-    delivered = [
-        equivalent.power_pu(v, emf_pu=emf[at : at + len(equivalent.nodes)])
-        for equivalent, at in zip(arrays.sources, problem.layout.emf_first, strict=True)
-    ]
-    return S_BASE_VA * np.array(delivered, dtype=np.complex128)
-
-
-def _sigma_source(problem: Problem, verdict: Verdict, *, observed: Observed, policy: EstimationPolicy) -> IntArray:
-    layout = problem.layout
-    label = np.where(observed.determined, _ESTIMATED, _PSEUDO)
-    for kind in (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE):
-        rows = layout.voltage_rows[kind]
-        used = rows[verdict.readings.columns.use[rows]]
-        label[layout.rows.column[layout.rows.term_first[used]]] = _MEASURED
-    label[verdict.covariance.sigma_v_pu > policy.sigma_unobservable_pu] = _UNOBSERVABLE
-    label[~problem.factor.solved] = _DEAD
-    return np.asarray(label, dtype=np.int64)
 
 
 def _innovations(
@@ -127,16 +131,11 @@ def _innovations(
     layout = problem.layout
     count = len(layout.shown)
     at, unit = layout.shown_of_row, layout.rows.si_per_unit
-
-    def column(value: FloatArray) -> FloatArray:
-        full = np.full(count, np.nan)
-        full[at] = value
-        return full
-
-    residual, sigma = column(verdict.residual * unit), column(verdict.residual_sigma * unit)
-    normalized = column(verdict.normalized)
-    critical = np.zeros(count, dtype=np.bool_)
-    critical[at] = verdict.critical
+    columns, critical = np.full((3, count), np.nan), np.zeros(count, dtype=np.bool_)
+    draw_points(
+        at, unit, verdict.residual, verdict.residual_sigma, verdict.normalized, verdict.critical, columns, critical
+    )
+    residual, sigma, normalized = columns
     use, why = _words(problem, verdict)
     base, sigma_v = layout.arrays.v_base_v, verdict.covariance.sigma_v_pu
     against: dict[int, str] = {}

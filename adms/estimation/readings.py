@@ -5,17 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adms.core.telemetry import Quality, TelemetrySnapshot
+from adms.core.telemetry import IntArray, Quality, TelemetrySnapshot
 from adms.estimation.aged import aged
 from adms.estimation.kernel.columns import ReadingColumns
+from adms.estimation.kernel.reading import REASONS, ReadingLimits, read_rows
 from adms.estimation.kinds.ampere import MIN_SIGMAS
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Beliefs, Problem
+from adms.grid.arrays import BoolArray
 
 LEAST_V_PU, LARGEST_V_PU = 0.1, 3.0
 """What a voltage meter at a live node can read. Below, it says that the node is dead; above, nothing."""
 _LEAST_SIGMA_PU = 1e-9
 _LARGEST_PU = 1e4
+_GOOD, _STALE, _MISSING = int(Quality.GOOD), int(Quality.STALE), int(Quality.MISSING)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,53 +71,54 @@ def readings_of(
         policy: says what is stale, and how values age.
         beliefs: how far loads and DER move, and which points they rest on already; None: nothing ages.
     """
-    stack = problem.layout.rows
-    rows = stack.table_rows
-    moving = problem.layout.moving
-    value, sigma = snapshot.value[rows], snapshot.sigma[rows]
-    quality, age = snapshot.quality[rows], snapshot.age_s[rows]
-    z, deviation = value / stack.si_per_unit, sigma / stack.si_per_unit
-    average = moving.average
+    layout = problem.layout
+    rows = layout.rows.table_rows
+    count = len(rows)
     ageing = policy.ageing
-    oldest = policy.telemetry_max_age_s
-    max_age = oldest if ageing is None else np.where(average, ageing.average_max_age_s, oldest)
-    # Late is what meters of intervals are; how much they still say is in their weight.
-    fine = (quality == Quality.GOOD) | (average & (quality == Quality.STALE))
-    told = np.zeros(len(snapshot.value), dtype=np.bool_)
-    if beliefs is not None:
-        told[beliefs.prior.told] = True
-    with np.errstate(invalid="ignore", over="ignore"):
-        tests = (
-            (~problem.live_rows, "what it measures has no voltage"),
-            (quality == Quality.MISSING, "never came"),
-            (~(age <= max_age), "too old"),
-            (age < -max_age, "dated in the future"),
-            (~fine, "flagged by its source"),
-            (told[rows], "the forecast rests on it already"),
-            (~np.isfinite(value), "no value"),
-            (~np.isfinite(sigma), "no sigma"),
-            (~((deviation > _LEAST_SIGMA_PU) & (deviation < _LARGEST_PU)), "sigma out of any range"),
-            (~(np.abs(z) < _LARGEST_PU), "value out of any range"),
-            (moving.current_size & ~(z >= MIN_SIGMAS * deviation), "too small to tell from none"),
-            (moving.voltage_size & ~((z > LEAST_V_PU) & (z < LARGEST_V_PU)), "no voltage that a live node has"),
-        )
-    why = np.full(len(rows), "", dtype=object)
-    use = np.ones(len(rows), dtype=np.bool_)
-    for failed, reason in tests:
-        why[failed & use] = reason
-        use &= ~failed
-    # No current has no angle, and nearly none has hardly any.
-    lost = moving.angle & use & (~use[moving.partner] | (moving.partner == np.arange(len(rows))))
-    why[lost] = "its current is too small, or not measured"
-    use &= ~lost
-    z, variance = np.where(use, z, 0.0), np.where(use, deviation, 1.0) ** 2
-    if beliefs is not None and ageing is not None:
-        z, variance = aged(z, variance, age_s=np.where(use, age, 0.0), problem=problem, beliefs=beliefs, policy=policy)
-        nothing = use & ~(variance < _LARGEST_PU**2)
-        why[nothing] = "says nothing of the present any more"
-        use &= ~nothing
-        z, variance = np.where(use, z, 0.0), np.where(use, variance, 1.0)
-    return Readings(
-        columns=ReadingColumns(z=z, variance=variance, use=use),
-        why=tuple(why.tolist()),
+    age = snapshot.age_s[rows]
+    z, variance = np.empty(count), np.empty(count)
+    use, failed = np.empty(count, dtype=np.bool_), np.empty(count, dtype=np.int64)
+    missing = read_rows(
+        layout.reading_rules,
+        problem.live_rows,
+        ReadingLimits(
+            good=_GOOD,
+            stale=_STALE,
+            missing=_MISSING,
+            max_age_s=policy.telemetry_max_age_s,
+            average_max_age_s=policy.telemetry_max_age_s if ageing is None else ageing.average_max_age_s,
+            least_sigma_pu=_LEAST_SIGMA_PU,
+            largest_pu=_LARGEST_PU,
+            current_sigmas=MIN_SIGMAS,
+            least_v_pu=LEAST_V_PU,
+            largest_v_pu=LARGEST_V_PU,
+        ),
+        snapshot.value[rows],
+        snapshot.sigma[rows],
+        age,
+        snapshot.quality[rows].astype(np.int64, copy=False),
+        _told(rows, points=len(snapshot.value), beliefs=beliefs),
+        z,
+        variance,
+        use,
+        failed,
     )
+    why = [""] * count
+    if missing:
+        for row in np.flatnonzero(failed).tolist():
+            why[row] = REASONS[failed[row]]
+    if beliefs is not None and ageing is not None:
+        z, variance = aged(z, variance, age_s=age, use=use, problem=problem, beliefs=beliefs, policy=policy)
+        nothing = use & ~(variance < _LARGEST_PU**2)
+        for row in np.flatnonzero(nothing).tolist():
+            why[row], use[row], z[row], variance[row] = "says nothing of the present any more", False, 0.0, 1.0
+    return Readings(columns=ReadingColumns(z=z, variance=variance, use=use), why=tuple(why))
+
+
+def _told(rows: IntArray, *, points: int, beliefs: Beliefs | None) -> BoolArray:
+    """[M] True where the prior rests on it already."""
+    if beliefs is None or not len(beliefs.prior.told):
+        return np.zeros(len(rows), dtype=np.bool_)
+    told = np.zeros(points, dtype=np.bool_)
+    told[beliefs.prior.told] = True
+    return told[rows]

@@ -66,6 +66,11 @@ class Picture:
         """FAILED where there is no estimate."""
         return self.estimate.grade if isinstance(self.estimate, Estimate) else Grade.FAILED
 
+    @property
+    def wrong_positions(self) -> frozenset[ElementId]:
+        """Devices that are named as not being where they are reported: where they are is not known either (SW16)."""
+        return self.estimate.wrong_positions if isinstance(self.estimate, Estimate) else frozenset()
+
 
 @dataclass(frozen=True, kw_only=True)
 class CycleResult:
@@ -142,7 +147,7 @@ class Cycle:
             arrays=self.arrays,
             snapshot=snapshot,
             grid=picture.positions.grid,
-            unknown_positions=picture.positions.unknown,
+            unknown_positions=picture.positions.unknown | picture.wrong_positions,
             estimate=picture.estimate,
             system_mode=mode,
             device_modes=desk.device_modes,

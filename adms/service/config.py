@@ -20,6 +20,7 @@ from adms.apps.voltvar import VoltVarPolicy
 from adms.core.errors import InputError, Problem
 from adms.core.ids import ModelVersion
 from adms.estimation import AgeingPolicy, EstimationPolicy, QuarantinePolicy
+from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.forecast import ForecastPolicy
 from adms.grid.model import NetworkModel
 from adms.runtime.gate_state import GatePolicy
@@ -35,6 +36,7 @@ TABLES = (
     "estimation",
     "ageing",
     "quarantine",
+    "positions",
     *EXPECTED_TABLES,
     "flisr",
     "voltvar",
@@ -42,6 +44,9 @@ TABLES = (
     "interlock",
     "gate",
 )
+
+# One step at a time, and the sizes of errors that nobody stated: no numbers of a feeder.
+NOT_ASKED = {"tap_steps": (-1, 1), "unstated_bias_frac": (0.002, 0.005, 0.01), "by_turn": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,8 @@ class Configuration:
     round: RoundTable
     estimation: EstimationPolicy
     forecast: ForecastPolicy
+    positions: HypothesisPolicy | None
+    """None: reported positions are not tested."""
     interlock: InterlockPolicy
     flisr: FlisrPolicy
     voltvar: VoltVarPolicy
@@ -120,6 +127,7 @@ def load_configuration(path: Path) -> Configuration:
     apart = "quarantine"
     quarantine = {apart: tables.record(QuarantinePolicy, apart)} if apart in tables.content else {}
     estimation = tables.record(EstimationPolicy, "estimation", given={**age, "ageing": ageing, **quarantine})
+    positions = tables.record(HypothesisPolicy, "positions", given=NOT_ASKED) if "positions" in tables.content else None
     flisr = tables.record(FlisrPolicy, "flisr", given={"interlock": interlock})
     voltvar = tables.record(VoltVarPolicy, "voltvar", given={"interlock": interlock})
     dispatch = tables.record(DispatchPolicy, "dispatch", given={"interlock": interlock})
@@ -161,6 +169,7 @@ def load_configuration(path: Path) -> Configuration:
         round=cycle,
         estimation=estimation,
         forecast=forecast,
+        positions=positions,
         interlock=interlock,
         flisr=flisr,
         voltvar=voltvar,

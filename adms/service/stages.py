@@ -16,7 +16,12 @@ def bound_stages(configuration: Configuration, *, arrays: NetworkArrays) -> Stag
     max_age_s = configuration.round.telemetry_max_age_s
     return Stages(
         read_positions=partial(reported_grid, arrays=arrays, max_age_s=max_age_s),
-        estimate=Scan(arrays, estimation=configuration.estimation, forecast=configuration.forecast),
+        estimate=Scan(
+            arrays,
+            estimation=configuration.estimation,
+            forecast=configuration.forecast,
+            hypotheses=configuration.positions,
+        ),
         apps=(
             AppStage(
                 app=App.FLISR,

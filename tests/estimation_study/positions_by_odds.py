@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import FloatArray
-from adms.estimation.hypotheses import PositionBelief, weighed
+from adms.estimation.hypotheses import weighed
+from adms.estimation.hypotheses_belief import PositionBelief
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from tests.estimation_study.draws import scan_of
 from tests.estimation_study.studies import Study

@@ -3,9 +3,10 @@
 import numpy as np
 
 from adms.convert.common import setpoint_to_proto, time_to_proto
-from adms.convert.enums import GRADE, MODE, SIGMA_SOURCE
+from adms.convert.enums import GRADE, MODE, POSITION_STANDING, SIGMA_SOURCE
 from adms.core.estimate import Estimate, SigmaSource, Use
 from adms.core.journal import JournalEntry
+from adms.core.positions import PositionVerdict
 from adms.core.telemetry import PointKey
 from adms.grid.arrays import NetworkArrays
 from adms.ports.records import RoundSummary, Status, Verification
@@ -47,6 +48,25 @@ def estimate_to_proto(estimate: Estimate, *, arrays: NetworkArrays) -> pb.Estima
         sources=[
             pb.SourcePower(source_id=source.id, p_w=float(s.real), q_var=float(s.imag))
             for source, s in zip(arrays.model.sources, estimate.s_source_va, strict=True)
+        ],
+        positions=[_position_to_proto(verdict) for verdict in estimate.positions],
+    )
+
+
+def _position_to_proto(verdict: PositionVerdict) -> pb.PositionVerdict:
+    return pb.PositionVerdict(
+        device_id=verdict.device,
+        standing=POSITION_STANDING.to_proto(verdict.standing),
+        instead=verdict.instead,
+        log_odds=verdict.log_odds,
+        why=verdict.why,
+        witnesses=[
+            pb.PositionWitness(
+                point=point_name(witness.key),
+                reported_sigmas=witness.reported_sigmas,
+                instead_sigmas=witness.instead_sigmas,
+            )
+            for witness in verdict.witnesses
         ],
     )
 

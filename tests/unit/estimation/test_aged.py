@@ -63,7 +63,13 @@ def brought(
     variance = (taken.sigma[rows.table_rows] / rows.si_per_unit) ** 2
     beliefs = beliefs_of(state.problem, prior)
     value, after = aged(
-        z, variance, age_s=np.full(len(z), age_s), problem=state.problem, beliefs=beliefs, policy=policy
+        z,
+        variance,
+        age_s=np.full(len(z), age_s),
+        use=np.ones(len(z), dtype=np.bool_),
+        problem=state.problem,
+        beliefs=beliefs,
+        policy=policy,
     )
     out = np.empty((2, len(z)))
     out[:, rows.table_rows] = value * rows.si_per_unit, np.sqrt(after) * rows.si_per_unit

@@ -2,7 +2,9 @@
 undecidable."""
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +12,15 @@ import pytest
 from adms.core.ids import BusId, ElementId
 from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import FloatArray, PointKind
-from adms.estimation.hypotheses import weighed
+from adms.estimation.hypotheses import in_turns, weighed
+from adms.estimation.hypotheses_belief import PositionBelief
 from adms.estimation.hypotheses_candidates import candidates_of
 from adms.estimation.hypotheses_evidence import Fit, fit_of, heard_of
 from adms.estimation.hypotheses_linear import linear_test
+from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.layout import layout_of
 from adms.estimation.problem import Problem, beliefs_of, problem_of
+from adms.estimation.quarantine import Quarantine, Record
 from adms.grid.model import NodeRef
 from adms.grid.state import GridState
 from tests.estimation_study.draws import scan_of
@@ -27,6 +32,7 @@ from tests.estimation_study.wrong_positions import (
     RIGHT,
     UNDECIDABLE,
     Evidence,
+    NameTap,
     opened,
     stepped,
     tap_naming,
@@ -243,3 +249,149 @@ def test_what_was_seen_before_a_reported_move_counts_no_more() -> None:
         )
         assert state is not None
         assert state.window.scans == 1
+
+
+def test_errors_of_the_meters_that_nobody_stated_name_no_tap() -> None:
+    """Half a per cent, constant, of every voltage meter; what is believed is none."""
+    one = of("34", at_taps=True)
+    changer = "transformer.reg2b"
+    found = tap_naming(one, lambda: tap_by_odds(one, changer), changers=[changer], runs=2, seed=951, bias_frac=0.005)
+    assert found.frac(UNDECIDABLE) == 1.0
+
+
+def test_without_the_guard_the_same_errors_name_one() -> None:
+    """So that the test above cannot pass for another reason."""
+    one = of("34", at_taps=True)
+    off = replace(HYPOTHESES, unstated_bias_odds=0.0)
+
+    def by_odds() -> NameTap:
+        positions = Positions(one, off)
+        return lambda value: named(positions(value))
+
+    found = tap_naming(one, by_odds, changers=["transformer.reg2b"], runs=2, seed=951, bias_frac=0.005)
+    assert found.frac(None) < 1.0
+
+
+def test_the_readings_that_carry_a_verdict_are_those_beyond_the_switch() -> None:
+    one = of("123")
+    dead = ~one.arrays.energised(opened(one, "line.sw3"))
+    said = verdict(Positions(one)(with_open("123", "line.sw3")[:, 0]), "line.sw3")
+    assert len(said.witnesses) >= 2
+    for witness in said.witnesses:
+        assert witness.key.kind is PointKind.V_MAGNITUDE
+        assert dead[one.arrays.node_idx[NodeRef(BusId(witness.key.element), witness.key.phase)]]
+        assert abs(witness.instead_sigmas) < 5.0 < abs(witness.reported_sigmas)
+
+
+def asked(one: Study, value: FloatArray, **options: Any) -> tuple[PositionVerdict, ...]:
+    return weighed(
+        None,
+        snapshot=scan_of(one.arrays, one.plan, value=value),
+        arrays=one.arrays,
+        grid=one.grid,
+        prior=one.prior,
+        policy=one.policy,
+        hypotheses=options.pop("hypotheses", HYPOTHESES),
+        **options,
+    )[1]
+
+
+def test_nothing_is_said_of_a_device_whose_position_is_not_known_nor_another_blamed_for_it() -> None:
+    one = of("13")
+    said = asked(one, with_open("13", SWITCH_13)[:, 0], unknown=frozenset({ElementId(SWITCH_13)}))
+    assert SWITCH_13 not in {v.device for v in said}
+    assert len(said) == 3
+    assert all(v.standing is not Standing.WRONG for v in said)
+
+
+def test_what_looks_wrong_once_has_to_look_wrong_again_where_that_is_asked_for() -> None:
+    one = of("13")
+    values = with_open("13", SWITCH_13)
+    positions = Positions(one, replace(HYPOTHESES, named_in_a_row=2))
+    assert verdict(positions(values[:, 0]), SWITCH_13).why == "it looks wrong, and has to once more"
+    assert verdict(positions(values[:, 1]), SWITCH_13).standing is Standing.WRONG
+
+
+def turn(
+    one: Study, state: PositionBelief | None, value: FloatArray, *, second: int, hypotheses: HypothesisPolicy
+) -> tuple[PositionBelief, tuple[PositionVerdict, ...]]:
+    taken = scan_of(one.arrays, one.plan, value=value)
+    after, said = in_turns(
+        state,
+        snapshot=replace(taken, cut_time=taken.cut_time + timedelta(seconds=second)),
+        arrays=one.arrays,
+        grid=one.grid,
+        prior=one.prior,
+        policy=one.policy,
+        hypotheses=hypotheses,
+    )
+    assert after is not None
+    return after, said
+
+
+def test_in_turns_a_scan_does_one_piece_of_work_or_rests() -> None:
+    """With next to no budget, one piece is done as soon as the last one is paid for; the verdict is the same."""
+    one = of("13")
+    values = with_open("13", SWITCH_13)
+    slow = replace(HYPOTHESES, work_ms_each_scan=1.0)
+    state: PositionBelief | None = None
+    said: tuple[PositionVerdict, ...] = ()
+    scans = 0
+    while not said:
+        before = state
+        state, said = turn(one, state, values[:, 0], second=0, hypotheses=slow)
+        scans += 1
+        if before is not None and before.credit_ms <= -1.0:
+            assert state.at_work == before.at_work
+    assert 10 < scans < 200
+    at_once = Positions(one)(values[:, 0])
+    assert [(v.device, v.standing, v.log_odds) for v in said] == [(v.device, v.standing, v.log_odds) for v in at_once]
+
+
+def test_trouble_begins_anew_with_the_readings_of_now() -> None:
+    one = of("13")
+    slow = replace(HYPOTHESES, work_ms_each_scan=1.0)
+    state, _ = turn(one, None, one.drawn(seed=8, count=1)[1][:, 0], second=0, hypotheses=slow)
+    taken = scan_of(one.arrays, one.plan, value=with_open("13", SWITCH_13)[:, 0])
+    after, _ = in_turns(
+        state,
+        snapshot=replace(taken, cut_time=taken.cut_time + timedelta(seconds=1)),
+        arrays=one.arrays,
+        grid=one.grid,
+        prior=one.prior,
+        policy=one.policy,
+        hypotheses=slow,
+        troubled=True,
+    )
+    assert after is not None
+    assert len(after.at_work) == 2
+    assert after.begun_at[-1] == taken.cut_time + timedelta(seconds=1)
+
+
+def test_meters_in_quarantine_are_not_listened_to_once_they_were_heard() -> None:
+    """At first they are: what a wrong position makes look wrong is what speaks against it."""
+    one = of("13")
+    value = one.drawn(seed=8, count=1)[1][:, 0]
+    taken = scan_of(one.arrays, one.plan, value=value)
+    estimator, _ = one.scan(value, state=None)
+    key = one.plan.keys[0]
+    aside = Quarantine(records={key: Record(bad=10, fine=0, since=taken.cut_time - timedelta(seconds=1))})
+    estimator = replace(estimator, quarantine=aside)
+    state, heard = None, []
+    for second in range(4):
+        state, _ = weighed(
+            state,
+            snapshot=replace(taken, cut_time=taken.cut_time + timedelta(seconds=second)),
+            arrays=one.arrays,
+            grid=one.grid,
+            prior=one.prior,
+            policy=one.policy,
+            hypotheses=HYPOTHESES,
+            estimator=estimator,
+        )
+        assert state is not None
+        row = state.layout.rows.table_rows.tolist().index(0)
+        heard.append(bool(state.window.count[row] > 0.0))
+    assert heard == [True, True, False, False]
+    assert state is not None
+    assert state.set_aside == {key}

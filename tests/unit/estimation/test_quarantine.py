@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from adms.core.estimate import Estimate, Innovations, Use
+from adms.core.estimate import Estimate, Innovations, NotEstimated, Use
 from adms.core.telemetry import FloatArray, PointKey, PointKind
-from adms.estimation import EstimatorState, QuarantinePolicy
+from adms.estimation import EstimatorState, QuarantinePolicy, estimate
 from adms.estimation.quarantine import EMPTY, Quarantine, quarantined
-from tests.estimation_study.draws import noise
+from tests.estimation_study.draws import noise, scan_of
 from tests.estimation_study.gross_errors import redundancy
 from tests.estimation_study.plans import Extent
 from tests.estimation_study.studies import Study, study
@@ -128,3 +128,25 @@ def test_without_a_policy_nothing_is_quarantined() -> None:
     for scan in range(5):
         state, got = one.scan(readings(one, scan, bad=bad, error_sigmas=15.0), state=state)
     assert got.innovations.use[place(one, got, bad)] is Use.REJECTED
+
+
+def test_a_scan_without_a_picture_lets_nobody_out() -> None:
+    one = one_study()
+    bad = int(redundancy(one).testable[0])
+    state: EstimatorState | None = None
+    for scan in range(4):
+        state, got = one.scan(readings(one, scan, bad=bad, error_sigmas=15.0), state=state)
+    assert got.innovations.why[place(one, got, bad)].startswith("in quarantine since")
+    taken = scan_of(one.arrays, one.plan, value=readings(one, 4, bad=bad, error_sigmas=15.0))
+    kept, nothing = estimate(
+        replace(taken, value=taken.value[:-1]),
+        arrays=one.arrays,
+        grid=one.grid,
+        unknown=frozenset(),
+        prior=one.prior,
+        policy=one.policy,
+        state=state,
+    )
+    assert isinstance(nothing, NotEstimated)
+    _, got = one.scan(readings(one, 5, bad=bad, error_sigmas=15.0), state=kept)
+    assert got.innovations.why[place(one, got, bad)].startswith("in quarantine since")

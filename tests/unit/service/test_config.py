@@ -68,6 +68,15 @@ def test_the_reference_says_what_the_forecast_would_take_by_itself(write: Write)
     assert load_configuration(write()).forecast == ForecastPolicy()
 
 
+def test_reported_positions_are_tested_with_their_table_and_not_without(write: Write) -> None:
+    path = write()
+    tested = load_configuration(path).positions
+    assert tested is not None
+    assert (tested.named_in_a_row, tested.voltage_bias_frac) == (2, 0.005)
+    path.write_text(re.sub(r"(?s)\[positions\].*?\n\n", "", path.read_text()))
+    assert load_configuration(path).positions is None
+
+
 def test_no_number_of_the_forecast_may_be_left_out(write: Write) -> None:
     path = write(("own_fast_tau_s = 2700.0", ""), ("harmonics = 3", ""), ("tilt_gain = 1.3", ""))
     assert sorted(problems(path)) == [
