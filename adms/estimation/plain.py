@@ -36,7 +36,7 @@ class PlainOptimum(Start):
     residual: FloatArray
     """[M] measured less estimated, per unit."""
     step_pu: float
-    """Largest voltage change of the last step."""
+    """Largest voltage change of the last step; inf where there was none."""
     steps: int
 
 
@@ -167,7 +167,15 @@ def plain_optimum(
         negative_gradient(*moving, x, still, e, s, s_before, t, residual, right)
         use, variance = readings.use, readings.variance
         matrix = plain_matrix(problem, x, s=s_before, beliefs=beliefs, inside=use, variance=variance)
-        step = solve_plain(matrix, far_directions(problem, x, beliefs=beliefs, inside=use), right)
+        far = far_directions(problem, x, beliefs=beliefs, inside=use)
+        if not (np.isfinite(right).all() and np.isfinite(matrix.data).all() and np.isfinite(far).all()):
+            size = np.inf
+            break
+        try:
+            step = solve_plain(matrix, far, right)
+        except RuntimeError:  # SuperLU's word for a singular matrix
+            size = np.inf
+            break
         deviations(*injected, x, step, e, t, e)
         x += step
         before, size = size, float(np.abs(layout.phasors(step, layout.node)).max(initial=0.0))
