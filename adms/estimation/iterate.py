@@ -7,6 +7,7 @@ import numpy as np
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
 from adms.estimation.kernel.columns import HoldColumns, ReadingColumns
+from adms.estimation.kernel.comparing import largest_drift
 from adms.estimation.kernel.gradient import deviations, negative_gradient
 from adms.estimation.kernel.scan import CONVERGED, EXHAUSTED, NOT_A_NUMBER, ROUNDING_PU, SLOW, take_steps
 from adms.estimation.limits import Limits
@@ -111,7 +112,7 @@ def optimise(
     correction = None if system is None else system.correction(readings)
     taken, moved, last, fresh = 0, np.inf, np.inf, False
     earlier = x
-    limits = Limits(problem, x)
+    limits = Limits(problem, start.x)
     around = (problem.network, problem.sources, problem.injectors)
     given = (beliefs.columns, problem.rows, readings)
     while taken < budget:
@@ -271,6 +272,4 @@ def _factored(
 
 def _drifted(system: System, x: FloatArray) -> bool:
     """By magnitude: what an angle does to the matrix, it does to all of it."""
-    layout = system.problem.layout
-    size = np.abs(layout.phasors(x, layout.node))
-    return bool(np.abs(size - system.v_size_pu).max(initial=0.0) > _DRIFT_PU)
+    return largest_drift(x, system.problem.layout.node, system.v_size_pu) > _DRIFT_PU

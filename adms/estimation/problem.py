@@ -16,6 +16,7 @@ from adms.estimation.kernel.columns import (
     RowColumns,
     SourceColumns,
 )
+from adms.estimation.kernel.comparing import fill_own
 from adms.estimation.kernel.matrix import MatrixColumns
 from adms.estimation.layout import Layout
 from adms.estimation.policy import EstimationPolicy
@@ -87,11 +88,6 @@ class Problem:
     def last_shared(self) -> "list[_Shared]":
         """What the last prior shares, if there was one: kept by `beliefs_of`."""
         return []
-
-    @cached_property
-    def by_use(self) -> dict[bytes, tuple[str, ...]]:
-        """What is missing for the head to be measured, by which rows are in use: kept by the grading."""
-        return {}
 
     @cached_property
     def phase_and_island(self) -> tuple[IntArray, IntArray]:
@@ -323,21 +319,27 @@ class Beliefs:
 def beliefs_of(problem: Problem, prior: LoadPrior) -> Beliefs:
     """A prior on the live injectors. Where its sigma is infinite the mean says nothing."""
     k = problem.factor.injectors
-    mean = prior.s_nominal_va[k] / S_BASE_VA
-    own = []
-    for sigma_va in (prior.sigma_p_va, prior.sigma_q_va):
-        sigma = sigma_va[k] / S_BASE_VA
-        known = np.isfinite(sigma) & np.isfinite(mean)
-        own.append((np.where(known, np.maximum(sigma, _SIGMA_FLOOR_PU), _FREE_STEP_PU) ** 2, known))
+    mean, own = np.empty(len(k), dtype=np.complex128), np.empty((4, len(k)))
+    fill_own(
+        prior.s_nominal_va,
+        prior.sigma_p_va,
+        prior.sigma_q_va,
+        k,
+        S_BASE_VA,
+        _SIGMA_FLOOR_PU,
+        _FREE_STEP_PU,
+        mean,
+        own,
+    )
     shared = _shared(problem, prior.shared)
     return Beliefs(
         prior=prior,
         columns=PriorColumns(
-            mean=np.where(own[0][1], mean.real, 0.0) + 1j * np.where(own[1][1], mean.imag, 0.0),
-            variance_p=own[0][0],
-            variance_q=own[1][0],
-            keep_p=np.where(own[0][1], 0.0, 1.0),
-            keep_q=np.where(own[1][1], 0.0, 1.0),
+            mean=mean,
+            variance_p=own[0],
+            variance_q=own[1],
+            keep_p=own[2],
+            keep_q=own[3],
             first=shared.first,
             injector=shared.injector,
             share=prior.shared.s_va[shared.order] / S_BASE_VA,

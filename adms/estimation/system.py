@@ -14,6 +14,7 @@ from adms.block_ldu.symmetric import eliminate_symmetric, selected_inverse, subs
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.kernel.columns import HoldColumns, ReadingColumns
+from adms.estimation.kernel.comparing import changed_rows, much_the_same
 from adms.estimation.kernel.matrix import MatrixColumns, assemble, far_directions
 from adms.estimation.layout import Layout
 from adms.estimation.problem import NOTHING_KNOWN_PU, Beliefs, Problem, matrix_columns
@@ -99,7 +100,8 @@ class System:
         far = beliefs.far
         c = far_directions(self._matrix, problem.injectors, beliefs.columns, problem.rows, self.inside, far, self.x)
         solved = np.stack([self.solve(one) for one in c]) if len(far) else c
-        return solved, solved @ c.T - np.eye(len(far))
+        # Not a product of BLAS: it would wake its threads, which then wait for work for longer than a scan takes.
+        return solved, np.einsum("ci,di->cd", solved, c) - np.eye(len(far))
 
     def column_of_row(self, row: int) -> FloatArray:
         """[size] K^-1 e of a row's mu."""
@@ -116,15 +118,14 @@ class System:
 
     def correction(self, readings: ReadingColumns) -> Correction | None:
         """For readings with weights of their own, some of them not in use; None where it needs a new factor."""
-        if (readings.use & ~self.inside).any():
+        moved = np.empty(len(self.inside), dtype=np.bool_)
+        count = changed_rows(readings, self.inside, self.variance, SAME_FRAC, moved)
+        if not 0 <= count <= MOST_CORRECTED:
             return None
-        change = readings.variance - self.variance
-        moved = self.inside & (~readings.use | (np.abs(change) > SAME_FRAC * self.variance))
-        rows = np.flatnonzero(moved)
-        if len(rows) > MOST_CORRECTED:
-            return None
-        if not len(rows):
+        if not count:
             return self._of_modes
+        rows = np.flatnonzero(moved)
+        change = readings.variance - self.variance
         modes, core = self.mode_columns
         mine = np.stack([self.column_of_row(int(r)) for r in rows])
         place = self.problem.rows.place[rows]
@@ -150,13 +151,7 @@ class System:
         mine, theirs = self.beliefs.columns, beliefs.columns
         if len(mine.share) != len(theirs.share) or not np.array_equal(mine.injector, theirs.injector):
             return False
-        for a, b in ((mine.variance_p, theirs.variance_p), (mine.variance_q, theirs.variance_q)):
-            if ((a > _PRIOR_RATIO * b) | (b > _PRIOR_RATIO * a)).any():
-                return False
-        # Against all that an injector shares: the entry of one mode may be nothing, or change its sign.
-        all_of_it = np.bincount(theirs.injector, weights=np.abs(theirs.share) ** 2, minlength=len(theirs.mean))
-        size = np.sqrt(all_of_it[theirs.injector])
-        return bool((np.abs(mine.share - theirs.share) <= (_PRIOR_RATIO - 1.0) * size).all())
+        return much_the_same(mine, theirs, _PRIOR_RATIO, np.zeros(len(theirs.mean)))
 
     @cached_property
     def inverse(self) -> FloatArray:
