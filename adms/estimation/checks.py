@@ -36,7 +36,6 @@ def unreadable(snapshot: TelemetrySnapshot, *, arrays: NetworkArrays) -> str | N
         and isinstance(quality, np.ndarray)
         and quality.shape == shape
         and quality.dtype.kind in "iu"
-        and len(snapshot.table.row) == shape[0]
     ):
         return None
     return "; ".join(_of_snapshot(snapshot)) or None
@@ -53,11 +52,6 @@ def _of_snapshot(snapshot: TelemetrySnapshot) -> Iterator[str]:
             yield f"the snapshot's {name} is of {column.dtype}, not of {wanted}"
         elif column.shape != (points,):
             yield f"the snapshot's {name} has the shape {column.shape}, not the length of its table, {points} points"
-    keys = snapshot.table.keys
-    twice = [key for i, key in enumerate(keys) if snapshot.table.row[key] != i]
-    if twice:
-        named = ", ".join(f"{key.kind.value} {key.element}.{key.phase}" for key in twice[:_NAMED])
-        yield f"the snapshot's table has points more than once: {named}"
 
 
 def check_prior(prior: LoadPrior, *, arrays: NetworkArrays, points: int) -> None:

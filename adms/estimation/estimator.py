@@ -103,8 +103,7 @@ def estimate(
     quarantine = EMPTY if state is None or policy.quarantine is None else state.quarantine
     asked = readings
     readings = asked.excluding(excluded_rows(quarantine, problem.layout))
-    optimum = _optimum(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
-    verdict = _verdict(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, state=state)
+    verdict = _verdict(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
     if isinstance(verdict, str):
         return state, _refused(snapshot, verdict)
     seen, seen_use = _observed(problem, verdict, policy=policy, state=state)
@@ -170,67 +169,68 @@ def _beliefs(problem: Problem, prior: LoadPrior, state: EstimatorState | None) -
     return beliefs_of(problem, prior)
 
 
-def _optimum(
-    problem: Problem,
-    *,
-    beliefs: Beliefs,
-    readings: Readings,
-    policy: EstimationPolicy,
-    state: EstimatorState | None,
-) -> Converged | Diverged:
-    """From where the last scan ended, with its factor where it fits; from the expected loads where that fails; by
-    degrees where that fails too."""
-    optimum: Converged | Diverged | None = None
-    if state is not None and state.problem.layout is problem.layout and _same_nodes(state.problem, problem):
-        optimum = optimise(
-            problem,
-            state.optimum,
-            beliefs=beliefs,
-            readings=readings.columns,
-            system=state.system if state.problem is problem else None,
-            policy=policy,
-            budget=policy.max_iterations,
-        )
-    if optimum is None or isinstance(optimum, Diverged):
-        optimum = optimise(
-            problem,
-            expected_start(problem, beliefs),
-            beliefs=beliefs,
-            readings=readings.columns,
-            system=None,
-            policy=policy,
-            budget=policy.max_iterations,
-        )
-    if isinstance(optimum, Diverged) or optimum.loose_pu > 0.0:
-        slower = optimise_by_degrees(problem, beliefs=beliefs, readings=readings.columns, policy=policy)
-        if isinstance(slower, Converged) and (isinstance(optimum, Diverged) or slower.loose_pu < optimum.loose_pu):
-            optimum = slower
-    return optimum
-
-
 def _verdict(
     problem: Problem,
-    optimum: Converged | Diverged,
     *,
     beliefs: Beliefs,
     readings: Readings,
     policy: EstimationPolicy,
     state: EstimatorState | None,
 ) -> Verdict | str:
-    """What an optimum says of its measurements; from afar where there is none that holds, or why there is none."""
+    """What the measurements come to, or why that is nothing: from where the last scan ended, with its factor where it
+    fits; from the expected loads where that does not end. From afar where neither has what holds; by degrees where
+    nothing ends."""
     cache = None if state is None else state.cache
-    if isinstance(optimum, Diverged):
-        verdict: Verdict | str = f"the estimate did not converge: {optimum.reason}"
-    else:
-        judged = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
-        if isinstance(judged, Diverged):
-            verdict = f"after a rejection the estimate did not converge: {judged.reason}"
-        else:
-            verdict = judged
-    if isinstance(verdict, Verdict) and holds(verdict):
+    starts: list[tuple[Start | None, System | None]] = [(None, None)]
+    if state is not None and state.problem.layout is problem.layout and _same_nodes(state.problem, problem):
+        starts.insert(0, (state.optimum, state.system if state.problem is problem else None))
+    verdict: Verdict | str = ""
+    for attempt, (start, system) in enumerate(starts):
+        optimum = optimise(
+            problem,
+            expected_start(problem, beliefs) if start is None else start,
+            beliefs=beliefs,
+            readings=readings.columns,
+            system=system,
+            policy=policy,
+            budget=policy.max_iterations,
+        )
+        verdict = _judged(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
+        if isinstance(verdict, Verdict) and holds(verdict):
+            break
+        if attempt == 0:
+            # Before another hundred steps: it takes a few.
+            better = judge_from_afar(problem, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
+            if better is not None:
+                return better
+        if isinstance(optimum, Converged):
+            break
+    if isinstance(verdict, Verdict) and verdict.optimum.loose_pu == 0.0:
         return verdict
-    better = judge_from_afar(problem, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
-    return verdict if better is None else better
+    slower = optimise_by_degrees(problem, beliefs=beliefs, readings=readings.columns, policy=policy)
+    other = _judged(problem, slower, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
+    if isinstance(other, str):
+        return verdict
+    better_known = isinstance(verdict, str) or other.optimum.loose_pu < verdict.optimum.loose_pu
+    return other if better_known else verdict
+
+
+def _judged(
+    problem: Problem,
+    optimum: Converged | Diverged,
+    *,
+    beliefs: Beliefs,
+    readings: Readings,
+    policy: EstimationPolicy,
+    cache: CovarianceCache | None,
+) -> Verdict | str:
+    """What an optimum says of its measurements, or why there is none."""
+    if isinstance(optimum, Diverged):
+        return f"the estimate did not converge: {optimum.reason}"
+    judged = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
+    if isinstance(judged, Diverged):
+        return f"after a rejection the estimate did not converge: {judged.reason}"
+    return judged
 
 
 def _same_nodes(before: Problem, after: Problem) -> bool:

@@ -66,6 +66,8 @@ def judge_from_afar(
     Returns:
         The verdict where it holds, else None.
     """
+    if beliefs.partial:  # what is not expected is no ground to judge from
+        return None
     found = _screened(problem, beliefs=beliefs, readings=readings, policy=policy)
     if found is None:
         return None
@@ -83,11 +85,10 @@ def judge_from_afar(
 
 def _screened(problem: Problem, *, beliefs: Beliefs, readings: Readings, policy: EstimationPolicy) -> _Screened | None:
     use = readings.columns.use
-    wide = beliefs.for_covariance() if beliefs.partial else beliefs
     expected = optimise(
         problem,
         expected_start(problem, beliefs),
-        beliefs=wide,
+        beliefs=beliefs,
         readings=readings.columns._replace(use=np.zeros_like(use)),
         system=None,
         policy=policy,
@@ -95,7 +96,7 @@ def _screened(problem: Problem, *, beliefs: Beliefs, readings: Readings, policy:
     )
     if isinstance(expected, Diverged):
         return None
-    blamed = _blamed(expected, beliefs=wide, readings=readings, policy=policy)
+    blamed = _blamed(expected, beliefs=beliefs, readings=readings, policy=policy)
     if blamed is None or not len(blamed):
         return None
     fewer = readings.excluding(dict.fromkeys(blamed.tolist(), ""))

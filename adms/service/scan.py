@@ -21,7 +21,7 @@ class ScanState:
     """What one scan leaves for the next. In memory only: a service that starts again begins with class profiles."""
 
     estimator: EstimatorState | None
-    """None after a failure: the next scan starts cold."""
+    """None before the first picture."""
     forecast: ForecastState
     """Kept through failures of the estimate."""
     positions: PositionBelief | None = None

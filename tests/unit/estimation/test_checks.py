@@ -10,7 +10,7 @@ import pytest
 
 from adms.core.errors import InputError
 from adms.core.estimate import Estimate, NotEstimated, Use
-from adms.core.telemetry import PointTable, TelemetrySnapshot
+from adms.core.telemetry import TelemetrySnapshot
 from adms.estimation import EstimatorState, LoadPrior, SharedDeviations, estimate, prior_from_model
 from adms.estimation.checks import check_prior, unreadable
 from adms.grid.state import normal_state
@@ -69,13 +69,6 @@ def test_everything_wrong_with_a_snapshot_is_said_at_once() -> None:
     assert "value" in got.reason
     assert "age_s" in got.reason
     assert "int64" in got.reason
-
-
-def test_a_point_that_stands_twice_in_the_table_is_no_picture() -> None:
-    twice = PointTable(keys=(*KEYS[:-1], KEYS[0]))
-    got = asked(replace(TAKEN, table=twice))
-    assert isinstance(got, NotEstimated)
-    assert "more than once: v_magnitude_v 1.1" in got.reason
 
 
 @pytest.mark.parametrize("age_s", [-11.0, -1e9, -np.inf, np.nan])
