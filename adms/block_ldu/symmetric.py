@@ -29,14 +29,14 @@ def symmetric_size(pattern: Pattern) -> int:
 
 
 @compiled
-def eliminate_symmetric(pattern: Pattern, values: FloatArray, swap: IntArray) -> int:
+def eliminate_symmetric(pattern: Pattern, values: FloatArray, pivot: IntArray) -> int:
     """Factors in place. Returns the first block found singular, or -1. Unknowns of different units stand in one block,
     so only a pivot of exactly zero shows here.
 
     Args:
         pattern: blocks in the order of elimination.
         values: [symmetric_size] diagonal blocks in full, and lower blocks.
-        swap: [n] comes out as the row of its block that each row was exchanged with, in turn.
+        pivot: [n] comes out as the row of its block that each row of the factor is.
     """
     blocks = len(pattern.diagonal)
     widest = 0
@@ -47,7 +47,7 @@ def eliminate_symmetric(pattern: Pattern, values: FloatArray, swap: IntArray) ->
         s = pattern.start[j]
         n = pattern.start[j + 1] - s
         d = pattern.diagonal[j]
-        if not _triangular(values, d, n, swap, s):
+        if not _triangular(values, d, n, pivot, s):
             return j
         first, last = pattern.column[j], pattern.column[j + 1]
         for a in range(first, last):
@@ -56,8 +56,8 @@ def eliminate_symmetric(pattern: Pattern, values: FloatArray, swap: IntArray) ->
             low = pattern.lower[a]
             for r in range(m):
                 for k in range(n):
-                    work[k * m + r] = values[low + r * n + k]
-            _substitute_block(values, d, n, swap, s, work, m)
+                    work[k * m + r] = values[low + r * n + pivot[s + k]]
+            _substitute_block(values, d, n, work, m)
             _subtract(values, pattern.diagonal[target], low, work, m, n, m)
             at = pattern.column[target]
             for b in range(a + 1, last):
@@ -73,9 +73,11 @@ def eliminate_symmetric(pattern: Pattern, values: FloatArray, swap: IntArray) ->
 
 
 @compiled
-def _triangular(values: FloatArray, at: int, n: int, swap: IntArray, first: int) -> bool:
+def _triangular(values: FloatArray, at: int, n: int, pivot: IntArray, first: int) -> bool:
     """Factors the n x n block at `at` in place with row pivots: a unit lower triangle, and an upper one with the
     inverses of its diagonal. Returns False where a pivot is zero."""
+    for k in range(n):
+        pivot[first + k] = k
     for k in range(n):
         best, largest = k, abs(values[at + k * n + k])
         for i in range(k + 1, n):
@@ -84,8 +86,8 @@ def _triangular(values: FloatArray, at: int, n: int, swap: IntArray, first: int)
                 best, largest = i, here
         if not largest > 0.0:
             return False
-        swap[first + k] = best
         if best != k:
+            pivot[first + k], pivot[first + best] = pivot[first + best], pivot[first + k]
             for c in range(n):
                 other = values[at + k * n + c]
                 values[at + k * n + c] = values[at + best * n + c]
@@ -103,17 +105,8 @@ def _triangular(values: FloatArray, at: int, n: int, swap: IntArray, first: int)
 
 
 @compiled
-def _substitute_block(
-    values: FloatArray, at: int, n: int, swap: IntArray, first: int, x: FloatArray, columns: int
-) -> None:
-    """Solves with the factored block at `at`; `x` [n, columns] in place, row by row."""
-    for k in range(n):
-        other = swap[first + k]
-        if other != k:
-            for c in range(columns):
-                kept = x[k * columns + c]
-                x[k * columns + c] = x[other * columns + c]
-                x[other * columns + c] = kept
+def _substitute_block(values: FloatArray, at: int, n: int, x: FloatArray, columns: int) -> None:
+    """Solves with the factored block at `at`; `x` [n, columns] in place, its rows in the order of the pivots."""
     for k in range(1, n):
         for i in range(k):
             part = values[at + k * n + i]
@@ -143,54 +136,79 @@ def _subtract(values: FloatArray, c: int, a: int, work: FloatArray, rows: int, i
 
 
 @compiled
-def substitute_symmetric(pattern: Pattern, values: FloatArray, swap: IntArray, x: FloatArray, first: int) -> None:
+def substitute_symmetric(pattern: Pattern, values: FloatArray, pivot: IntArray, x: FloatArray, first: int) -> None:
     """Solves in place; `x` [n] in the order of elimination. Blocks before `first` are passed over: right where the
-    right-hand side is zero there, and leaves them as they are."""
+    right-hand side is zero there, and leaves them as they are.
+
+    Rows below the diagonal are taken four at a time: one by one, each sum waits for its last term.
+    """
+    start, column, row, lower = pattern.start, pattern.column, pattern.row, pattern.lower
     blocks = len(pattern.diagonal)
+    work = np.empty(64)
     for j in range(first, blocks):
-        s = pattern.start[j]
-        n = pattern.start[j + 1] - s
-        for a in range(pattern.column[j], pattern.column[j + 1]):
-            i = pattern.row[a]
-            at = pattern.lower[a]
-            for r in range(pattern.start[i], pattern.start[i + 1]):
-                total = x[r]
+        s = start[j]
+        n = start[j + 1] - s
+        for a in range(column[j], column[j + 1]):
+            at = lower[a]
+            r, last = start[row[a]], start[row[a] + 1]
+            while r + 3 < last:
+                t0, t1, t2, t3 = x[r], x[r + 1], x[r + 2], x[r + 3]
                 for c in range(n):
-                    total -= values[at + c] * x[s + c]
+                    part = x[s + c]
+                    t0 -= values[at + c] * part
+                    t1 -= values[at + n + c] * part
+                    t2 -= values[at + 2 * n + c] * part
+                    t3 -= values[at + 3 * n + c] * part
+                x[r], x[r + 1], x[r + 2], x[r + 3] = t0, t1, t2, t3
+                at += 4 * n
+                r += 4
+            while r < last:
+                t0 = x[r]
+                for c in range(n):
+                    t0 -= values[at + c] * x[s + c]
+                x[r] = t0
                 at += n
-                x[r] = total
+                r += 1
     for j in range(blocks - 1, first - 1, -1):
-        s = pattern.start[j]
-        n = pattern.start[j + 1] - s
+        s = start[j]
+        n = start[j + 1] - s
         at = pattern.diagonal[j]
+        if n > len(work):
+            work = np.empty(n)
         for k in range(n):
-            other = swap[s + k]
-            if other != k:
-                kept = x[s + k]
-                x[s + k] = x[s + other]
-                x[s + other] = kept
+            work[k] = x[s + pivot[s + k]]
         for k in range(1, n):
-            total = x[s + k]
+            t0 = work[k]
             for c in range(k):
-                total -= values[at + k * n + c] * x[s + c]
-            x[s + k] = total
+                t0 -= values[at + k * n + c] * work[c]
+            work[k] = t0
         for k in range(n - 1, -1, -1):
-            total = x[s + k]
+            t0 = work[k]
             for c in range(k + 1, n):
-                total -= values[at + k * n + c] * x[s + c]
-            x[s + k] = total * values[at + k * n + k]
-        for a in range(pattern.column[j], pattern.column[j + 1]):
-            i = pattern.row[a]
-            at = pattern.lower[a]
-            for t in range(pattern.start[i], pattern.start[i + 1]):
-                part = x[t]
-                for r in range(n):
-                    x[s + r] -= values[at + r] * part
+                t0 -= values[at + k * n + c] * work[c]
+            t0 *= values[at + k * n + k]
+            work[k] = t0
+            x[s + k] = t0
+        for a in range(column[j], column[j + 1]):
+            at = lower[a]
+            r, last = start[row[a]], start[row[a] + 1]
+            while r + 3 < last:
+                t0, t1, t2, t3 = x[r], x[r + 1], x[r + 2], x[r + 3]
+                for c in range(n):
+                    part = values[at + c] * t0 + values[at + n + c] * t1
+                    x[s + c] -= part + values[at + 2 * n + c] * t2 + values[at + 3 * n + c] * t3
+                at += 4 * n
+                r += 4
+            while r < last:
+                t0 = x[r]
+                for c in range(n):
+                    x[s + c] -= values[at + c] * t0
                 at += n
+                r += 1
 
 
 @compiled
-def selected_inverse(pattern: Pattern, values: FloatArray, swap: IntArray) -> FloatArray:
+def selected_inverse(pattern: Pattern, values: FloatArray, pivot: IntArray) -> FloatArray:
     """The entries of A^-1 at the places of the factor: within blocks, and between a block and those it is coupled to.
 
     From the root of the elimination tree down (Takahashi, Fagan, Chin, PICA Conference, 1973; Erisman and Tinney, Comm.
@@ -204,7 +222,7 @@ def selected_inverse(pattern: Pattern, values: FloatArray, swap: IntArray) -> Fl
     Args:
         pattern: of the factor.
         values: of the factor.
-        swap: of the factor.
+        pivot: of the factor.
 
     Returns:
         [symmetric_size] laid out as the factor.
@@ -231,8 +249,8 @@ def selected_inverse(pattern: Pattern, values: FloatArray, swap: IntArray) -> Fl
         for r in range(n * n):
             unit[r] = 0.0
         for r in range(n):
-            unit[r * n + r] = 1.0
-        _substitute_block(values, d, n, swap, start[j], unit, n)
+            unit[r * n + pivot[start[j] + r]] = 1.0
+        _substitute_block(values, d, n, unit, n)
         for r in range(n * n):
             z[d + r] = unit[r]
         for r in range(n):
@@ -275,7 +293,7 @@ def selected_inverse(pattern: Pattern, values: FloatArray, swap: IntArray) -> Fl
             if abs(z[d + r * (n + 1)]) * _MOST_LOST < largest[r]:
                 whole[start[j] :] = 0.0
                 whole[start[j] + r] = 1.0
-                substitute_symmetric(pattern, values, swap, whole, j)
+                substitute_symmetric(pattern, values, pivot, whole, j)
                 for c in range(n):
                     z[d + r * n + c] = z[d + c * n + r] = whole[start[j] + c]
                 for a in range(first, last):

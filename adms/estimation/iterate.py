@@ -132,7 +132,7 @@ def optimise(
         verdict, more, moved, cost = take_steps(
             layout.structure.pattern,
             system.values,
-            system.swap,
+            system.pivot,
             correction.columns,
             correction.inner,
             *around,

@@ -60,7 +60,7 @@ class System:
         x: FloatArray,
         s: ComplexArray,
         values: FloatArray,
-        swap: IntArray,
+        pivot: IntArray,
         inside: BoolArray,
         variance: FloatArray,
         matrix: MatrixColumns,
@@ -70,7 +70,7 @@ class System:
         self.x = x
         self.s = s
         self.values = values
-        self.swap = swap
+        self.pivot = pivot
         self.inside = inside
         self.variance = variance
         self._matrix = matrix
@@ -90,7 +90,7 @@ class System:
     def solve(self, right: FloatArray) -> FloatArray:
         """K^-1 right, [size], without any correction."""
         x = right.copy()
-        substitute_symmetric(self.pattern, self.values, self.swap, x, 0)
+        substitute_symmetric(self.pattern, self.values, self.pivot, x, 0)
         return x
 
     @cached_property
@@ -156,7 +156,7 @@ class System:
     @cached_property
     def inverse(self) -> FloatArray:
         """[values] K^-1 at the places of its factor."""
-        return selected_inverse(self.pattern, self.values, self.swap)
+        return selected_inverse(self.pattern, self.values, self.pivot)
 
     @cached_property
     def for_covariance(self) -> "System":
@@ -250,8 +250,8 @@ def system_at(
         s,
         values,
     )
-    swap = np.zeros(layout.size, dtype=np.int64)
-    bad = eliminate_symmetric(layout.structure.pattern, values, swap)
+    pivot = np.zeros(layout.size, dtype=np.int64)
+    bad = eliminate_symmetric(layout.structure.pattern, values, pivot)
     if bad >= 0 or not np.isfinite(values).all():
         return Singular(reason=f"the estimator's matrix is singular at {place_in_words(layout, bad)}")
     return System(
@@ -260,7 +260,7 @@ def system_at(
         x=x.copy(),
         s=s.copy(),
         values=values,
-        swap=swap,
+        pivot=pivot,
         inside=inside,
         variance=variance,
         matrix=matrix,

@@ -235,7 +235,7 @@ def test_a_substitution_takes_at_most_three_times_what_streaming_its_factor_take
     timed = Timed(feeder)
     assert timed.scanning.state is not None
     system = timed.scanning.state.system
-    pattern, values, swap = system.pattern, system.values, system.swap
+    pattern, values, pivot = system.pattern, system.values, system.pivot
     width = np.diff(pattern.start)
     column = np.repeat(np.arange(len(width)), np.diff(pattern.column))
     passed = column >= pattern.lead
@@ -248,7 +248,7 @@ def test_a_substitution_takes_at_most_three_times_what_streaming_its_factor_take
     def once() -> float:
         x = right.copy()
         start = time.perf_counter()
-        substitute_symmetric(pattern, values, swap, x, pattern.lead)
+        substitute_symmetric(pattern, values, pivot, x, pattern.lead)
         return 1e3 * (time.perf_counter() - start)
 
     def substituted() -> float:

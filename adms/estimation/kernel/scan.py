@@ -36,7 +36,7 @@ ROUNDING_PU = 1e-7
 def solve_corrected(
     pattern: Pattern,
     values: FloatArray,
-    swap: IntArray,
+    pivot: IntArray,
     columns: FloatArray,
     inner: FloatArray,
     x: FloatArray,
@@ -47,7 +47,7 @@ def solve_corrected(
     Args:
         pattern: of K's factor.
         values: of K's factor.
-        swap: of K's factor.
+        pivot: of K's factor.
         columns: [c, size] Z^T
         inner: [c, c] -(D^-1 + C^T K^-1 C)^-1
         x: [size]
@@ -60,7 +60,7 @@ def solve_corrected(
         for i in range(begin, len(x)):
             total += columns[c, i] * x[i]
         part[c] = total
-    substitute_symmetric(pattern, values, swap, x, pattern.lead)
+    substitute_symmetric(pattern, values, pivot, x, pattern.lead)
     for c in range(count):
         weight = 0.0
         for b in range(count):
@@ -74,7 +74,7 @@ def solve_corrected(
 def take_steps(
     pattern: Pattern,
     values: FloatArray,
-    swap: IntArray,
+    pivot: IntArray,
     columns: FloatArray,
     inner: FloatArray,
     network: NetworkColumns,
@@ -112,12 +112,13 @@ def take_steps(
     verdict = EXHAUSTED
     taken = 0
     # Where nothing is known of a power, voltages may stand still before it does.
-    polish = 2 if prior.keep_p.any() or prior.keep_q.any() else 0
+    partial = bool(prior.keep_p.any() or prior.keep_q.any())
+    polish = 2 if partial else 0
     while taken < budget:
         negative_gradient(
             network, sources, injectors, holds, prior, rows, readings, x, still, e, s, s_before, t, residual, right
         )
-        solve_corrected(pattern, values, swap, columns, inner, right, part)
+        solve_corrected(pattern, values, pivot, columns, inner, right, part)
         square = 0.0
         for i in range(len(network.place)):
             a = network.place[i]
@@ -158,7 +159,8 @@ def take_steps(
     cost = negative_gradient(
         network, sources, injectors, holds, prior, rows, readings, x, still, e, s, s_before, t, residual, right
     )
-    # S as the last step left it: where nothing is known of a power, rounding of t is many times that of the step.
-    for r in range(len(rows.form)):
-        residual[r] = residual_of(rows, r, readings.z[r], row_value(rows, r, x, s_before)[0])
+    if partial:
+        # S as the last step left it: where nothing is known of a power, rounding of t is many times that of the step.
+        for r in range(len(rows.form)):
+            residual[r] = residual_of(rows, r, readings.z[r], row_value(rows, r, x, s_before)[0])
     return verdict, taken, moved, cost

@@ -74,10 +74,10 @@ def test_it_solves_what_superlu_solves(seed: int, meshed: bool) -> None:
     structure, values, matrix = network(seed, meshed=meshed)
     b = np.random.default_rng(seed).normal(size=matrix.shape[0])
     expected = splu(matrix).solve(b)
-    swap = np.zeros(int(structure.pattern.start[-1]), dtype=np.int64)
-    assert eliminate_symmetric(structure.pattern, values, swap) == -1
+    pivot = np.zeros(int(structure.pattern.start[-1]), dtype=np.int64)
+    assert eliminate_symmetric(structure.pattern, values, pivot) == -1
     x = b.copy()
-    substitute_symmetric(structure.pattern, values, swap, x, 0)
+    substitute_symmetric(structure.pattern, values, pivot, x, 0)
     assert np.abs(x - expected).max() < 1e-12 * max(1.0, np.abs(expected).max())
     assert log_determinant(structure.pattern, values) == pytest.approx(np.linalg.slogdet(matrix.toarray())[1], abs=1e-9)
 
@@ -88,9 +88,9 @@ def test_it_solves_what_superlu_solves(seed: int, meshed: bool) -> None:
 def test_the_selected_inverse_is_the_inverse_at_the_places_of_the_factor(seed: int, meshed: bool) -> None:
     structure, values, matrix = network(seed, meshed=meshed)
     expected = packed(structure.pattern, np.linalg.inv(matrix.toarray()))
-    swap = np.zeros(int(structure.pattern.start[-1]), dtype=np.int64)
-    assert eliminate_symmetric(structure.pattern, values, swap) == -1
-    found = selected_inverse(structure.pattern, values, swap)
+    pivot = np.zeros(int(structure.pattern.start[-1]), dtype=np.int64)
+    assert eliminate_symmetric(structure.pattern, values, pivot) == -1
+    found = selected_inverse(structure.pattern, values, pivot)
     assert np.abs(found - expected).max() < 1e-12 * max(1.0, np.abs(expected).max())
 
 
@@ -123,10 +123,10 @@ def test_a_pivot_of_zero_inside_a_block_is_no_obstacle() -> None:
     none = np.zeros(0, dtype=np.int64)
     structure = structure_of(block, row=none, col=none)
     values = np.array([0.0, 1.0, 1.0, 0.0])
-    swap = np.zeros(int(structure.pattern.start[-1]), dtype=np.int64)
-    assert eliminate_symmetric(structure.pattern, values, swap) == -1
+    pivot = np.zeros(int(structure.pattern.start[-1]), dtype=np.int64)
+    assert eliminate_symmetric(structure.pattern, values, pivot) == -1
     x = np.array([3.0, 5.0])
-    substitute_symmetric(structure.pattern, values, swap, x, 0)
+    substitute_symmetric(structure.pattern, values, pivot, x, 0)
     np.testing.assert_array_equal(x, [5.0, 3.0])
 
 
@@ -134,10 +134,10 @@ def test_no_unknowns_are_solved_too() -> None:
     nothing = np.zeros(0, dtype=np.int64)
     pattern = structure_of(nothing, row=nothing, col=nothing).pattern
     values = np.zeros(symmetric_size(pattern))
-    swap = np.zeros(0, dtype=np.int64)
-    assert eliminate_symmetric(pattern, values, swap) == -1
-    substitute_symmetric(pattern, values, swap, np.zeros(0), 0)
-    assert selected_inverse(pattern, values, swap).shape == (0,)
+    pivot = np.zeros(0, dtype=np.int64)
+    assert eliminate_symmetric(pattern, values, pivot) == -1
+    substitute_symmetric(pattern, values, pivot, np.zeros(0), 0)
+    assert selected_inverse(pattern, values, pivot).shape == (0,)
 
 
 def test_a_badly_conditioned_block_costs_no_digits_of_what_it_solves() -> None:
@@ -151,8 +151,8 @@ def test_a_badly_conditioned_block_costs_no_digits_of_what_it_solves() -> None:
     ordered = a[np.ix_(structure.order, structure.order)]
     assert structure.place[0] < structure.place[2]
     values = packed(structure.pattern, ordered)
-    swap = np.zeros(4, dtype=np.int64)
-    assert eliminate_symmetric(structure.pattern, values, swap) == -1
+    pivot = np.zeros(4, dtype=np.int64)
+    assert eliminate_symmetric(structure.pattern, values, pivot) == -1
     x = ordered @ np.ones(4)
-    substitute_symmetric(structure.pattern, values, swap, x, 0)
+    substitute_symmetric(structure.pattern, values, pivot, x, 0)
     assert np.abs(ordered @ x - ordered @ np.ones(4)).max() < 1e-14

@@ -258,7 +258,7 @@ def test_a_corrected_factor_is_a_new_one(seed: int) -> None:
     found = right.copy()
     inner = correction.inner
     solve_corrected(
-        layout.structure.pattern, system.values, system.swap, correction.columns, inner, found, np.zeros(len(inner))
+        layout.structure.pattern, system.values, system.pivot, correction.columns, inner, found, np.zeros(len(inner))
     )
     expected = solve_plain(k, far, right)
     v = np.concatenate([layout.node, layout.node + 1])
