@@ -16,8 +16,8 @@ from adms.estimation.problem import Beliefs, Problem
 
 _SIGMAS = (100.0, 30.0, 10.0, 3.0, 1.0)
 """How many times the meters' own."""
-_MOST_UNKNOWNS = 20_000
-"""Of more, a factor of SuperLU takes longer than a scan may."""
+MOST_UNKNOWNS = 5_000
+"""Of more, factors of SuperLU take longer than a scan may."""
 
 
 def optimise_by_degrees(
@@ -51,7 +51,7 @@ def _stage(
     budget = policy.max_iterations
     found = optimise(problem, start, beliefs=beliefs, readings=readings, system=None, policy=policy, budget=budget)
     exact = isinstance(found, Converged) and found.loose_pu == 0.0
-    if exact or problem.layout.size > _MOST_UNKNOWNS:
+    if exact or problem.layout.size > MOST_UNKNOWNS:
         return found
     plain = plain_optimum(problem, start, beliefs=beliefs, readings=readings, most_steps=budget)
     if not plain.step_pu < ROUNDING_PU:

@@ -16,7 +16,7 @@ from adms.core.ids import ElementId
 from adms.core.telemetry import PointTable, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, judge
 from adms.estimation.checks import check_prior, unreadable
-from adms.estimation.continuation import optimise_by_degrees
+from adms.estimation.continuation import MOST_UNKNOWNS, optimise_by_degrees
 from adms.estimation.contradiction import contradictions_of
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
@@ -205,7 +205,7 @@ def _verdict(
                 return better
         if isinstance(optimum, Converged):
             break
-    if isinstance(verdict, Verdict) and verdict.optimum.loose_pu == 0.0:
+    if isinstance(verdict, Verdict) and (verdict.optimum.loose_pu == 0.0 or problem.layout.size > MOST_UNKNOWNS):
         return verdict
     slower = optimise_by_degrees(problem, beliefs=beliefs, readings=readings.columns, policy=policy)
     other = _judged(problem, slower, beliefs=beliefs, readings=readings, policy=policy, cache=cache)

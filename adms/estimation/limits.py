@@ -4,7 +4,8 @@ There the law has a corner: the slope on either side leads back across it, and s
 are rounded: within a width on either side of its limit a load's pull on the voltage goes evenly from what one slope
 says to what the other says, which a step can aim at, and the width shrinks as steps settle, until it is nothing (a
 smoothing method; Chen, Math. Programming 134, 2012). Only where the cost has its least at the corner: where it has its
-most, steps leave by themselves.
+most, steps leave by themselves. Whose pull is beyond both slopes once steps have settled is let go, and held again when
+it comes back across.
 """
 
 import numpy as np
@@ -19,7 +20,14 @@ from adms.grid.load_law import LIMITS, voltage_factor_slopes
 _SLOW_STEPS = 2
 """New factors in a row whose first step hardly shrinks and turns back, before corners are rounded."""
 _WIDEST_PU, _NARROWEST_PU = 1e-2, 1e-8
-_NARROWER = 0.01
+_NARROWER = 0.1
+_FURTHEST = 0.2
+"""Of those that their corner does not hold, the ones beyond this share of the furthest are let go at once: all of them
+would come back together."""
+_FIRST = 0.1
+"""The first width, of how far voltages go to and fro. Wider ones take in many that have nothing to do with it."""
+_JUMP = 10.0
+"""Times its reach: what goes so far once it is let go comes where other corners are still sharp."""
 _SETTLED = 0.3
 """Voltages that move by less than this share of the width have settled."""
 _BELOW, _ABOVE = 1.0 - 1e-9, 1.0 + 1e-9
@@ -34,6 +42,10 @@ class Limits:
         self.holds = problem.no_holds
         self._slow = 0
         self._width = 0.0
+        self._reach = 0.0
+        """The width at which voltages last settled: from as far off a narrower one still draws them in."""
+        self._let_go = np.zeros(len(problem.injectors.fr), dtype=np.bool_)
+        """[k] Within reach, but with a pull that the corner does not hold."""
         self._step = np.zeros(0)
         self._start = x
         self._before: FloatArray | None = None
@@ -60,30 +72,39 @@ class Limits:
         before = np.abs(self._problem.across(self._start)) if self._before is None else self._before
         moved = np.abs(v - before)
         if self.held:
-            reach = self._width
             if moved.max(initial=0.0) < _SETTLED * self._width:
-                self._width = max(_NARROWER * self._width, _NARROWEST_PU)
-            self._round(v, before, reach=reach, t=t, mean=mean)
+                outside = np.where(self.holds.weight > 0.0, np.abs(v - self.holds.size), 0.0)
+                furthest = float(outside.max())
+                if furthest > self._width:
+                    self._let_go |= outside > max(_FURTHEST * furthest, self._width)
+                else:
+                    self._reach = self._width
+                    self._width = max(_NARROWER * self._width, _NARROWEST_PU)
+            elif moved.max() > _JUMP * self._reach:
+                self._width = self._reach = min(float(moved.max()), _WIDEST_PU)
+                self._let_go[:] = False
+            self._round(v, before, t=t, mean=mean)
         else:
             with np.errstate(over="ignore", invalid="ignore"):
                 turned = len(self._step) == len(step) and float(self._step @ step) < 0.0
             self._slow = self._slow + 1 if verdict == SLOW and turned else 0
             if self._slow >= _SLOW_STEPS:
-                self._width = float(np.clip(moved.max(initial=0.0), _NARROWEST_PU, _WIDEST_PU))
-                self._round(v, before, reach=self._width, t=t, mean=mean)
+                self._width = self._reach = float(np.clip(_FIRST * moved.max(initial=0.0), _NARROWEST_PU, _WIDEST_PU))
+                self._round(v, before, t=t, mean=mean)
                 if self.holds is self._problem.no_holds:
                     self._width, self._slow = 0.0, 0
         self._step, self._before = step, v
         return verdict == CONVERGED and self._width > _NARROWEST_PU
 
-    def _round(self, v: FloatArray, before: FloatArray, *, reach: float, t: ComplexArray, mean: ComplexArray) -> None:
-        """Rounds the corners of the loads that are within `reach` of one, the width of the last step, or crossed one in
-        it. Where they settled, they stand as far from it as that width says, and a narrower one draws them in."""
+    def _round(self, v: FloatArray, before: FloatArray, *, t: ComplexArray, mean: ComplexArray) -> None:
+        """Rounds the corners of the loads that are within reach of one or crossed one in the last step."""
         scale = self._problem.injectors.scale
         limits = self._problem.injectors.law[:, LIMITS] / scale[:, None]
         low, high = np.minimum(v, before)[:, None], np.maximum(v, before)[:, None]
-        near = np.abs(v[:, None] - limits) <= reach
-        there = near | ((low <= limits) & (limits <= high))
+        near = np.abs(v[:, None] - limits) <= self._reach
+        crossed = (low <= limits) & (limits <= high)
+        self._let_go &= ~crossed.any(axis=1)
+        there = (near | crossed) & ~self._let_go[:, None]
         away = np.where(there, np.abs(v[:, None] - limits), np.inf)
         k = np.flatnonzero(there.any(axis=1))
         size = limits[k, np.argmin(away[k], axis=1)]
