@@ -24,6 +24,8 @@ starts at 2 h and at 15 h it was 0.90 to 0.98, 0.951 in the mean. On SimBench th
 LEAST_COVERAGE_OF_AN_HOUR = 0.88
 MOST_ALARMS = 0.01
 """Of scans without bad data, as in the statistics of single scans."""
+pytestmark = pytest.mark.timeout(7200)
+
 FEEDERS = {"123": ieee_123, "simbench": simbench_rural}
 SCANS_PER_H = 3600
 LEAST_S = 2 * SCANS_PER_H

@@ -29,6 +29,8 @@ from tests.estimation_study.wrong_positions import (
     tap_naming,
 )
 
+pytestmark = pytest.mark.timeout(7200)
+
 FEEDERS = ("13", "34", "123")
 EXTENT = Extent(flows=4)
 FULL = 1000
