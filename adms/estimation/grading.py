@@ -17,7 +17,6 @@ from adms.estimation.observability import Observed
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
-from adms.grid.components import components
 
 _NAMED = 5
 _KEPT = 64
@@ -80,9 +79,7 @@ def _untied(problem: Problem, use: BoolArray, *, observed: Observed, policy: Est
     if key not in known.lacking:
         if len(known.lacking) >= _KEPT:
             known.lacking.clear()
-        if known.island is None:
-            known.island = _islands(problem)
-        known.lacking[key] = tuple(_lacking(problem, use, island=known.island))
+        known.lacking[key] = tuple(_lacking(problem, use, island=problem.joined))
     lacking = known.lacking[key]
     if not any(_NO_FLOW in one for one in lacking):
         return lacking
@@ -96,14 +93,6 @@ def _untied(problem: Problem, use: BoolArray, *, observed: Observed, policy: Est
 def _known(observed: Observed) -> dict[EstimationPolicy, bool]:
     """Whether everything follows from it, by policy."""
     return {}
-
-
-def _islands(problem: Problem) -> IntArray:
-    """[node] label of what closed branches and mutual couplings join."""
-    flow = problem.layout.power_flow
-    there = problem.factor.entry_value != 0.0
-    row, column = flow.structure.order[flow.row[there]], flow.structure.order[flow.col[there]]
-    return components(row, column, size=problem.layout.arrays.node_count)
 
 
 def _lacking(problem: Problem, use: BoolArray, *, island: IntArray) -> list[str]:

@@ -17,6 +17,7 @@ import numpy as np
 from adms.block_ldu.symmetric import log_determinant
 from adms.core.telemetry import FloatArray, IntArray, PointKind, Quality, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, chi2_limit, judge
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
@@ -24,7 +25,7 @@ from adms.estimation.kinds.ampere import MIN_SIGMAS
 from adms.estimation.kinds.row import Form
 from adms.estimation.layout import Layout
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.estimation.readings import LARGEST_V_PU, LEAST_V_PU, Readings, readings_of
 from adms.estimation.system import Singular, System, system_at
 from adms.grid.arrays import BoolArray

@@ -7,11 +7,12 @@ import numpy as np
 
 from adms.core.telemetry import IntArray, Quality, TelemetrySnapshot
 from adms.estimation.aged import aged
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kernel.reading import REASONS, ReadingLimits, read_rows
 from adms.estimation.kinds.ampere import MIN_SIGMAS
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.grid.arrays import BoolArray
 
 LEAST_V_PU, LARGEST_V_PU = 0.1, 3.0

@@ -16,10 +16,11 @@ import numpy as np
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.bad_data import Rejection, Verdict, judge, rejected_why, stand_out_limit
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.estimation.quarantine import innovation_sigma
 from adms.estimation.readings import Readings
 from adms.estimation.system import Singular, system_at

@@ -12,6 +12,7 @@ import pytest
 from adms.core.ids import BusId, ElementId
 from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import FloatArray, PointKind
+from adms.estimation.beliefs import beliefs_of
 from adms.estimation.hypotheses import in_turns, weighed
 from adms.estimation.hypotheses_belief import PositionBelief
 from adms.estimation.hypotheses_candidates import candidates_of
@@ -19,7 +20,7 @@ from adms.estimation.hypotheses_evidence import Fit, fit_of, heard_of
 from adms.estimation.hypotheses_linear import linear_test
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.layout import layout_of
-from adms.estimation.problem import Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.estimation.quarantine import Quarantine, Record
 from adms.grid.model import NodeRef
 from adms.grid.state import GridState

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, PointTable
 from adms.estimation.bad_data import CRITICAL_FRAC
+from adms.estimation.beliefs import Beliefs, beliefs_of
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
@@ -17,7 +18,7 @@ from adms.estimation.kernel.gradient import negative_gradient
 from adms.estimation.kernel.scan import solve_corrected
 from adms.estimation.layout import layout_of
 from adms.estimation.plain import PlainOptimum, far_directions, plain_matrix, plain_optimum, solve_plain
-from adms.estimation.problem import Beliefs, Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.estimation.readings import readings_of
 from adms.estimation.system import System, system_at
 from adms.grid.arrays import BoolArray
