@@ -9,7 +9,7 @@ import numpy as np
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.ids import ElementId
 from adms.core.kept import kept
-from adms.core.telemetry import FloatArray, IntArray, PointKind
+from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.bad_data import Verdict
 from adms.estimation.contradiction import Contradictions
 from adms.estimation.islands import everything_follows
@@ -21,7 +21,6 @@ from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
 _NAMED = 5
 _KEPT = 64
 _NO_FLOW = "power or current"
-_VOLTAGES = (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE)
 
 
 def graded(
@@ -131,7 +130,7 @@ def _measured(problem: Problem, use: BoolArray) -> tuple[IntArray, IntArray]:
     """Nodes at which (a voltage, a power or current of a branch, source or load) is in use."""
     rows = problem.layout.rows
     owner = np.repeat(np.arange(rows.count), np.diff(rows.term_first))
-    voltage = np.isin(owner, np.concatenate([problem.layout.voltage_rows[kind] for kind in _VOLTAGES]))
+    voltage = np.isin(owner, np.concatenate(list(problem.layout.voltage_rows.values())))
     used = use[owner]
     metered = rows.at >= 0
     return rows.column[used & voltage & ~metered], rows.at[used & metered]

@@ -194,6 +194,15 @@ def input_direction(
 
 
 @compiled
+def _most_entries(matrix: MatrixColumns) -> int:
+    """Of any injector's q."""
+    most = 4
+    for k in range(len(matrix.row_first) - 1):
+        most = max(most, 4 + matrix.row_first[k + 1] - matrix.row_first[k])
+    return most
+
+
+@compiled
 def _subtract_inputs(
     pattern: Pattern,
     matrix: MatrixColumns,
@@ -205,9 +214,7 @@ def _subtract_inputs(
     values: FloatArray,
 ) -> None:
     block = matrix.block
-    widest = 4
-    for k in range(len(injectors.fr)):
-        widest = max(widest, 4 + matrix.row_first[k + 1] - matrix.row_first[k])
+    widest = _most_entries(matrix)
     longest = 1
     for g in range(len(prior.first) - 1):
         if matrix.near[g]:
@@ -315,9 +322,7 @@ def far_directions(
     x: FloatArray,
 ) -> FloatArray:
     """[mode, size] q of some shared deviations."""
-    widest = 4
-    for k in range(len(injectors.fr)):
-        widest = max(widest, 4 + matrix.row_first[k + 1] - matrix.row_first[k])
+    widest = _most_entries(matrix)
     at = np.zeros(widest, dtype=np.int64)
     q = np.zeros(widest)
     directions = np.zeros((len(modes), len(x)))

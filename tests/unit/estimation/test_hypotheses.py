@@ -314,7 +314,13 @@ def test_what_looks_wrong_once_has_to_look_wrong_again_where_that_is_asked_for()
 
 
 def turn(
-    one: Study, state: PositionBelief | None, value: FloatArray, *, second: int, hypotheses: HypothesisPolicy
+    one: Study,
+    state: PositionBelief | None,
+    value: FloatArray,
+    *,
+    second: int,
+    hypotheses: HypothesisPolicy,
+    troubled: bool = False,
 ) -> tuple[PositionBelief, tuple[PositionVerdict, ...]]:
     taken = scan_of(one.arrays, one.plan, value=value)
     after, said = in_turns(
@@ -325,6 +331,7 @@ def turn(
         prior=one.prior,
         policy=one.policy,
         hypotheses=hypotheses,
+        troubled=troubled,
     )
     assert after is not None
     return after, said
@@ -353,20 +360,10 @@ def test_trouble_begins_anew_with_the_readings_of_now() -> None:
     one = of("13")
     slow = replace(HYPOTHESES, work_ms_each_scan=1.0)
     state, _ = turn(one, None, one.drawn(seed=8, count=1)[1][:, 0], second=0, hypotheses=slow)
-    taken = scan_of(one.arrays, one.plan, value=with_open("13", SWITCH_13)[:, 0])
-    after, _ = in_turns(
-        state,
-        snapshot=replace(taken, cut_time=taken.cut_time + timedelta(seconds=1)),
-        arrays=one.arrays,
-        grid=one.grid,
-        prior=one.prior,
-        policy=one.policy,
-        hypotheses=slow,
-        troubled=True,
-    )
-    assert after is not None
+    value = with_open("13", SWITCH_13)[:, 0]
+    after, _ = turn(one, state, value, second=1, hypotheses=slow, troubled=True)
     assert len(after.at_work) == 2
-    assert after.begun_at[-1] == taken.cut_time + timedelta(seconds=1)
+    assert after.begun_at[-1] == scan_of(one.arrays, one.plan, value=value).cut_time + timedelta(seconds=1)
 
 
 def test_meters_in_quarantine_are_not_listened_to_once_they_were_heard() -> None:
