@@ -159,7 +159,7 @@ def optimise(
             return Diverged(reason=reason, iterations=taken)
         if verdict == SLOW and fresh and fresh_before and _STANDING * last < moved < ROUNDING_PU:
             verdict = CONVERGED  # as small as rounding lets it be
-        if fresh and limits.after(verdict, x, right[problem.network.place], t=t, mean=beliefs.columns.mean):
+        if made_anew and limits.after(verdict, x, right[problem.network.place], t=t, mean=beliefs.columns.mean):
             verdict = SLOW
         if verdict == CONVERGED:
             problem.complete(x)

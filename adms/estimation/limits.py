@@ -18,7 +18,9 @@ from adms.estimation.problem import Problem
 from adms.grid.load_law import LIMITS, voltage_factor_slopes
 
 _SLOW_STEPS = 2
-"""New factors in a row whose first step hardly shrinks and turns back, before corners are rounded."""
+"""New factors in a row whose steps hardly shrink and turn back, or go round, before corners are rounded."""
+_ROUND, _CONTRACTING = 3, 0.5
+"""Steps go round where the last is not smaller than this share of the one so many before."""
 _WIDEST_PU, _NARROWEST_PU = 1e-2, 1e-8
 _NARROWER = 0.1
 _FURTHEST = 0.2
@@ -46,6 +48,7 @@ class Limits:
         """The width at which voltages last settled: from as far off a narrower one still draws them in."""
         self._let_go = np.zeros(len(problem.injectors.fr), dtype=np.bool_)
         """[k] Within reach, but with a pull that the corner does not hold."""
+        self._moved: list[float] = []
         self._step = np.zeros(0)
         self._start = x
         self._before: FloatArray | None = None
@@ -56,7 +59,7 @@ class Limits:
         return self._width > 0.0
 
     def after(self, verdict: int, x: FloatArray, step: FloatArray, *, t: ComplexArray, mean: ComplexArray) -> bool:
-        """Looks at the first step with a new factor.
+        """Looks at the steps with a new factor.
 
         Args:
             verdict: of the steps.
@@ -87,14 +90,16 @@ class Limits:
         else:
             with np.errstate(over="ignore", invalid="ignore"):
                 turned = len(self._step) == len(step) and float(self._step @ step) < 0.0
-            self._slow = self._slow + 1 if verdict == SLOW and turned else 0
+            self._moved = [*self._moved[-_ROUND:], float(moved.max(initial=0.0))]
+            around = len(self._moved) > _ROUND and self._moved[-1] > _CONTRACTING * self._moved[0]
+            self._slow = self._slow + 1 if verdict == SLOW and (turned or around) else 0
             if self._slow >= _SLOW_STEPS:
                 self._width = self._reach = float(np.clip(_FIRST * moved.max(initial=0.0), _NARROWEST_PU, _WIDEST_PU))
                 self._round(v, before, t=t, mean=mean)
                 if self.holds is self._problem.no_holds:
                     self._width, self._slow = 0.0, 0
         self._step, self._before = step, v
-        return verdict == CONVERGED and self._width > _NARROWEST_PU
+        return verdict == CONVERGED and self._width > _NARROWEST_PU and self.holds is not self._problem.no_holds
 
     def _round(self, v: FloatArray, before: FloatArray, *, t: ComplexArray, mean: ComplexArray) -> None:
         """Rounds the corners of the loads that are within reach of one or crossed one in the last step."""
