@@ -60,9 +60,9 @@ def learned(
         state = replace(state, meters=meter_rows(snapshot.table, columns=state.columns))
     state = _from_meters(state, snapshot=snapshot, time_s=seconds(now))
     last = state.filter.time_s
-    due = last is None or seconds(now) - last >= state.policy.learn_every_s
-    fits = isinstance(estimate, Estimate) and estimate.grade.trusted and estimate.model_version == arrays.version
-    if not (due and fits and isinstance(estimate, Estimate)):
+    if last is not None and seconds(now) - last < state.policy.learn_every_s:
+        return state
+    if isinstance(estimate, NotEstimated) or not estimate.grade.trusted or estimate.model_version != arrays.version:
         return state
     return _from_estimate(state, estimate, snapshot=snapshot, grid=grid, now=now)
 
