@@ -266,11 +266,10 @@ def substitute(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number], 
 
 
 @compiled
-def substitute_columns(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number], first: int) -> None:
-    """The same with `x` [n, case]."""
-    blocks = len(pattern.diagonal)
+def eliminate_columns(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number], first: int, until: int) -> None:
+    """Eliminates the blocks from `first` up to `until` from columns `x` [n, case] in the order of elimination."""
     cases = x.shape[1]
-    for j in range(first, blocks):
+    for j in range(first, until):
         s = pattern.start[j]
         n = pattern.start[j + 1] - s
         for a in range(pattern.column[j], pattern.column[j + 1]):
@@ -282,6 +281,14 @@ def substitute_columns(pattern: Pattern, values: AnyArray[Number], x: AnyArray[N
                     at += 1
                     for k in range(cases):
                         x[r, k] -= part * x[s + c, k]
+
+
+@compiled
+def substitute_columns(pattern: Pattern, values: AnyArray[Number], x: AnyArray[Number], first: int) -> None:
+    """`substitute` with `x` [n, case]."""
+    blocks = len(pattern.diagonal)
+    cases = x.shape[1]
+    eliminate_columns(pattern, values, x, first, blocks)
     widest = 0
     for j in range(blocks):
         widest = max(widest, pattern.start[j + 1] - pattern.start[j])

@@ -57,7 +57,7 @@ _REACTIVE = frozenset({PointKind.Q_INJECTION, PointKind.Q_AVERAGE})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Beliefs:
+class Believed:
     """What goes into an estimate besides the snapshot."""
 
     prior: LoadPrior
@@ -79,7 +79,7 @@ def _has_angles(snapshot: TelemetrySnapshot) -> bool:
     )
 
 
-def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapshot, asked: Pseudo) -> Beliefs:
+def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapshot, asked: Pseudo) -> Believed:
     """Pseudo-measurements as asked for.
 
     Without any, nothing is known of an injection that is not measured, and nothing of the magnitude of a source's
@@ -111,7 +111,7 @@ def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapsh
         rule, prior = "unmeasured", without_measured(by_model, arrays, snapshot=snapshot)
     if rule == "none":
         policy = replace(policy, source_v_sigma_pu=np.inf)
-    return Beliefs(
+    return Believed(
         prior=prior,
         policy=policy,
         rule=rule,
@@ -121,7 +121,7 @@ def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapsh
     )
 
 
-def within_reason(believed: Beliefs, arrays: NetworkArrays) -> Beliefs:
+def within_reason(believed: Believed, arrays: NetworkArrays) -> Believed:
     """The same where nothing was known, with powers that can be anything between plus and minus `_ANYTHING` times what
     all loads and DER together are in the model: far more than any is, far less than rounding cares for.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adms.adapters.measurements_rows import POSITIONS, Measurements
-from adms.cli.estimate_beliefs import POLICY, Beliefs
+from adms.cli.estimate_beliefs import POLICY, Believed
 from adms.cli.estimate_redundancy import observability, print_observability
 from adms.core.estimate import Estimate, Innovations, SigmaSource, Use
 from adms.core.telemetry import WEIGHED_KINDS, PointKey
@@ -34,7 +34,7 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def not_estimated(reason: str, *, about: dict[str, Any], believed: Beliefs, warnings: list[str]) -> dict[str, Any]:
+def not_estimated(reason: str, *, about: dict[str, Any], believed: Believed, warnings: list[str]) -> dict[str, Any]:
     """The JSON object of a failure: the same keys, empty.
 
     Args:
@@ -56,7 +56,7 @@ def report(
     arrays: NetworkArrays,
     *,
     measurements: Measurements,
-    believed: Beliefs,
+    believed: Believed,
     about: dict[str, Any],
     overruled: Mapping[str, str],
     warnings: list[str],
@@ -100,7 +100,7 @@ def report(
     }
 
 
-def _pseudo(believed: Beliefs, *, determined: Sized | None = None, dead: Sized = ()) -> dict[str, Any]:
+def _pseudo(believed: Believed, *, determined: Sized | None = None, dead: Sized = ()) -> dict[str, Any]:
     """`determined` and `dead` nodes are those of the estimate, if there is one: the rule was found before it, at the
     powers of the model, and a node that telemetry hardly determines can be on either side."""
     used = believed.rule != "none"

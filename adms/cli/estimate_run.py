@@ -11,7 +11,7 @@ from typing import Any
 from adms.adapters.measurements import read_measurements
 from adms.adapters.measurements_rows import POSITIONS, Measurements
 from adms.cli.estimate import Pseudo
-from adms.cli.estimate_beliefs import POLICY, Beliefs, beliefs, within_reason
+from adms.cli.estimate_beliefs import POLICY, Believed, beliefs, within_reason
 from adms.cli.estimate_positions import positions_tested, print_positions
 from adms.cli.estimate_redundancy import suggestions
 from adms.cli.estimate_report import Scan, not_estimated, print_estimate, report, unused
@@ -151,7 +151,7 @@ def run(request: EstimateRequest) -> ExitCode:
 
 
 def _scan(
-    snapshot: TelemetrySnapshot, arrays: NetworkArrays, *, positions: _Positions, believed: Beliefs
+    snapshot: TelemetrySnapshot, arrays: NetworkArrays, *, positions: _Positions, believed: Believed
 ) -> Scan | NotEstimated:
     """One estimate and, for its time, the next one from where it ended."""
 
@@ -175,7 +175,7 @@ def _scan(
     return Scan(estimate=got, milliseconds=milliseconds, warm_milliseconds=timed(state)[2], state=state)
 
 
-def _bounded(believed: Beliefs) -> str:
+def _bounded(believed: Believed) -> str:
     widest_mva = float(believed.prior.sigma_p_va.max()) / 1e6
     return (
         "the measurements do not determine everything: a power of which nothing is known is taken to be anything "

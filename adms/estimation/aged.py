@@ -22,9 +22,10 @@ nothing changes.
 import numpy as np
 
 from adms.core.telemetry import FloatArray
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.kernel.ageing import AgeingLaws, age_rows
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.grid.arrays import S_BASE_VA, BoolArray
 
 

@@ -45,48 +45,6 @@ def aged_variance(
     return np.asarray(np.square(sigma_meter) + np.square(sigma_load) * (1.0 - rho * rho))
 
 
-def held_variance(
-    age_s: FloatArray | float,
-    *,
-    sigma_meter: FloatArray | float,
-    sigma_load: FloatArray | float,
-    tau_s: FloatArray | float,
-) -> FloatArray:
-    """sigma_meter^2 + 2 sigma_load^2 (1 - exp(-age / tau)): of an old value used as it stands for the present."""
-    rho = correlation(age_s, tau_s=tau_s)
-    return np.asarray(np.square(sigma_meter) + 2.0 * np.square(sigma_load) * (1.0 - rho))
-
-
-def as_of_now(
-    value: FloatArray | float,
-    *,
-    expected: FloatArray | float,
-    age_s: FloatArray | float,
-    sigma_meter: FloatArray | float,
-    sigma_load: FloatArray | float,
-    tau_s: FloatArray | float,
-) -> tuple[FloatArray, FloatArray]:
-    """An old value as a measurement of the present, for use beside a prior N(expected, sigma_load^2).
-
-    Args:
-        value: what the meter said.
-        expected: mean of the prior (taken as unchanged since).
-        age_s: how long ago.
-        sigma_meter: of the meter.
-        sigma_load: of the prior.
-        tau_s: correlation time.
-
-    Returns:
-        (value, variance); variance inf and the expected value where nothing is left of it.
-    """
-    rho = correlation(age_s, tau_s=tau_s)
-    alive = rho > 1e-6
-    safe = np.where(alive, rho, 1.0)
-    brought = np.where(alive, expected + (np.asarray(value) - expected) / safe, expected)
-    left = np.square(sigma_load) * (1.0 - rho * rho) + np.square(sigma_meter)
-    return np.asarray(brought), np.where(alive, left / (safe * safe), np.inf)
-
-
 def interval_mean_ratio(interval_s: FloatArray | float, *, tau_s: FloatArray | float) -> FloatArray:
     """Var(mean over the interval) / sigma^2 = 2 (a - 1 + exp(-a)) / a^2, 1 for a short interval, 2 / a for a long
     one."""
@@ -106,35 +64,3 @@ def interval_covariance_ratio(
     safe = np.where(small, 1.0, a)
     inside = np.where(small, 1.0 - 0.5 * a, -np.expm1(-safe) / safe)
     return np.asarray(correlation(age_s, tau_s=tau_s) * inside)
-
-
-def interval_as_instant_variance(
-    interval_s: FloatArray | float,
-    *,
-    age_s: FloatArray | float,
-    sigma_meter: FloatArray | float,
-    sigma_load: FloatArray | float,
-    tau_s: FloatArray | float,
-) -> FloatArray:
-    """Of an interval's mean used as it stands for the value `age_s` after the interval's end:
-
-    sigma_meter^2 + sigma_load^2 (1 + Var ratio - 2 Cov ratio). For a vanishing interval it is `held_variance`.
-    """
-    ratio = interval_mean_ratio(interval_s, tau_s=tau_s)
-    shared = interval_covariance_ratio(interval_s, age_s=age_s, tau_s=tau_s)
-    return np.asarray(np.square(sigma_meter) + np.square(sigma_load) * np.maximum(1.0 + ratio - 2.0 * shared, 0.0))
-
-
-def skew_variance(
-    skew_s: FloatArray | float, *, sigma_load: FloatArray | float, tau_s: FloatArray | float
-) -> FloatArray:
-    """Of two meters read `skew_s` apart as if at once: 2 sigma_load^2 (1 - exp(-skew / tau)).
-
-    For a short skew it is the mean square rate of change times the skew (2 sigma^2 / tau per second).
-    """
-    return held_variance(np.abs(skew_s), sigma_meter=0.0, sigma_load=sigma_load, tau_s=tau_s)
-
-
-def ramp_skew_variance(skew_s: FloatArray | float, *, rate_per_s: FloatArray | float) -> FloatArray:
-    """Of a quantity that moves steadily (a ramp, the sun): (rate of change times skew)^2, for an unknown side."""
-    return np.asarray(np.square(np.asarray(rate_per_s) * skew_s))

@@ -13,12 +13,13 @@ import numpy as np
 from scipy.special import chdtri, ndtri
 
 from adms.core.telemetry import FloatArray, IntArray
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.covariance import Covariance, CovarianceCache, cache_for
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kernel.judging import normalise
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.estimation.readings import Readings
 from adms.grid.arrays import BoolArray
 

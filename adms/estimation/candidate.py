@@ -15,11 +15,11 @@ import scipy.sparse as sp
 
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray, PointKey, PointTable
+from adms.estimation.beliefs import matrix_columns
 from adms.estimation.kernel.gradient import expected
 from adms.estimation.kernel.matrix import input_direction
 from adms.estimation.kinds.row import Form
 from adms.estimation.kinds.stack import RowStack, rows_of
-from adms.estimation.problem import matrix_columns
 from adms.estimation.system import System
 from adms.grid.arrays import BoolArray
 

@@ -7,12 +7,13 @@ ask to be (numerical continuation: Allgower & Georg, Introduction to Numerical C
 delta winding, the steps are taken with SuperLU's.
 """
 
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise, optimum_at
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kernel.scan import ROUNDING_PU
 from adms.estimation.plain import plain_optimum
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 
 _SIGMAS = (100.0, 30.0, 10.0, 3.0, 1.0)
 """How many times the meters' own."""

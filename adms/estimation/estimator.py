@@ -15,6 +15,7 @@ from adms.core.estimate import Estimate, NotEstimated
 from adms.core.ids import ElementId
 from adms.core.telemetry import PointTable, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, judge
+from adms.estimation.beliefs import Beliefs, beliefs_of
 from adms.estimation.checks import check_prior, unreadable
 from adms.estimation.continuation import MOST_UNKNOWNS, optimise_by_degrees
 from adms.estimation.contradiction import contradictions_of
@@ -25,7 +26,7 @@ from adms.estimation.observability import Observed, observed
 from adms.estimation.picture import picture_of
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
-from adms.estimation.problem import Beliefs, Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.estimation.quarantine import EMPTY, Quarantine, excluded_rows, quarantined, watched
 from adms.estimation.readings import Readings, readings_of
 from adms.estimation.screening import holds, judge_from_afar

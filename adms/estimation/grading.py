@@ -9,7 +9,7 @@ import numpy as np
 from adms.core.estimate import Grade, SigmaSource
 from adms.core.ids import ElementId
 from adms.core.kept import kept
-from adms.core.telemetry import FloatArray, IntArray, PointKind
+from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.bad_data import Verdict
 from adms.estimation.contradiction import Contradictions
 from adms.estimation.islands import everything_follows
@@ -17,12 +17,10 @@ from adms.estimation.observability import Observed
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.grid.arrays import GROUND, BoolArray, NetworkArrays
-from adms.grid.components import components
 
 _NAMED = 5
 _KEPT = 64
 _NO_FLOW = "power or current"
-_VOLTAGES = (PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE)
 
 
 def graded(
@@ -80,9 +78,7 @@ def _untied(problem: Problem, use: BoolArray, *, observed: Observed, policy: Est
     if key not in known.lacking:
         if len(known.lacking) >= _KEPT:
             known.lacking.clear()
-        if known.island is None:
-            known.island = _islands(problem)
-        known.lacking[key] = tuple(_lacking(problem, use, island=known.island))
+        known.lacking[key] = tuple(_lacking(problem, use, island=problem.joined))
     lacking = known.lacking[key]
     if not any(_NO_FLOW in one for one in lacking):
         return lacking
@@ -96,14 +92,6 @@ def _untied(problem: Problem, use: BoolArray, *, observed: Observed, policy: Est
 def _known(observed: Observed) -> dict[EstimationPolicy, bool]:
     """Whether everything follows from it, by policy."""
     return {}
-
-
-def _islands(problem: Problem) -> IntArray:
-    """[node] label of what closed branches and mutual couplings join."""
-    flow = problem.layout.power_flow
-    there = problem.factor.entry_value != 0.0
-    row, column = flow.structure.order[flow.row[there]], flow.structure.order[flow.col[there]]
-    return components(row, column, size=problem.layout.arrays.node_count)
 
 
 def _lacking(problem: Problem, use: BoolArray, *, island: IntArray) -> list[str]:
@@ -142,7 +130,7 @@ def _measured(problem: Problem, use: BoolArray) -> tuple[IntArray, IntArray]:
     """Nodes at which (a voltage, a power or current of a branch, source or load) is in use."""
     rows = problem.layout.rows
     owner = np.repeat(np.arange(rows.count), np.diff(rows.term_first))
-    voltage = np.isin(owner, np.concatenate([problem.layout.voltage_rows[kind] for kind in _VOLTAGES]))
+    voltage = np.isin(owner, np.concatenate(list(problem.layout.voltage_rows.values())))
     used = use[owner]
     metered = rows.at >= 0
     return rows.column[used & voltage & ~metered], rows.at[used & metered]

@@ -9,6 +9,7 @@ import numpy as np
 from adms.core.ids import ElementId
 from adms.core.positions import PositionVerdict
 from adms.core.telemetry import PointKey, TelemetrySnapshot
+from adms.estimation.beliefs import beliefs_of
 from adms.estimation.estimator import EstimatorState
 from adms.estimation.hypotheses_candidates import Candidate, candidates_of
 from adms.estimation.hypotheses_evidence import Heard, heard_of
@@ -20,7 +21,7 @@ from adms.estimation.iterate import Start
 from adms.estimation.layout import Layout, layout_of
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
-from adms.estimation.problem import Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.estimation.quarantine import EMPTY, Quarantine, excluded_rows
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from adms.block_ldu.symmetric import log_determinant
-from adms.core.telemetry import FloatArray, IntArray, PointKind, Quality, TelemetrySnapshot
+from adms.core.telemetry import FloatArray, IntArray, Quality, TelemetrySnapshot
 from adms.estimation.bad_data import Verdict, chi2_limit, judge
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
@@ -24,19 +25,17 @@ from adms.estimation.kinds.ampere import MIN_SIGMAS
 from adms.estimation.kinds.row import Form
 from adms.estimation.layout import Layout
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
-from adms.estimation.readings import LARGEST_V_PU, LEAST_V_PU, Readings, readings_of
+from adms.estimation.problem import Problem
+from adms.estimation.readings import LARGEST_PU, LARGEST_V_PU, LEAST_SIGMA_PU, LEAST_V_PU, Readings, readings_of
 from adms.estimation.system import Singular, System, system_at
 from adms.grid.arrays import BoolArray
 
-VOLTAGES = frozenset({PointKind.V_MAGNITUDE, PointKind.V_AVERAGE, PointKind.V_LINE})
 _TOLERANCE_PU, _LOOSE_PU = 1e-6, 1e-4
 """Of an optimum: where the least cost is at a limit of a load law, steps go on from one side to the other; the odds do
 not care."""
 _STEPS = 40
 _NEAR_PU = 1e-3
 """A factor of a point as near as this is the optimum's."""
-_LEAST_SIGMA_PU, _LARGEST_PU = 1e-9, 1e4
 _LOG_TWO_PI = float(np.log(2.0 * np.pi))
 
 
@@ -70,9 +69,9 @@ def heard_of(snapshot: TelemetrySnapshot, *, problem: Problem, beliefs: Beliefs,
         use = (
             (snapshot.quality[rows] == Quality.GOOD)
             & (snapshot.age_s[rows] <= policy.telemetry_max_age_s)
-            & (np.abs(z) < _LARGEST_PU)
-            & (sigma > _LEAST_SIGMA_PU)
-            & (sigma < _LARGEST_PU)
+            & (np.abs(z) < LARGEST_PU)
+            & (sigma > LEAST_SIGMA_PU)
+            & (sigma < LARGEST_PU)
             & ~told
         )
         variance = np.where(aged.use, aged.variance, np.where(use, sigma, 1.0) ** 2)
@@ -181,11 +180,9 @@ def log_of_nothing(heard: Heard, hypotheses: HypothesisPolicy) -> float:
 
 def _possible(layout: Layout, heard: Heard) -> BoolArray:
     """[M] what a reading of something live can be."""
-    kind = layout.rows.kind
-    is_voltage = np.array([one in VOLTAGES for one in kind], dtype=np.bool_)
-    is_current = np.array([one is PointKind.I_MAGNITUDE for one in kind], dtype=np.bool_)
-    small = is_current & ~(heard.z >= MIN_SIGMAS * np.sqrt(heard.variance))
-    odd = is_voltage & ~((heard.z > LEAST_V_PU) & (heard.z < LARGEST_V_PU))
+    moving = layout.moving
+    small = moving.current_size & ~(heard.z >= MIN_SIGMAS * np.sqrt(heard.variance))
+    odd = moving.voltage_size & ~((heard.z > LEAST_V_PU) & (heard.z < LARGEST_V_PU))
     return np.asarray(~small & ~odd)
 
 

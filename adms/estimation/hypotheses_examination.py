@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from adms.core.positions import Witness
+from adms.estimation.beliefs import beliefs_of
 from adms.estimation.hypotheses_bias import log_marginal, sizes_of
 from adms.estimation.hypotheses_candidates import Candidate
 from adms.estimation.hypotheses_evidence import Fit, Heard, fit_of, log_of_nothing
@@ -22,7 +23,7 @@ from adms.estimation.hypotheses_window import with_more_bias
 from adms.estimation.iterate import Start
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
-from adms.estimation.problem import Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.powerflow import NotSolved
 
 _HOPELESS = -1e7

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from adms.core.telemetry import FloatArray
+from adms.estimation.beliefs import Beliefs, beliefs_of
 from adms.estimation.hypotheses_candidates import Candidate
 from adms.estimation.hypotheses_evidence import Fit, Heard, fit_of
 from adms.estimation.hypotheses_linear import linear_test
@@ -17,7 +18,7 @@ from adms.estimation.iterate import Diverged, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
-from adms.estimation.problem import Beliefs, Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.powerflow import NotSolved
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.hypotheses_candidates import Candidate
-from adms.estimation.hypotheses_evidence import VOLTAGES, Heard
+from adms.estimation.hypotheses_evidence import Heard
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.layout import Layout
 from adms.estimation.problem import Problem
@@ -77,7 +77,7 @@ def first_sight(
 def _live(heard: Heard, layout: Layout) -> FloatArray:
     """[M] 1 where a voltage meter says that something is live, -1 where it says dead; of another meter, which may well
     read nothing at a live place, 1 or 0; 0 where nothing is heard."""
-    is_voltage = np.array([kind in VOLTAGES for kind in layout.rows.kind], dtype=np.bool_)
+    is_voltage = layout.moving.voltage_size
     size = np.abs(heard.z)
     of_voltage = np.where(size > LEAST_V_PU, 1.0, -1.0)
     other = np.where(size > _SIGMAS * np.sqrt(heard.variance), 1.0, 0.0)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from adms.core.telemetry import FloatArray, IntArray, PointKind, TelemetrySnapshot
-from adms.estimation.hypotheses_evidence import VOLTAGES, Heard
+from adms.estimation.hypotheses_evidence import Heard
 from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.layout import Layout
+from adms.grid.points import VOLTAGE_SIZES
 
 _SAME_S = 1e-3
 _ANGLES = frozenset({PointKind.V_ANGLE, PointKind.I_ANGLE})
@@ -116,4 +117,4 @@ def with_more_bias(heard: Heard, *, layout: Layout, frac: float) -> Heard:
 def _bias_frac(kind: PointKind, hypotheses: HypothesisPolicy) -> float:
     if kind in _ANGLES:
         return 0.0
-    return hypotheses.voltage_bias_frac if kind in VOLTAGES else hypotheses.power_bias_frac
+    return hypotheses.voltage_bias_frac if kind in VOLTAGE_SIZES else hypotheses.power_bias_frac

@@ -6,39 +6,14 @@ section 4.6). Two voltmeters at the ends of a line make two islands: the angle, 
 anybody's guess.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from adms.block_ldu.as_sparse import symmetric_as_sparse
-from adms.core.estimate import Estimate
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.observability import Observed
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.system import System
 from adms.grid.components import components
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Islands:
-    """What holds each node, and with which others."""
-
-    label: IntArray
-    """[node] `SigmaSource`."""
-    island: IntArray
-    """[node] number of its observable island, from 0, the largest first; -1 where telemetry alone does not determine
-    the voltage."""
-
-
-def islands_of(estimate: Estimate, *, observed: Observed, policy: EstimationPolicy) -> Islands:
-    """Labels of an estimate with the observable islands.
-
-    Args:
-        estimate: of the scan.
-        observed: what telemetry alone determines in it.
-        policy: how well an angle has to be known, in rad as a magnitude in per unit.
-    """
-    return Islands(label=estimate.sigma_source, island=observable_islands(observed, policy=policy))
 
 
 def observable_islands(observed: Observed, *, policy: EstimationPolicy) -> IntArray:
@@ -79,7 +54,7 @@ def everything_follows(observed: Observed, *, policy: EstimationPolicy) -> bool:
     unknowns = 2 * injected + int(live[problem.layout.emf_node].sum())
     if system.inside.sum() < unknowns:
         return False
-    parts = len(np.unique(problem.phase_and_island[1][live]))
+    parts = len(np.unique(problem.joined[live]))
     islands = observable_islands(observed, policy=policy)[live]
     return bool(islands.min(initial=0) >= 0 and islands.max(initial=-1) + 1 <= parts)
 
@@ -114,9 +89,7 @@ def _neighbours(system: System) -> tuple[IntArray, IntArray]:
     """Pairs of nodes that a closed branch, a coupling or a bus joins."""
     problem = system.problem
     arrays = problem.layout.arrays
-    there = problem.factor.entry_value != 0.0
-    order = problem.layout.power_flow.structure.order
-    row, column = order[problem.layout.power_flow.row[there]], order[problem.layout.power_flow.col[there]]
+    row, column = problem.neighbours()
     by_bus = np.argsort(bus := problem.layout.block[problem.layout.node], kind="stable")
     same = bus[by_bus[1:]] == bus[by_bus[:-1]]
     fr, to = np.concatenate([row, by_bus[:-1][same]]), np.concatenate([column, by_bus[1:][same]])

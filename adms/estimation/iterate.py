@@ -6,13 +6,14 @@ import numpy as np
 
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.kernel.columns import HoldColumns, ReadingColumns
 from adms.estimation.kernel.comparing import largest_drift
 from adms.estimation.kernel.gradient import deviations, negative_gradient
 from adms.estimation.kernel.scan import CONVERGED, EXHAUSTED, NOT_A_NUMBER, ROUNDING_PU, SLOW, take_steps
 from adms.estimation.limits import Limits
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.estimation.system import Correction, Singular, System, system_at
 
 _CONTRACTION = 0.5
@@ -82,7 +83,6 @@ def optimise(
     system: System | None,
     policy: EstimationPolicy,
     budget: int,
-    refactor_always: bool = False,
 ) -> Converged | Diverged:
     """Steps until the voltages move by less than the tolerance.
 
@@ -94,7 +94,6 @@ def optimise(
         system: a factor to begin with, if there is one that fits.
         policy: tolerance.
         budget: largest number of steps.
-        refactor_always: full Gauss-Newton (the referee in tests).
 
     Returns:
         The optimum, or why there is none. A NaN never counts as converged.
@@ -128,7 +127,7 @@ def optimise(
             system, correction = made
         assert system is not None
         earlier = x.copy()
-        single = refactor_always or limits.held
+        single = limits.held
         verdict, more, moved, cost = take_steps(
             layout.structure.pattern,
             system.values,

@@ -37,8 +37,8 @@ _TOPOLOGIES = 8
 class KeptByTopology:
     """What is worked out once for one set of switch positions, when it is asked for."""
 
-    island: IntArray | None = None
-    """[node] label of what is joined."""
+    joined: IntArray | None = None
+    """[node] label of what closed branches and mutual couplings join."""
     lacking: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
     """What is missing for the head to be measured, by which rows are in use."""
 

@@ -10,9 +10,9 @@ from adms.estimation.kernel.ageing import AgeingRows
 from adms.estimation.kinds.stack import RowStack
 from adms.estimation.policy import AgeingPolicy
 from adms.grid.arrays import BoolArray, NetworkArrays
+from adms.grid.points import VOLTAGE_SIZES, VOLTAGES
 
 AVERAGES = frozenset({PointKind.P_AVERAGE, PointKind.Q_AVERAGE, PointKind.V_AVERAGE})
-_VOLTAGES = frozenset({PointKind.V_MAGNITUDE, PointKind.V_LINE, PointKind.V_AVERAGE, PointKind.V_ANGLE})
 _REACTIVE = frozenset({PointKind.Q_FLOW, PointKind.Q_INJECTION, PointKind.Q_AVERAGE})
 _OTHER = {
     PointKind.P_FLOW: PointKind.Q_FLOW,
@@ -90,8 +90,8 @@ def moving_rows(rows: RowStack, *, arrays: NetworkArrays, table: PointTable) -> 
     loads = np.bincount(owner, weights=load[rows.inputs], minlength=rows.count)
     return MovingRows(
         average=np.array([key.kind in AVERAGES for key in keys], dtype=np.bool_),
-        voltage=np.array([key.kind in _VOLTAGES for key in keys], dtype=np.bool_),
-        voltage_size=np.array([key.kind in _VOLTAGES - {PointKind.V_ANGLE} for key in keys], dtype=np.bool_),
+        voltage=np.array([key.kind in VOLTAGES for key in keys], dtype=np.bool_),
+        voltage_size=np.array([key.kind in VOLTAGE_SIZES for key in keys], dtype=np.bool_),
         current_size=np.array([key.kind is PointKind.I_MAGNITUDE for key in keys], dtype=np.bool_),
         angle=np.array([key.kind is PointKind.I_ANGLE for key in keys], dtype=np.bool_),
         carried=has_inputs & ~has_terms,

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from adms.core.telemetry import FloatArray, TelemetrySnapshot
+from adms.estimation.beliefs import NOTHING_KNOWN_PU, Beliefs
 from adms.estimation.covariance import radial_variance
 from adms.estimation.kernel.columns import PriorColumns, ReadingColumns
 from adms.estimation.layout import layout_of
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import NOTHING_SHARED, LoadPrior
-from adms.estimation.problem import NOTHING_KNOWN_PU, Beliefs, Problem, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.estimation.readings import readings_of
 from adms.estimation.system import Singular, System, system_at
 from adms.grid.arrays import BoolArray, NetworkArrays

@@ -19,10 +19,10 @@ from adms.core.ids import ElementId
 from adms.core.telemetry import FloatArray, PointKey, PointKind
 from adms.estimation.bad_data import CRITICAL_FRAC
 from adms.estimation.candidate import borders
+from adms.estimation.certainty import Certainty
 from adms.estimation.estimator import EstimatorState
 from adms.estimation.iterate import Converged
 from adms.estimation.promise import promise
-from adms.estimation.standing import Standing
 from adms.estimation.system import Singular, System, system_at
 from adms.grid.arrays import S_BASE_VA
 from adms.grid.model import NodeRef
@@ -126,16 +126,16 @@ def suggest_sensors(
     variance = [
         (np.array(sensor.sigma) / found.stack.si_per_unit[at]) ** 2 for sensor, at in zip(usable, rows, strict=True)
     ]
-    standing = Standing(system, cap_pu=state.policy.sigma_unobservable_pu)
-    promised = promise(standing, found, rows=rows, variance=variance, objective=objective.value)
+    certainty = Certainty(system, cap_pu=state.policy.sigma_unobservable_pu)
+    promised = promise(certainty, found, rows=rows, variance=variance, objective=objective.value)
     left = np.argsort(-promised, kind="stable")[:shortlist].tolist()
     named: list[Suggestion] = []
-    before = _quality(standing, standing.variance, standing.residual_frac)
+    before = _quality(certainty, certainty.variance, certainty.residual_frac)
     while left and len(named) < count:
         tried = []
         for one in left:
-            with_it = standing.with_rows(found, rows[one], variance=variance[one])
-            tried.append((_rank(after := _quality(standing, *with_it), objective), one, after))
+            with_it = certainty.with_rows(found, rows[one], variance=variance[one])
+            tried.append((_rank(after := _quality(certainty, *with_it), objective), one, after))
         tried.sort(key=lambda each: each[:2])
         better = [each for each in tried if each[0] < _rank(before, objective)]
         if not together:
@@ -145,7 +145,7 @@ def suggest_sensors(
             break
         _, one, after = better[0]
         named.append(Suggestion(sensor=usable[one], before=before, after=after))
-        standing.put_up(found, rows[one], variance=variance[one])
+        certainty.put_up(found, rows[one], variance=variance[one])
         before = after
         left.remove(one)
     return tuple(named)
@@ -168,10 +168,10 @@ def _rank(quality: Quality, objective: Objective) -> tuple[float, ...]:
     return (worst, mean) if objective is Objective.WORST else (quality.critical, mean)
 
 
-def _quality(standing: Standing, variance: FloatArray, residual_frac: FloatArray) -> Quality:
-    live = standing.live
+def _quality(certainty: Certainty, variance: FloatArray, residual_frac: FloatArray) -> Quality:
+    live = certainty.live
     v = variance[live]
-    cap = standing.cap_pu**2
+    cap = certainty.cap_pu**2
     return Quality(
         sigma_mean_pu=float(np.sqrt(np.minimum(v, cap).mean())),
         sigma_worst_pu=float(np.sqrt(v.max())),

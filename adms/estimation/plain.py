@@ -12,14 +12,16 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from adms.block_ldu.structure import Pattern
+from adms.block_ldu.as_sparse import symmetric_as_sparse
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
+from adms.estimation.beliefs import Beliefs, matrix_columns
 from adms.estimation.iterate import Start
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kernel.gradient import deviations, negative_gradient
-from adms.estimation.kernel.matrix import assemble, input_direction
-from adms.estimation.problem import Beliefs, Problem, matrix_columns
+from adms.estimation.kernel.matrix import assemble
+from adms.estimation.kernel.matrix import far_directions as q_of_modes
+from adms.estimation.problem import Problem
 from adms.grid.arrays import BoolArray
 
 _STILL_PU = 1e-12
@@ -38,38 +40,6 @@ class PlainOptimum(Start):
     step_pu: float
     """Largest voltage change of the last step; inf where there was none."""
     steps: int
-
-
-def unpacked(pattern: Pattern, values: FloatArray) -> sp.csc_matrix:
-    """A symmetric matrix out of the places of its factor.
-
-    Args:
-        pattern: blocks in the order of elimination.
-        values: [symmetric_size] diagonal blocks in full, and lower blocks.
-
-    Returns:
-        [n, n], both triangles.
-    """
-    row, column, at = [], [], []
-    for j in range(len(pattern.diagonal)):
-        mine = np.arange(pattern.start[j], pattern.start[j + 1])
-        places = [(mine, int(pattern.diagonal[j]))]
-        for a in range(pattern.column[j], pattern.column[j + 1]):
-            i = pattern.row[a]
-            places.append((np.arange(pattern.start[i], pattern.start[i + 1]), int(pattern.lower[a])))
-        for rows, first in places:
-            row.append(np.repeat(rows, len(mine)))
-            column.append(np.tile(mine, len(rows)))
-            at.append(first + np.arange(len(rows) * len(mine)))
-    size = int(pattern.start[-1])
-    r, c = np.concatenate(row), np.concatenate(column)
-    value = values[np.concatenate(at)]
-    block = np.repeat(np.arange(len(pattern.diagonal)), np.diff(pattern.start))
-    lower = block[r] > block[c]
-    return sp.csc_matrix(
-        (np.concatenate([value, value[lower]]), (np.concatenate([r, c[lower]]), np.concatenate([c, r[lower]]))),
-        shape=(size, size),
-    )
 
 
 def plain_matrix(
@@ -102,22 +72,13 @@ def plain_matrix(
         s,
         values,
     )
-    return unpacked(layout.structure.pattern, values)
+    return sp.csc_matrix(symmetric_as_sparse(layout.structure.pattern, values))
 
 
 def far_directions(problem: Problem, x: FloatArray, *, beliefs: Beliefs, inside: BoolArray) -> FloatArray:
     """[far mode, size] what each deviation that far-apart injectors share adds; K less their squares is the whole."""
-    prior = beliefs.columns
-    matrix = matrix_columns(problem, beliefs)
-    widest = int(np.diff(problem.measured_first).max(initial=0)) + 4
-    at, q = np.zeros(widest, dtype=np.int64), np.zeros(widest)
-    c = np.zeros((len(beliefs.far), problem.layout.size))
-    for row, mode in enumerate(beliefs.far.tolist()):
-        for e in range(prior.first[mode], prior.first[mode + 1]):
-            k, share = prior.injector[e], prior.share[e]
-            count = input_direction(matrix, problem.injectors, problem.rows, inside, k, share, x, at, q, 0)
-            np.add.at(c[row], at[:count], q[:count])
-    return c
+    columns = matrix_columns(problem, beliefs)
+    return q_of_modes(columns, problem.injectors, beliefs.columns, problem.rows, inside, beliefs.far, x)
 
 
 def solve_plain(k: sp.csc_matrix, far: FloatArray, right: FloatArray) -> FloatArray:

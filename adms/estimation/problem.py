@@ -12,15 +12,12 @@ from adms.estimation.kernel.columns import (
     HoldColumns,
     InjectorColumns,
     NetworkColumns,
-    PriorColumns,
     RowColumns,
     SourceColumns,
 )
-from adms.estimation.kernel.comparing import fill_own
-from adms.estimation.kernel.matrix import MatrixColumns
 from adms.estimation.layout import Layout
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.prior import LoadPrior, SharedDeviations
+from adms.estimation.prior import LoadPrior
 from adms.estimation.reduction import Reduced, reduced
 from adms.grid.arrays import GROUND, S_BASE_VA, BoolArray
 from adms.grid.components import components
@@ -28,14 +25,8 @@ from adms.grid.load_law import at_voltage
 from adms.grid.state import GridState
 from adms.powerflow import Factor, NotSolved, PowerFlow, factorise, solve_power_flow
 
-NOTHING_KNOWN_PU = 1e2
-"""Sigma that stands for nothing being known of a power, where a covariance is asked for: a hundred megawatts a phase.
-Ten times as much costs four digits of the covariance, and turns angles by whole turns."""
-_FREE_STEP_PU = 10.0
-"""The same in steps, which start from where the last one ended: as much wider than any meter as digits allow."""
 _FREE_V_SIGMA_PU = 1e3
 """Sigma that stands for nothing being known of an open-circuit magnitude."""
-_SIGMA_FLOOR_PU = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,20 +75,21 @@ class Problem:
         nothing = np.zeros(len(self.injectors.fr))
         return HoldColumns(weight=nothing, size=nothing, force=nothing)
 
-    @cached_property
-    def last_shared(self) -> "list[_Shared]":
-        """What the last prior shares, if there was one: kept by `beliefs_of`."""
-        return []
+    def neighbours(self) -> tuple[IntArray, IntArray]:
+        """(node, node) of every entry of the admittance matrix that is not zero: what closed branches and mutual
+        couplings join."""
+        flow = self.layout.power_flow
+        there, order = self.factor.entry_value != 0.0, flow.structure.order
+        return order[flow.row[there]], order[flow.col[there]]
 
-    @cached_property
-    def phase_and_island(self) -> tuple[IntArray, IntArray]:
-        """([node] phase, [node] label of what closed branches and mutual couplings join)."""
-        arrays = self.layout.arrays
-        phase = np.array([node.phase for node in arrays.nodes], dtype=np.int64)
-        there = self.factor.entry_value != 0.0
-        order = self.layout.power_flow.structure.order
-        row, column = order[self.layout.power_flow.row[there]], order[self.layout.power_flow.col[there]]
-        return phase, components(row, column, size=arrays.node_count)
+    @property
+    def joined(self) -> IntArray:
+        """[node] label of what is joined: worked out once for one set of switch positions."""
+        known = self.layout.kept_by_topology(self.grid.topology_version)
+        if known.joined is None:
+            row, column = self.neighbours()
+            known.joined = components(row, column, size=self.layout.arrays.node_count)
+        return known.joined
 
     def with_free_magnitudes(self, policy: EstimationPolicy) -> "Problem":
         """The same with nothing known of the sources' open-circuit magnitudes."""
@@ -285,133 +277,4 @@ def _sources(layout: Layout, factor: Factor, *, policy: EstimationPolicy) -> Sou
         w_re=radial * c * c + tangential / square * s * s,
         w_cross=(radial - tangential / square) * c * s,
         w_im=radial * s * s + tangential / square * c * c,
-    )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Beliefs:
-    """A prior on one problem, as compiled code reads it."""
-
-    prior: LoadPrior
-    columns: PriorColumns
-    near: BoolArray
-    """[mode] True where all that it moves belongs to one bus."""
-
-    @property
-    def partial(self) -> bool:
-        """True where nothing is known of some power."""
-        return bool(self.columns.keep_p.any() or self.columns.keep_q.any())
-
-    def for_covariance(self) -> "Beliefs":
-        """The same with a variance that is as good as infinite where nothing is known."""
-        widest = NOTHING_KNOWN_PU**2
-        columns = self.columns
-        p = np.where(columns.keep_p > 0.0, widest, columns.variance_p)
-        q = np.where(columns.keep_q > 0.0, widest, columns.variance_q)
-        return replace(self, columns=columns._replace(variance_p=p, variance_q=q))
-
-    @property
-    def far(self) -> IntArray:
-        """Modes that move more than one bus."""
-        return np.flatnonzero(~self.near)
-
-
-def beliefs_of(problem: Problem, prior: LoadPrior) -> Beliefs:
-    """A prior on the live injectors. Where its sigma is infinite the mean says nothing."""
-    k = problem.factor.injectors
-    mean, own = np.empty(len(k), dtype=np.complex128), np.empty((4, len(k)))
-    fill_own(
-        prior.s_nominal_va,
-        prior.sigma_p_va,
-        prior.sigma_q_va,
-        k,
-        S_BASE_VA,
-        _SIGMA_FLOOR_PU,
-        _FREE_STEP_PU,
-        mean,
-        own,
-    )
-    shared = _shared(problem, prior.shared)
-    return Beliefs(
-        prior=prior,
-        columns=PriorColumns(
-            mean=mean,
-            variance_p=own[0],
-            variance_q=own[1],
-            keep_p=own[2],
-            keep_q=own[3],
-            first=shared.first,
-            injector=shared.injector,
-            share=prior.shared.s_va[shared.order] / S_BASE_VA,
-        ),
-        near=shared.near,
-    )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Shared:
-    """Which live injectors share what, mode by mode: the same from scan to scan."""
-
-    of: SharedDeviations
-    order: IntArray
-    """[entry] of the prior's entries."""
-    first: IntArray
-    """[mode + 1]"""
-    injector: IntArray
-    """[entry]"""
-    near: BoolArray
-    """[mode]"""
-
-
-def _shared(problem: Problem, shared: SharedDeviations) -> _Shared:
-    known = problem.last_shared
-    if known:
-        last = known[0].of
-        if last.modes == shared.modes and (
-            (last.injector is shared.injector and last.mode is shared.mode)
-            or (np.array_equal(last.injector, shared.injector) and np.array_equal(last.mode, shared.mode))
-        ):
-            return known[0]
-    at = problem.row_of_injector[shared.injector]
-    there = at >= 0
-    order = np.flatnonzero(there)[np.argsort(shared.mode[there], kind="stable")]
-    mode, injector = shared.mode[order], at[order]
-    known[:] = [
-        _Shared(
-            of=shared,
-            order=order,
-            first=np.searchsorted(mode, np.arange(shared.modes + 1)).astype(np.int64),
-            injector=injector,
-            near=_near(problem, problem.layout, mode=mode, injector=injector, modes=shared.modes),
-        )
-    ]
-    return known[0]
-
-
-def _near(problem: Problem, layout: Layout, *, mode: IntArray, injector: IntArray, modes: int) -> BoolArray:
-    fr = layout.block[problem.injectors.fr[injector]]
-    to = problem.injectors.to[injector]
-    apart = (to >= 0) & (layout.block[to] != fr)
-    lowest, highest = np.full(modes, layout.size), np.full(modes, -1)
-    np.minimum.at(lowest, mode, fr)
-    np.maximum.at(highest, mode, fr)
-    near = lowest == highest
-    near[mode[apart]] = False
-    rows = np.diff(problem.measured_first)[injector]
-    metered = np.repeat(np.arange(len(injector)), rows)
-    first = np.repeat(problem.measured_first[injector], rows)
-    within = np.arange(len(metered)) - np.repeat(np.cumsum(rows) - rows, rows)
-    row = problem.measured_row[first + within]
-    near[mode[metered][layout.home[row] != fr[metered]]] = False
-    return np.asarray(near)
-
-
-def matrix_columns(problem: Problem, beliefs: Beliefs) -> MatrixColumns:
-    """What `assemble` asks for."""
-    return MatrixColumns(
-        block=problem.layout.block,
-        dead=problem.dead,
-        row_first=problem.measured_first,
-        row=problem.measured_row,
-        near=beliefs.near,
     )

@@ -7,17 +7,18 @@ import numpy as np
 
 from adms.core.telemetry import IntArray, Quality, TelemetrySnapshot
 from adms.estimation.aged import aged
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kernel.reading import REASONS, ReadingLimits, read_rows
 from adms.estimation.kinds.ampere import MIN_SIGMAS
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.grid.arrays import BoolArray
 
 LEAST_V_PU, LARGEST_V_PU = 0.1, 3.0
 """What a voltage meter at a live node can read. Below, it says that the node is dead; above, nothing."""
-_LEAST_SIGMA_PU = 1e-9
-_LARGEST_PU = 1e4
+LEAST_SIGMA_PU = 1e-9
+LARGEST_PU = 1e4
 _GOOD, _STALE, _MISSING = int(Quality.GOOD), int(Quality.STALE), int(Quality.MISSING)
 
 
@@ -87,8 +88,8 @@ def readings_of(
             missing=_MISSING,
             max_age_s=policy.telemetry_max_age_s,
             average_max_age_s=policy.telemetry_max_age_s if ageing is None else ageing.average_max_age_s,
-            least_sigma_pu=_LEAST_SIGMA_PU,
-            largest_pu=_LARGEST_PU,
+            least_sigma_pu=LEAST_SIGMA_PU,
+            largest_pu=LARGEST_PU,
             current_sigmas=MIN_SIGMAS,
             least_v_pu=LEAST_V_PU,
             largest_v_pu=LARGEST_V_PU,
@@ -109,7 +110,7 @@ def readings_of(
             why[row] = REASONS[failed[row]]
     if beliefs is not None and ageing is not None:
         z, variance = aged(z, variance, age_s=age, use=use, problem=problem, beliefs=beliefs, policy=policy)
-        nothing = use & ~(variance < _LARGEST_PU**2)
+        nothing = use & ~(variance < LARGEST_PU**2)
         for row in np.flatnonzero(nothing).tolist():
             why[row], use[row], z[row], variance[row] = "says nothing of the present any more", False, 0.0, 1.0
     return Readings(columns=ReadingColumns(z=z, variance=variance, use=use), why=tuple(why))

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adms.block_ldu import BlockStructure, structure_of
-from adms.block_ldu.factor import complete, eliminate
-from adms.block_ldu.structure import Pattern
-from adms.core.compiled import compiled
+from adms.block_ldu.factor import complete, eliminate, eliminate_columns
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import IntArray
 from adms.grid.arrays import BoolArray, NetworkArrays
@@ -171,27 +169,10 @@ def reduced(
     count = len(order) * _PHASES
     total = np.bincount(at, value.real, count) + 1j * np.bincount(at, value.imag, count)
     total = total.reshape(-1, _PHASES)[order]
-    _forward(structure.pattern, values, total)
+    eliminate_columns(structure.pattern, values, total, 0, structure.pattern.lead)
     unplaced = np.empty_like(total)
     unplaced[order] = total
     flow = y.copy()
     rows = np.repeat(reduction.kept, np.diff(reduction.first))
     flow[reduction.same] = unplaced[rows[reduction.same], reduction.same_phase]
     return Reduced(reduction=reduction, values=values, y=y, flow=flow)
-
-
-@compiled
-def _forward(pattern: Pattern, values: ComplexArray, x: ComplexArray) -> None:
-    """Eliminates the leading blocks from columns `x` [n, column] in the order of elimination."""
-    columns = x.shape[1]
-    for j in range(pattern.lead):
-        s = pattern.start[j]
-        n = pattern.start[j + 1] - s
-        for a in range(pattern.column[j], pattern.column[j + 1]):
-            i = pattern.row[a]
-            at = pattern.lower[a]
-            for r in range(pattern.start[i], pattern.start[i + 1]):
-                for c in range(n):
-                    for k in range(columns):
-                        x[r, k] -= values[at] * x[s + c, k]
-                    at += 1

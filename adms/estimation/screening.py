@@ -16,10 +16,12 @@ import numpy as np
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.bad_data import Rejection, Verdict, judge, rejected_why, stand_out_limit
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.covariance import CovarianceCache
-from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
+from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
+from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.policy import EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.estimation.quarantine import innovation_sigma
 from adms.estimation.readings import Readings
 from adms.estimation.system import Singular, system_at
@@ -84,31 +86,19 @@ def judge_from_afar(
 
 
 def _screened(problem: Problem, *, beliefs: Beliefs, readings: Readings, policy: EstimationPolicy) -> _Screened | None:
-    use = readings.columns.use
-    expected = optimise(
-        problem,
-        expected_start(problem, beliefs),
-        beliefs=beliefs,
-        readings=readings.columns._replace(use=np.zeros_like(use)),
-        system=None,
-        policy=policy,
-        budget=policy.max_iterations,
-    )
+    def optimum_of(columns: ReadingColumns, start: Start) -> Converged | Diverged:
+        budget = policy.max_iterations
+        return optimise(problem, start, beliefs=beliefs, readings=columns, system=None, policy=policy, budget=budget)
+
+    unread = readings.columns._replace(use=np.zeros_like(readings.columns.use))
+    expected = optimum_of(unread, expected_start(problem, beliefs))
     if isinstance(expected, Diverged):
         return None
     blamed = _blamed(expected, beliefs=beliefs, readings=readings, policy=policy)
     if blamed is None or not len(blamed):
         return None
     fewer = readings.excluding(dict.fromkeys(blamed.tolist(), ""))
-    optimum = optimise(
-        problem,
-        expected,
-        beliefs=beliefs,
-        readings=fewer.columns,
-        system=None,
-        policy=policy,
-        budget=policy.max_iterations,
-    )
+    optimum = optimum_of(fewer.columns, expected)
     if isinstance(optimum, Diverged):
         return None
     rejected = _still_against(optimum, blamed, readings=fewer, policy=policy)
@@ -116,18 +106,9 @@ def _screened(problem: Problem, *, beliefs: Beliefs, readings: Readings, policy:
         return None
     kept = readings.excluding({each.row: rejected_why(each) for each in rejected})
     if len(rejected) < len(blamed):
-        whole = optimise(
-            problem,
-            optimum,
-            beliefs=beliefs,
-            readings=kept.columns,
-            system=None,
-            policy=policy,
-            budget=policy.max_iterations,
-        )
-        if isinstance(whole, Diverged):
+        optimum = optimum_of(kept.columns, optimum)
+        if isinstance(optimum, Diverged):
             return None
-        optimum = whole
     return _Screened(optimum=optimum, readings=kept, rejected=rejected)
 
 

@@ -13,11 +13,12 @@ from adms.block_ldu.structure import Pattern
 from adms.block_ldu.symmetric import eliminate_symmetric, selected_inverse, substitute_symmetric
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
-from adms.estimation.kernel.columns import HoldColumns, ReadingColumns
+from adms.estimation.beliefs import NOTHING_KNOWN_PU, Beliefs, matrix_columns
+from adms.estimation.kernel.columns import HoldColumns, MatrixColumns, ReadingColumns
 from adms.estimation.kernel.comparing import changed_rows, much_the_same
-from adms.estimation.kernel.matrix import MatrixColumns, assemble, far_directions
+from adms.estimation.kernel.matrix import assemble, far_directions
 from adms.estimation.layout import Layout
-from adms.estimation.problem import NOTHING_KNOWN_PU, Beliefs, Problem, matrix_columns
+from adms.estimation.problem import Problem
 from adms.grid.arrays import BoolArray
 
 SAME_FRAC = 0.02

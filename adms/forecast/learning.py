@@ -11,7 +11,7 @@ from adms.forecast.areas import MeteredAreas, metered_areas, used_points
 from adms.forecast.history import looked_up, remembered
 from adms.forecast.load_filter import ClassRows, deviations, stepped
 from adms.forecast.own_level import Means, new_means, own_deviation, with_means
-from adms.forecast.points import MeterRows, meter_rows, meter_sums
+from adms.forecast.points import meter_rows, meter_sums
 from adms.forecast.state import MULTIPLIER_RANGE, ForecastState, expected_multipliers, local_hour, own_motion, seconds
 from adms.grid.arrays import NetworkArrays
 from adms.grid.load_law import at_nominal
@@ -60,9 +60,9 @@ def learned(
         state = replace(state, meters=meter_rows(snapshot.table, columns=state.columns))
     state = _from_meters(state, snapshot=snapshot, time_s=seconds(now))
     last = state.filter.time_s
-    due = last is None or seconds(now) - last >= state.policy.learn_every_s
-    fits = isinstance(estimate, Estimate) and estimate.grade.trusted and estimate.model_version == arrays.version
-    if not (due and fits and isinstance(estimate, Estimate)):
+    if last is not None and seconds(now) - last < state.policy.learn_every_s:
+        return state
+    if isinstance(estimate, NotEstimated) or not estimate.grade.trusted or estimate.model_version != arrays.version:
         return state
     return _from_estimate(state, estimate, snapshot=snapshot, grid=grid, now=now)
 
@@ -208,7 +208,7 @@ def _from_meters(state: ForecastState, *, snapshot: TelemetrySnapshot, time_s: f
     raw = new_means(state.levels, raw)
     if not len(raw.load):
         return state
-    means = _over_class(state, raw, rows=rows)
+    means = _over_class(state, raw)
     levels, _ = with_means(
         state.levels,
         means=means,
@@ -219,7 +219,7 @@ def _from_meters(state: ForecastState, *, snapshot: TelemetrySnapshot, time_s: f
     return replace(state, levels=levels)
 
 
-def _over_class(state: ForecastState, raw: Means, *, rows: MeterRows) -> Means:
+def _over_class(state: ForecastState, raw: Means) -> Means:
     """From W and var to deviations over size and class multiplier, by what the class was during each interval."""
     c, policy, process = state.columns.loads, state.policy, state.columns.process
     kind = c.load_class[raw.load]

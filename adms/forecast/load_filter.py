@@ -12,12 +12,11 @@ the first step and not by the service's start.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.forecast.class_motion import ClassProcess
+from adms.grid.arrays import BoolArray
 
-BoolArray = npt.NDArray[np.bool_]
 _ADAPT_S = 86400.0
 """Time over which innovations of twice the predicted variance scale the process by e."""
 _ADAPT_RATE_MAX = 0.02

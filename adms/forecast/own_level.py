@@ -14,12 +14,11 @@ All of it is columns over loads: [2, load], of P, then of Q.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.ageing import correlation, interval_covariance_ratio, interval_mean_ratio
+from adms.grid.arrays import BoolArray
 
-BoolArray = npt.NDArray[np.bool_]
 _SAME_INTERVAL_S = 1.0
 """Ends closer than this are one interval, reported again."""
 

@@ -12,6 +12,7 @@ CURRENTS = frozenset({PointKind.I_MAGNITUDE, PointKind.I_ANGLE})
 FLOWS = CURRENTS | {PointKind.P_FLOW, PointKind.Q_FLOW}
 INJECTIONS = frozenset({PointKind.P_INJECTION, PointKind.Q_INJECTION, PointKind.P_AVERAGE, PointKind.Q_AVERAGE})
 VOLTAGES = frozenset({PointKind.V_MAGNITUDE, PointKind.V_ANGLE, PointKind.V_AVERAGE, PointKind.V_LINE})
+VOLTAGE_SIZES = VOLTAGES - {PointKind.V_ANGLE}
 MEASURED = FLOWS | INJECTIONS | VOLTAGES
 """Kinds that an estimator weighs, so that they need a sigma."""
 

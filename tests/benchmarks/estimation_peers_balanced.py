@@ -12,7 +12,6 @@ What it minimises (its own documentation, and `test_estimation_peers` against a 
 A source's own impedance and voltage play no part in either.
 """
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -20,35 +19,27 @@ import numpy.typing as npt
 
 from adms.core.estimate import ComplexArray
 from tests.benchmarks.estimation_peers import Metering, ScanValues
+from tests.benchmarks.estimation_peers_runs import ModelEstimates, Update
 from tests.benchmarks.grid_model_peer import GridModelPeer
-from tests.benchmarks.peers import milliseconds_of
 
-NEWTON, LINEAR = "newton_raphson", "iterative_linear"
-METHODS = (NEWTON, LINEAR)
-"""Of its estimators: all there are."""
-ITERATIONS = {NEWTON: 100, LINEAR: 10_000}
-"""At most: enough for each to end where it ends by its tolerance."""
 _ROOT_3 = float(np.sqrt(3.0))
 
-Update = dict[str, npt.NDArray[Any]]
 
-
-class BalancedEstimationPeer(GridModelPeer):
+class BalancedEstimationPeer(ModelEstimates, GridModelPeer):
     """Its network as for the power flow, with a sensor for each of our meters and pseudo-measurements."""
 
     def __init__(self, meters: Metering, *, tolerance_pu: float, power_sigma_frac: float = 1.0) -> None:
         super().__init__(meters.arrays)
-        self._errors: Any = import_module("power_grid_model.errors")
         arrays, tables = meters.arrays, self._tables
         self._tolerance = tolerance_pu
         self._v_base = _ROOT_3 * arrays.v_base_v[meters.v_node]
-        v = self._new("sym_voltage_sensor", len(meters.v_node))
+        v = self._table("sym_voltage_sensor", len(meters.v_node))
         v["measured_object"] = self._node[meters.v_node]
         v["u_sigma"] = meters.v_sigma_pu * self._v_base
         v["u_measured"], v["u_angle_measured"] = self._v_base, np.nan
         objects = np.concatenate([tables["source"]["id"], self._loads])
         sigma = np.concatenate([meters.source_sigma_va[:, 0], meters.pseudo_sigma_va]) * power_sigma_frac
-        power = self._new("sym_power_sensor", len(objects))
+        power = self._table("sym_power_sensor", len(objects))
         power["measured_object"] = objects
         terminal = self._pgm.MeasuredTerminalType
         power["measured_terminal_type"] = [terminal.source] * len(arrays.sources) + [terminal.load] * len(self._loads)
@@ -56,13 +47,6 @@ class BalancedEstimationPeer(GridModelPeer):
         power["p_measured"] = power["q_measured"] = 0.0
         self._v_ids, self._power_ids = v["id"].copy(), power["id"].copy()
         self._model = self._pgm.PowerGridModel(tables, system_frequency=arrays.model.frequency_hz)
-
-    def _new(self, name: str, count: int) -> npt.NDArray[Any]:
-        rows: npt.NDArray[Any] = self._pgm.initialize_array("input", name, count)
-        rows["id"] = np.arange(self._next, self._next + count)
-        self._next += count
-        self._tables[name] = rows
-        return rows
 
     def scan_of(self, values: ScanValues) -> Update:
         """Its update table for one scan, in its own signs: a load draws."""
@@ -72,33 +56,6 @@ class BalancedEstimationPeer(GridModelPeer):
         s = np.concatenate([values.source_va[:, 0], -values.pseudo_va])
         power["id"], power["p_measured"], power["q_measured"] = self._power_ids, s.real, s.imag
         return {"sym_voltage_sensor": v, "sym_power_sensor": power}
-
-    def scan_once(self, update: Update, *, method: str = "") -> npt.NDArray[Any]:
-        """One scan; only node results are asked for."""
-        self._model.update(update_data=update)
-        found = self._model.calculate_state_estimation(
-            calculation_method=method or self.method,
-            error_tolerance=self._tolerance,
-            max_iterations=ITERATIONS[method or self.method],
-            output_component_types={"node"},
-        )
-        return np.asarray(found["node"])
-
-    def times(self, updates: list[Update], *, rounds: int = 3) -> dict[str, float]:
-        """ms of each method that converges on all these scans."""
-        found: dict[str, float] = {}
-        for method in METHODS:
-            try:
-                taken = [
-                    milliseconds_of(lambda u=u, m=method: self.scan_once(u, method=m), rounds=rounds)  # type: ignore[misc]
-                    for u in updates
-                ]
-            except self._errors.PowerGridError as error:
-                print(f"\npower-grid-model, {method}: {str(error).splitlines()[0]}")
-                continue
-            found[method] = float(np.median(taken))
-        assert found, "none of its methods converges"
-        return found
 
     def difference_pu(self, node: npt.NDArray[Any], v_phasor_pu: ComplexArray) -> float:
         """Largest difference of phasors, both turned so that the first source's bus is at angle zero."""

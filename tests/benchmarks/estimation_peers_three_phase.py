@@ -19,8 +19,7 @@ from adms.grid.arrays import NetworkArrays
 from adms.grid.model import CONSTANT_POWER, Branch, BranchKind, Bus, Load, NetworkModel, NodeRef, Source
 from adms.grid.state import normal_state
 from tests.benchmarks.estimation_peers import Metering, ScanValues
-from tests.benchmarks.estimation_peers_balanced import ITERATIONS, METHODS, Update
-from tests.benchmarks.peers import milliseconds_of
+from tests.benchmarks.estimation_peers_runs import ModelEstimates, Update
 
 PHASES = (1, 2, 3)
 FEEDER_BUSES = 150
@@ -151,12 +150,13 @@ def three_phase_arrays(*, buses: int, seed: int, ties: int = 0, transformers: in
     return NetworkArrays(model, version=ModelVersion(model.name))
 
 
-class ThreePhaseEstimationPeer:
+class ThreePhaseEstimationPeer(ModelEstimates):
     """Its model with a sensor for each of our meters and pseudo-measurements."""
+
+    symmetric = False
 
     def __init__(self, meters: Metering, *, tolerance_pu: float, with_angles: bool = True) -> None:
         pgm: Any = import_module("power_grid_model")
-        self._errors: Any = import_module("power_grid_model.errors")
         self._pgm, self._tolerance, self.method = pgm, tolerance_pu, ""
         arrays = meters.arrays
         self._arrays = arrays
@@ -237,13 +237,6 @@ class ThreePhaseEstimationPeer:
         power["p_measured"] = power["q_measured"] = 0.0
         self._v_ids, self._power_ids = v["id"][:count].copy(), power["id"].copy()
 
-    def _table(self, name: str, count: int) -> npt.NDArray[Any]:
-        rows: npt.NDArray[Any] = self._pgm.initialize_array("input", name, count)
-        rows["id"] = np.arange(self._next, self._next + count)
-        self._next += count
-        self._tables[name] = rows
-        return rows
-
     def _ohm(self, y_pu: ComplexArray, nodes: npt.NDArray[np.int64]) -> ComplexArray:
         base = self._arrays.v_base_v[nodes]
         return np.asarray(np.linalg.inv(y_pu * S_BASE_VA / np.outer(base, base)))
@@ -263,33 +256,6 @@ class ThreePhaseEstimationPeer:
         s = np.concatenate([-values.source_va, -values.pseudo_va[self._rows]])
         power["id"], power["p_measured"], power["q_measured"] = self._power_ids, s.real, s.imag
         return {"asym_voltage_sensor": v, "asym_power_sensor": power}
-
-    def scan_once(self, update: Update, *, method: str = "") -> npt.NDArray[Any]:
-        """One scan; only node results are asked for."""
-        self._model.update(update_data=update)
-        found = self._model.calculate_state_estimation(
-            symmetric=False,
-            calculation_method=method or self.method,
-            error_tolerance=self._tolerance,
-            max_iterations=ITERATIONS[method or self.method],
-            output_component_types={"node"},
-        )
-        return np.asarray(found["node"])
-
-    def times(self, updates: list[Update], *, rounds: int = 3) -> dict[str, float]:
-        """As `BalancedEstimationPeer.times`."""
-        found: dict[str, float] = {}
-        for method in METHODS:
-            try:
-                taken = [
-                    milliseconds_of(lambda u=u, m=method: self.scan_once(u, method=m), rounds=rounds)  # type: ignore[misc]
-                    for u in updates
-                ]
-                found[method] = float(np.median(taken))
-            except self._errors.PowerGridError as error:
-                print(f"\npower-grid-model, asymmetric {method}: {str(error).splitlines()[0]}")
-        assert found, "none of its methods converges"
-        return found
 
     def difference_pu(self, node: npt.NDArray[Any], v_phasor_pu: ComplexArray) -> float:
         """Largest difference of phasors at the buses."""

@@ -20,7 +20,7 @@ from tests.benchmarks.estimation_peers import (
     metering,
     some_buses,
 )
-from tests.benchmarks.estimation_peers_balanced import NEWTON
+from tests.benchmarks.estimation_peers_runs import NEWTON
 from tests.benchmarks.estimation_peers_three_phase import (
     EMF_SIGMA_PU,
     ThreePhaseEstimationPeer,

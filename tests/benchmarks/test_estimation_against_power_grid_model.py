@@ -23,8 +23,9 @@ from tests.benchmarks.estimation_peers import (
     metering,
     some_buses,
 )
-from tests.benchmarks.estimation_peers_balanced import LINEAR, NEWTON, BalancedEstimationPeer
+from tests.benchmarks.estimation_peers_balanced import BalancedEstimationPeer
 from tests.benchmarks.estimation_peers_pandapower import PandapowerEstimation
+from tests.benchmarks.estimation_peers_runs import LINEAR, NEWTON
 from tests.benchmarks.peers import beside, record
 from tests.benchmarks.test_against_power_grid_model import network
 

@@ -25,8 +25,6 @@ SMALL = tuple(name for name in DECKS if name not in LARGE)
 SPARSE = Extent(voltage_frac=0.05)
 FEW = 2
 """Up to here one draw of a large feeder is enough."""
-NEVER = 1e9
-"""Nothing is rejected: what is compared is the optimum with all readings."""
 
 
 def agrees(one: Study, *, draws: int, tolerance_pu: float) -> None:

@@ -22,8 +22,9 @@ from adms.core.ids import ModelVersion
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import normal_state
 from tests.benchmarks.estimation_peers import NOTHING_SHARED_POLICY, OurScans, draws, metering, some_buses
-from tests.benchmarks.estimation_peers_balanced import LINEAR, NEWTON, BalancedEstimationPeer
+from tests.benchmarks.estimation_peers_balanced import BalancedEstimationPeer
 from tests.benchmarks.estimation_peers_nets import MeasuredNet, with_metered_zero_loads
+from tests.benchmarks.estimation_peers_runs import LINEAR, NEWTON
 from tests.benchmarks.estimation_peers_three_phase import EMF_SIGMA_PU, ThreePhaseEstimationPeer, three_phase_arrays
 
 AGREE_PU = 1e-6

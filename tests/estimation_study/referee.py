@@ -259,13 +259,12 @@ class Referee:
         h, c = self.jacobians(state)
         return Saddle(weight=self.weight, h=h, c=c)
 
-    def sigma_v_pu(self, state: State, *, nodes: IntArray, saddle: Saddle | None = None) -> FloatArray:
+    def sigma_v_pu(self, state: State, *, nodes: IntArray) -> FloatArray:
         """[case] standard deviations of the voltage magnitudes of some live nodes: the information matrix's bound.
 
         Args:
             state: where.
             nodes: [case] node indices of the whole network.
-            saddle: of this state, if there is one already.
         """
         n = len(self.live)
         rows = np.searchsorted(self.live, nodes)
@@ -278,7 +277,7 @@ class Referee:
             ),
             shape=(len(self.weight), len(rows)),
         )
-        return np.sqrt((saddle or self.saddle(state)).variance(directions))
+        return np.sqrt(self.saddle(state).variance(directions))
 
     def _descend(
         self, state: State, value: FloatArray, held: Mapping[int, float], limits: tuple[float, int]

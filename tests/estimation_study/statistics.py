@@ -63,30 +63,6 @@ def product(study: Study) -> Estimator:
     return run
 
 
-def gauss_newton(study: Study, *, critical_frac: float = 1e-3) -> Estimator:
-    """The referee, with the covariance at each optimum; it rejects nothing. What any estimator can be at best."""
-    nodes = _nodes(study)
-
-    def run(value: FloatArray) -> Outcome:
-        best = study.referee.solve(value, v_start_pu=study.expected_v_pu)
-        saddle = study.referee.saddle(best.state)
-        variance = np.diag(saddle.residual_covariance())
-        residual = study.referee.residual(best.state, value)
-        sigma = np.full(len(best.v_phasor_pu), np.nan)
-        sigma[nodes] = study.referee.sigma_v_pu(best.state, nodes=nodes, saddle=saddle)
-        free = variance > critical_frac
-        return Outcome(
-            v_pu=np.abs(best.v_phasor_pu),
-            sigma_v_pu=sigma,
-            normalized=np.where(free, residual / np.sqrt(np.where(free, variance, 1.0)), np.nan),
-            rejected=(),
-            alarm=False,
-            chi2=best.chi2,
-        )
-
-    return run
-
-
 def _nodes(study: Study) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.flatnonzero(np.abs(study.expected_v_pu) > _LEAST_V_PU)
 

@@ -86,15 +86,15 @@ class InjectorColumns(NamedTuple):
 
 
 class HoldColumns(NamedTuple):
-    """Injectors whose voltage is held at a limit of their law, by a force that ends as what holds it there (augmented
-    Lagrangian; Bertsekas, Constrained Optimization and Lagrange Multiplier Methods, 1982, section 2.2)."""
+    """Injectors near a corner of their law, whose slope goes evenly from one side's to the other's within a width
+    (`adms.estimation.limits`)."""
 
     weight: FloatArray
-    """[k] 0 where nothing is held."""
+    """[k] half of what the slopes' pulls on the voltage differ by, over the width; 0 where no corner is rounded."""
     size: FloatArray
-    """[k] magnitude of the voltage across, per unit of the `fr` node."""
+    """[k] where the corner is: magnitude of the voltage across, per unit of the `fr` node."""
     force: FloatArray
-    """[k]"""
+    """[k] half of what they differ by."""
 
 
 class PriorColumns(NamedTuple):
@@ -115,6 +115,21 @@ class PriorColumns(NamedTuple):
     """[entry]"""
     share: ComplexArray
     """[entry] what the mode adds when it is 1."""
+
+
+class MatrixColumns(NamedTuple):
+    """Where things stand in K beyond the columns of the gradient."""
+
+    block: IntArray
+    """[place] block."""
+    dead: IntArray
+    """Places of V at nodes that have no voltage."""
+    row_first: IntArray
+    """[k + 1] where the rows that measure an injector's power start."""
+    row: IntArray
+    """[entry] row."""
+    near: BoolArray
+    """[mode] True where a shared mode is in K."""
 
 
 class RowColumns(NamedTuple):

@@ -13,7 +13,6 @@ that measure those powers. Deviations shared by far-apart buses would fill K and
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,114 +24,15 @@ from adms.estimation.kernel.columns import (
     AdmittanceColumns,
     HoldColumns,
     InjectorColumns,
+    MatrixColumns,
     PriorColumns,
     RowColumns,
     SourceColumns,
 )
-from adms.estimation.kernel.gradient import (
-    ACTIVE,
-    ANGLE,
-    JUST_INSIDE,
-    expected,
-    row_value,
-    slope_of_size,
-    slopes_of_power,
-)
+from adms.estimation.kernel.gradient import JUST_INSIDE, expected
+from adms.estimation.kernel.places import add_one, add_pair, add_square, add_symmetric, subtract_product
+from adms.estimation.kernel.rows import ACTIVE, ANGLE, row_value, slope_of_size, slopes_of_power
 from adms.grid.arrays import BoolArray
-
-
-class MatrixColumns(NamedTuple):
-    """Where things stand in K beyond the columns of the gradient."""
-
-    block: IntArray
-    """[place] block."""
-    dead: IntArray
-    """Places of V at nodes that have no voltage."""
-    row_first: IntArray
-    """[k + 1] where the rows that measure an injector's power start."""
-    row: IntArray
-    """[entry] row."""
-    near: BoolArray
-    """[mode] True where a shared mode is in K."""
-
-
-@compiled
-def _locate(pattern: Pattern, block: IntArray, a: int, b: int) -> tuple[int, int, int]:
-    """(where the entry at places (a, b) is, stride of the row, stride of the column); lower blocks only, so that above
-    the diagonal it is the mirror image's."""
-    i, j = block[a], block[b]
-    if i == j:
-        n = pattern.start[i + 1] - pattern.start[i]
-        return pattern.diagonal[i] + (a - pattern.start[i]) * n + b - pattern.start[i], n, 1
-    low, high = min(i, j), max(i, j)
-    at, last = pattern.column[low], pattern.column[low + 1]
-    while pattern.row[at] != high and at < last:
-        at += 1
-    width = pattern.start[low + 1] - pattern.start[low]
-    if i > j:
-        return pattern.lower[at] + (a - pattern.start[i]) * width + b - pattern.start[j], width, 1
-    return pattern.lower[at] + (b - pattern.start[j]) * width + a - pattern.start[i], 1, width
-
-
-@compiled
-def _add_square(
-    pattern: Pattern,
-    block: IntArray,
-    values: FloatArray,
-    a: int,
-    b: int,
-    m00: float,
-    m01: float,
-    m10: float,
-    m11: float,
-) -> None:
-    """Adds a 2 x 2 matrix at places (a.., b..), which are not the same, and its mirror image."""
-    base, row, column = _locate(pattern, block, a, b)
-    values[base] += m00
-    values[base + column] += m01
-    values[base + row] += m10
-    values[base + row + column] += m11
-    if block[a] == block[b]:
-        base, row, column = _locate(pattern, block, b, a)
-        values[base] += m00
-        values[base + column] += m10
-        values[base + row] += m01
-        values[base + row + column] += m11
-
-
-@compiled
-def _add_pair(pattern: Pattern, block: IntArray, values: FloatArray, a: int, b: int, m0: float, m1: float) -> None:
-    """Adds a column of two at places (a.., b) and its mirror image."""
-    base, row, _ = _locate(pattern, block, a, b)
-    values[base] += m0
-    values[base + row] += m1
-    if block[a] == block[b]:
-        base, _, column = _locate(pattern, block, b, a)
-        values[base] += m0
-        values[base + column] += m1
-
-
-@compiled
-def _add_symmetric(
-    pattern: Pattern, block: IntArray, values: FloatArray, a: int, m00: float, m01: float, m11: float
-) -> None:
-    """Adds a symmetric 2 x 2 matrix at places (a.., a..)."""
-    i = block[a]
-    n = pattern.start[i + 1] - pattern.start[i]
-    base = pattern.diagonal[i] + (a - pattern.start[i]) * (n + 1)
-    values[base] += m00
-    values[base + 1] += m01
-    values[base + n] += m01
-    values[base + n + 1] += m11
-
-
-@compiled
-def _add_one(pattern: Pattern, block: IntArray, values: FloatArray, a: int, b: int, m: float) -> None:
-    base, _, _ = _locate(pattern, block, a, b)
-    values[base] += m
-    if a != b and block[a] == block[b]:
-        base, _, _ = _locate(pattern, block, b, a)
-        values[base] += m
 
 
 @compiled
@@ -185,12 +85,12 @@ def _add_network(
             values[base + row + step] += yr
     for e in range(len(sources.node)):
         yr, yi = sources.y[e].real, sources.y[e].imag
-        _add_square(pattern, block, values, sources.node[e] + 2, sources.emf[e], -yr, yi, -yi, -yr)
+        add_square(pattern, block, values, sources.node[e] + 2, sources.emf[e], -yr, yi, -yi, -yr)
     for m in range(len(sources.place)):
         c = sources.place[m]
-        _add_one(pattern, block, values, c, c, sources.w_re[m])
-        _add_one(pattern, block, values, c, c + 1, sources.w_cross[m])
-        _add_one(pattern, block, values, c + 1, c + 1, sources.w_im[m])
+        add_one(pattern, block, values, c, c, sources.w_re[m])
+        add_one(pattern, block, values, c, c + 1, sources.w_cross[m])
+        add_one(pattern, block, values, c + 1, c + 1, sources.w_im[m])
 
 
 @compiled
@@ -224,10 +124,10 @@ def _add_injectors(
         if weight > 0.0:
             m00, m01 = weight * d.real * d.real / square, weight * d.real * d.imag / square
             m11 = weight * d.imag * d.imag / square
-            _add_symmetric(pattern, block, values, a, m00, m01, m11)
+            add_symmetric(pattern, block, values, a, m00, m01, m11)
             if b >= 0:
-                _add_symmetric(pattern, block, values, b, f * f * m00, f * f * m01, f * f * m11)
-                _add_square(pattern, block, values, a, b, -f * m00, -f * m01, -f * m01, -f * m11)
+                add_symmetric(pattern, block, values, b, f * f * m00, f * f * m01, f * f * m11)
+                add_square(pattern, block, values, a, b, -f * m00, -f * m01, -f * m01, -f * m11)
             square = holds.size[k] * holds.size[k] * JUST_INSIDE
         constant = lowest[k] <= square <= highest[k] and weight == 0.0
         slope_p, slope_q, size = 0.0, 0.0, 1.0
@@ -239,11 +139,11 @@ def _add_injectors(
             j01 -= w.real * d.imag / size
             j10 -= w.imag * d.real / size
             j11 -= w.imag * d.imag / size
-        _add_square(pattern, block, values, a + 2, a, j00, j01, j10, j11)
+        add_square(pattern, block, values, a + 2, a, j00, j01, j10, j11)
         if b >= 0:
-            _add_square(pattern, block, values, b + 2, b, f * f * j00, f * f * j01, f * f * j10, f * f * j11)
-            _add_square(pattern, block, values, a + 2, b, -f * j00, -f * j01, -f * j10, -f * j11)
-            _add_square(pattern, block, values, b + 2, a, -f * j00, -f * j01, -f * j10, -f * j11)
+            add_square(pattern, block, values, b + 2, b, f * f * j00, f * f * j01, f * f * j10, f * f * j11)
+            add_square(pattern, block, values, a + 2, b, -f * j00, -f * j01, -f * j10, -f * j11)
+            add_square(pattern, block, values, b + 2, a, -f * j00, -f * j01, -f * j10, -f * j11)
         if constant:
             continue
         for e in range(row_first[k], row_first[k + 1]):
@@ -252,9 +152,9 @@ def _add_injectors(
                 continue
             slope = slope_p if rows.form[r] == ACTIVE else slope_q
             re, im = slope * d.real / size, slope * d.imag / size
-            _add_pair(pattern, block, values, a, rows.place[r], re, im)
+            add_pair(pattern, block, values, a, rows.place[r], re, im)
             if b >= 0:
-                _add_pair(pattern, block, values, b, rows.place[r], -f * re, -f * im)
+                add_pair(pattern, block, values, b, rows.place[r], -f * re, -f * im)
 
 
 @compiled
@@ -294,17 +194,12 @@ def input_direction(
 
 
 @compiled
-def _subtract_product(
-    pattern: Pattern, block: IntArray, values: FloatArray, at: IntArray, q: FloatArray, count: int
-) -> None:
-    """values -= q q^T"""
-    for m in range(count):
-        for n in range(m, count):
-            part = q[m] * q[n]
-            if m != n and at[m] == at[n]:
-                part *= 2.0
-            if part != 0.0:
-                _add_one(pattern, block, values, at[m], at[n], -part)
+def _most_entries(matrix: MatrixColumns) -> int:
+    """Of any injector's q."""
+    most = 4
+    for k in range(len(matrix.row_first) - 1):
+        most = max(most, 4 + matrix.row_first[k + 1] - matrix.row_first[k])
+    return most
 
 
 @compiled
@@ -319,9 +214,7 @@ def _subtract_inputs(
     values: FloatArray,
 ) -> None:
     block = matrix.block
-    widest = 4
-    for k in range(len(injectors.fr)):
-        widest = max(widest, 4 + matrix.row_first[k + 1] - matrix.row_first[k])
+    widest = _most_entries(matrix)
     longest = 1
     for g in range(len(prior.first) - 1):
         if matrix.near[g]:
@@ -349,17 +242,17 @@ def _subtract_inputs(
             continue
         p = complex(math.sqrt(variance_p[k]), 0.0)
         count = input_direction(matrix, injectors, rows, inside, k, p, x, at, q, 0)
-        _subtract_product(pattern, block, values, at, q, count)
+        subtract_product(pattern, block, values, at, q, count)
         p = complex(0.0, math.sqrt(variance_q[k]))
         count = input_direction(matrix, injectors, rows, inside, k, p, x, at, q, 0)
-        _subtract_product(pattern, block, values, at, q, count)
+        subtract_product(pattern, block, values, at, q, count)
     for g in range(len(prior.first) - 1):
         if not matrix.near[g]:
             continue
         count = 0
         for e in range(prior.first[g], prior.first[g + 1]):
             count = input_direction(matrix, injectors, rows, inside, prior.injector[e], prior.share[e], x, at, q, count)
-        _subtract_product(pattern, block, values, at, q, count)
+        subtract_product(pattern, block, values, at, q, count)
 
 
 @compiled
@@ -376,9 +269,9 @@ def _add_rows(
     for r in range(len(rows.form)):
         mu = rows.place[r]
         if not inside[r]:
-            _add_one(pattern, block, values, mu, mu, -1.0)
+            add_one(pattern, block, values, mu, mu, -1.0)
             continue
-        _add_one(pattern, block, values, mu, mu, -variance[r])
+        add_one(pattern, block, values, mu, mu, -variance[r])
         _, phasor = row_value(rows, r, x, s)
         for e in range(rows.first[r], rows.first[r + 1]):
             if rows.y[e] == 0.0:
@@ -387,8 +280,8 @@ def _add_rows(
                 slope = slope_of_size(rows, r, e, phasor)
             else:
                 of_voltage, slope = slopes_of_power(rows, r, e, x)
-                _add_pair(pattern, block, values, rows.at[e], mu, of_voltage.real, of_voltage.imag)
-            _add_pair(pattern, block, values, rows.column[e], mu, slope.real, slope.imag)
+                add_pair(pattern, block, values, rows.at[e], mu, of_voltage.real, of_voltage.imag)
+            add_pair(pattern, block, values, rows.column[e], mu, slope.real, slope.imag)
 
 
 @compiled
@@ -411,7 +304,7 @@ def assemble(
     values[:] = 0.0
     for a in matrix.dead:
         for c in range(a, a + 4):
-            _add_one(pattern, matrix.block, values, c, c, 1.0)
+            add_one(pattern, matrix.block, values, c, c, 1.0)
     _add_network(pattern, matrix.block, network, sources, values)
     _add_injectors(pattern, matrix, injectors, holds, prior, rows, inside, x, s, values)
     _subtract_inputs(pattern, matrix, injectors, prior, rows, inside, x, values)
@@ -429,9 +322,7 @@ def far_directions(
     x: FloatArray,
 ) -> FloatArray:
     """[mode, size] q of some shared deviations."""
-    widest = 4
-    for k in range(len(injectors.fr)):
-        widest = max(widest, 4 + matrix.row_first[k + 1] - matrix.row_first[k])
+    widest = _most_entries(matrix)
     at = np.zeros(widest, dtype=np.int64)
     q = np.zeros(widest)
     directions = np.zeros((len(modes), len(x)))

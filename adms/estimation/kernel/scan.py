@@ -21,7 +21,8 @@ from adms.estimation.kernel.columns import (
     RowColumns,
     SourceColumns,
 )
-from adms.estimation.kernel.gradient import deviations, negative_gradient, residual_of, row_value
+from adms.estimation.kernel.gradient import deviations, negative_gradient
+from adms.estimation.kernel.rows import residual_of, row_value
 
 CONVERGED, SLOW, NOT_A_NUMBER, FAR, EXHAUSTED = 1, 2, 3, 4, 5
 SAFETY = 4.0

@@ -5,11 +5,12 @@ import numpy as np
 
 from adms.core.telemetry import FloatArray, Quality, TelemetrySnapshot
 from adms.estimation.ageing import correlation
+from adms.estimation.beliefs import Beliefs
 from adms.estimation.kernel.columns import PriorColumns
 from adms.estimation.kinds.ampere import MIN_SIGMAS
 from adms.estimation.moving import MovingRows
 from adms.estimation.policy import AgeingPolicy, EstimationPolicy
-from adms.estimation.problem import Beliefs, Problem
+from adms.estimation.problem import Problem
 from adms.grid.arrays import S_BASE_VA, BoolArray
 
 STEP = float(np.log(1.1))

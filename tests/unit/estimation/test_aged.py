@@ -10,7 +10,7 @@ from adms.core.estimate import Estimate, Use
 from adms.core.telemetry import FloatArray, PointKey, PointKind, Quality, TelemetrySnapshot
 from adms.estimation import AgeingPolicy, EstimationPolicy, EstimatorState, LoadPrior, prior_from_model
 from adms.estimation.aged import aged
-from adms.estimation.problem import beliefs_of
+from adms.estimation.beliefs import beliefs_of
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import normal_state
 from adms.powerflow import PowerFlow, solve_power_flow

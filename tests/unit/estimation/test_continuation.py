@@ -7,10 +7,11 @@ import pytest
 from adms.core.estimate import Estimate
 from adms.core.telemetry import FloatArray, PointKey, PointKind
 from adms.estimation import LoadPrior, prior_from_model
+from adms.estimation.beliefs import beliefs_of
 from adms.estimation.continuation import optimise_by_degrees
 from adms.estimation.iterate import Converged, expected_start, optimise
 from adms.estimation.layout import layout_of
-from adms.estimation.problem import Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.estimation.readings import readings_of
 from adms.powerflow import PowerFlow, solve_power_flow
 from tests.estimation_study.meter_functions import MeterFunctions

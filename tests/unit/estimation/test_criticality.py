@@ -50,7 +50,7 @@ def p_and_q(element: str, *, flow: bool = False, side: int = 0) -> list[PointKey
     return [PointKey(kind=kind, element=element, side=side, phase=1 if flow else 0) for kind in kinds]
 
 
-def sigma_of(arrays: NetworkArrays, keys: Sequence[PointKey]) -> FloatArray:
+def sigma_of(keys: Sequence[PointKey]) -> FloatArray:
     """10 V, 300 W."""
     return np.array([10.0 if key.kind is PointKind.V_MAGNITUDE else 300.0 for key in keys])
 
@@ -58,7 +58,7 @@ def sigma_of(arrays: NetworkArrays, keys: Sequence[PointKey]) -> FloatArray:
 def alone(keys: Sequence[PointKey], *, arrays: NetworkArrays = ARRAYS, policy: EstimationPolicy = POLICY) -> Observed:
     """What points determine; values have no part in it but to be possible ones."""
     value = np.array([2400.0 if key.kind is PointKind.V_MAGNITUDE else 10e3 for key in keys])
-    taken = snapshot(arrays, keys, value=value, sigma=sigma_of(arrays, keys))
+    taken = snapshot(arrays, keys, value=value, sigma=sigma_of(keys))
     got = telemetry_alone(taken, arrays=arrays, grid=normal_state(arrays.model), policy=policy)
     assert isinstance(got, Observed)
     return got
@@ -201,7 +201,7 @@ def test_what_the_estimator_calls_critical_is_what_is_listed() -> None:
         sigma_q_va=np.full(2, np.inf),
         shared=NOTHING_SHARED,
     )
-    taken = snapshot(ARRAYS, keys, value=value, sigma=sigma_of(ARRAYS, keys))
+    taken = snapshot(ARRAYS, keys, value=value, sigma=sigma_of(keys))
     policy = replace(POLICY, source_v_sigma_pu=np.inf)
     state, got = scan(taken, ARRAYS, grid=normal_state(ARRAYS.model), prior=nothing, policy=policy)
     assert criticality_noticed(state).table_rows == tuple(np.flatnonzero(got.innovations.critical).tolist())

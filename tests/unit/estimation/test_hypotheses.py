@@ -2,8 +2,6 @@
 undecidable."""
 
 from dataclasses import replace
-from datetime import timedelta
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,21 +10,18 @@ import pytest
 from adms.core.ids import BusId, ElementId
 from adms.core.positions import PositionVerdict, Standing
 from adms.core.telemetry import FloatArray, PointKind
-from adms.estimation.hypotheses import in_turns, weighed
-from adms.estimation.hypotheses_belief import PositionBelief
+from adms.estimation.beliefs import beliefs_of
+from adms.estimation.hypotheses import weighed
 from adms.estimation.hypotheses_candidates import candidates_of
 from adms.estimation.hypotheses_evidence import Fit, fit_of, heard_of
 from adms.estimation.hypotheses_linear import linear_test
-from adms.estimation.hypotheses_policy import HypothesisPolicy
 from adms.estimation.layout import layout_of
-from adms.estimation.problem import Problem, beliefs_of, problem_of
-from adms.estimation.quarantine import Quarantine, Record
+from adms.estimation.problem import Problem, problem_of
 from adms.grid.model import NodeRef
 from adms.grid.state import GridState
 from tests.estimation_study.draws import scan_of
-from tests.estimation_study.plans import Extent
 from tests.estimation_study.positions_by_odds import HYPOTHESES, Positions, named, tap_by_odds
-from tests.estimation_study.studies import Study, study
+from tests.estimation_study.studies import Study
 from tests.estimation_study.wrong_positions import (
     OR,
     RIGHT,
@@ -37,12 +32,7 @@ from tests.estimation_study.wrong_positions import (
     stepped,
     tap_naming,
 )
-
-SWITCH_13 = "line.671692"
-
-
-def of(name: str, *, at_taps: bool = False) -> Study:
-    return study(name, extent=Extent(flows=4, at_taps=at_taps))
+from tests.unit.estimation.positions import SWITCH_13, of, verdict, with_open
 
 
 def fitted(one: Study, grid: GridState, value: FloatArray) -> Fit:
@@ -64,16 +54,6 @@ def fitted(one: Study, grid: GridState, value: FloatArray) -> Fit:
     )
     assert found is not None
     return found
-
-
-@cache
-def with_open(name: str, switch: str, seed: int = 41) -> FloatArray:
-    one = of(name)
-    return one.drawn(seed=seed, count=3, grid=opened(one, switch))[1]
-
-
-def verdict(verdicts: tuple[PositionVerdict, ...], device: str) -> PositionVerdict:
-    return next(v for v in verdicts if v.device == device)
 
 
 @pytest.mark.parametrize("name", ["13", "34"])
@@ -310,88 +290,3 @@ def test_what_looks_wrong_once_has_to_look_wrong_again_where_that_is_asked_for()
     positions = Positions(one, replace(HYPOTHESES, named_in_a_row=2))
     assert verdict(positions(values[:, 0]), SWITCH_13).why == "it looks wrong, and has to once more"
     assert verdict(positions(values[:, 1]), SWITCH_13).standing is Standing.WRONG
-
-
-def turn(
-    one: Study, state: PositionBelief | None, value: FloatArray, *, second: int, hypotheses: HypothesisPolicy
-) -> tuple[PositionBelief, tuple[PositionVerdict, ...]]:
-    taken = scan_of(one.arrays, one.plan, value=value)
-    after, said = in_turns(
-        state,
-        snapshot=replace(taken, cut_time=taken.cut_time + timedelta(seconds=second)),
-        arrays=one.arrays,
-        grid=one.grid,
-        prior=one.prior,
-        policy=one.policy,
-        hypotheses=hypotheses,
-    )
-    assert after is not None
-    return after, said
-
-
-def test_in_turns_a_scan_does_one_piece_of_work_or_rests() -> None:
-    """With next to no budget, one piece is done as soon as the last one is paid for; the verdict is the same."""
-    one = of("13")
-    values = with_open("13", SWITCH_13)
-    slow = replace(HYPOTHESES, work_ms_each_scan=1.0)
-    state: PositionBelief | None = None
-    said: tuple[PositionVerdict, ...] = ()
-    scans = 0
-    while not said:
-        before = state
-        state, said = turn(one, state, values[:, 0], second=0, hypotheses=slow)
-        scans += 1
-        if before is not None and before.credit_ms <= -1.0:
-            assert state.at_work == before.at_work
-    assert 10 < scans < 200
-    at_once = Positions(one)(values[:, 0])
-    assert [(v.device, v.standing, v.log_odds) for v in said] == [(v.device, v.standing, v.log_odds) for v in at_once]
-
-
-def test_trouble_begins_anew_with_the_readings_of_now() -> None:
-    one = of("13")
-    slow = replace(HYPOTHESES, work_ms_each_scan=1.0)
-    state, _ = turn(one, None, one.drawn(seed=8, count=1)[1][:, 0], second=0, hypotheses=slow)
-    taken = scan_of(one.arrays, one.plan, value=with_open("13", SWITCH_13)[:, 0])
-    after, _ = in_turns(
-        state,
-        snapshot=replace(taken, cut_time=taken.cut_time + timedelta(seconds=1)),
-        arrays=one.arrays,
-        grid=one.grid,
-        prior=one.prior,
-        policy=one.policy,
-        hypotheses=slow,
-        troubled=True,
-    )
-    assert after is not None
-    assert len(after.at_work) == 2
-    assert after.begun_at[-1] == taken.cut_time + timedelta(seconds=1)
-
-
-def test_meters_in_quarantine_are_not_listened_to_once_they_were_heard() -> None:
-    """At first they are: what a wrong position makes look wrong is what speaks against it."""
-    one = of("13")
-    value = one.drawn(seed=8, count=1)[1][:, 0]
-    taken = scan_of(one.arrays, one.plan, value=value)
-    estimator, _ = one.scan(value, state=None)
-    key = one.plan.keys[0]
-    aside = Quarantine(records={key: Record(bad=10, fine=0, since=taken.cut_time - timedelta(seconds=1))})
-    estimator = replace(estimator, quarantine=aside)
-    state, heard = None, []
-    for second in range(4):
-        state, _ = weighed(
-            state,
-            snapshot=replace(taken, cut_time=taken.cut_time + timedelta(seconds=second)),
-            arrays=one.arrays,
-            grid=one.grid,
-            prior=one.prior,
-            policy=one.policy,
-            hypotheses=HYPOTHESES,
-            estimator=estimator,
-        )
-        assert state is not None
-        row = state.layout.rows.table_rows.tolist().index(0)
-        heard.append(bool(state.window.count[row] > 0.0))
-    assert heard == [True, True, False, False]
-    assert state is not None
-    assert state.set_aside == {key}

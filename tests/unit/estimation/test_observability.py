@@ -11,7 +11,7 @@ from adms.core.estimate import Estimate, SigmaSource
 from adms.core.ids import ElementId
 from adms.core.telemetry import PointKey, PointKind
 from adms.estimation import EstimatorState, LoadPrior, telemetry_alone
-from adms.estimation.islands import islands_of, observable_islands
+from adms.estimation.islands import observable_islands
 from adms.estimation.observability import Observed
 from adms.estimation.prior import NOTHING_SHARED
 from adms.grid.arrays import NetworkArrays
@@ -245,10 +245,9 @@ def test_an_unobservable_lateral_does_not_spoil_what_is_metered() -> None:
         assert np.isnan(got.s_injection_va[whole.injector_rows[ElementId(name)]]).all()
     assert np.isfinite(got.s_injection_va[whole.injector_rows[ElementId("load.c")]]).all()
     assert got.grade.name == "PARTIAL"
-    islands = islands_of(got, observed=state.observed, policy=POLICY)
-    assert (islands.label == got.sigma_source).all()
-    assert {whole.nodes[i].bus for i in np.flatnonzero(islands.island == 0)} == set("abcd")
-    assert (islands.island[lost] == -1).all()
+    island = observable_islands(state.observed, policy=POLICY)
+    assert {whole.nodes[i].bus for i in np.flatnonzero(island == 0)} == set("abcd")
+    assert (island[lost] == -1).all()
 
 
 def _seen_from(whole: NetworkArrays, cut: NetworkArrays, flow: PowerFlow) -> PowerFlow:

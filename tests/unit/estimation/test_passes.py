@@ -13,10 +13,10 @@ from adms.core.telemetry import PointKey, PointKind, Quality, TelemetrySnapshot
 from adms.estimation import EstimationPolicy, EstimatorState, prior_from_model
 from adms.estimation.aged import aged
 from adms.estimation.bad_data import CRITICAL_FRAC
+from adms.estimation.beliefs import beliefs_of
 from adms.estimation.contradiction import contradictions_of
 from adms.estimation.kernel.judging import normalise
 from adms.estimation.kernel.reading import REASONS, count_contradicting
-from adms.estimation.problem import beliefs_of
 from adms.estimation.readings import LARGEST_V_PU, LEAST_V_PU, readings_of
 from adms.grid.arrays import S_BASE_VA
 from adms.grid.model import NodeRef

@@ -11,6 +11,7 @@ from adms.core.telemetry import FloatArray, PointKey, PointKind, TelemetrySnapsh
 from adms.estimation import EstimatorState, LoadPrior, prior_from_model
 from adms.estimation.bad_data import CRITICAL_FRAC
 from adms.estimation.candidate import borders
+from adms.estimation.certainty import Certainty
 from adms.estimation.placement import (
     MeterAccuracy,
     Objective,
@@ -22,7 +23,6 @@ from adms.estimation.placement import (
 )
 from adms.estimation.prior import NOTHING_SHARED
 from adms.estimation.promise import row_variance
-from adms.estimation.standing import Standing
 from adms.estimation.system import system_at
 from adms.grid.arrays import NetworkArrays
 from adms.grid.state import normal_state
@@ -96,7 +96,7 @@ def sigma_and_residuals(state: EstimatorState) -> tuple[FloatArray, FloatArray]:
     beliefs = base.beliefs.for_covariance()
     s = getattr(state.optimum, "s")  # noqa: B009
     made = system_at(base.problem, state.optimum.x, s=s, beliefs=beliefs, inside=state.use, variance=base.variance)
-    here = Standing(made, cap_pu=1.0)  # type: ignore[arg-type]
+    here = Certainty(made, cap_pu=1.0)  # type: ignore[arg-type]
     points = base.problem.layout.rows.table_rows[here.used]
     return np.sqrt(here.variance), here.residual_frac[np.argsort(points)]
 
@@ -209,9 +209,9 @@ def test_the_variance_of_every_row_is_looked_up_as_it_is_worked_out() -> None:
     beliefs = base.beliefs.for_covariance()
     made = system_at(base.problem, base.x, s=base.s, beliefs=beliefs, inside=state.use, variance=base.variance)
     found = borders(made, keys)  # type: ignore[arg-type]
-    standing = Standing(made, cap_pu=0.2)  # type: ignore[arg-type]
+    certainty = Certainty(made, cap_pu=0.2)  # type: ignore[arg-type]
     columns = found.columns(np.arange(found.stack.count))
     shares = found.shares.toarray()
-    worked_out = np.einsum("ri,ri->r", columns, standing.solve(columns)) + np.einsum("rd,rd->r", shares, shares)
-    np.testing.assert_allclose(row_variance(standing, found), worked_out, rtol=1e-6, atol=1e-12)
+    worked_out = np.einsum("ri,ri->r", columns, certainty.solve(columns)) + np.einsum("rd,rd->r", shares, shares)
+    np.testing.assert_allclose(row_variance(certainty, found), worked_out, rtol=1e-6, atol=1e-12)
     assert found.stack.count == len(keys)

@@ -10,9 +10,10 @@ from adms.core.ids import ElementId
 from adms.core.telemetry import FloatArray, PointKey, PointKind, Quality
 from adms.estimation import estimate
 from adms.estimation.bad_data import Verdict, judge
+from adms.estimation.beliefs import beliefs_of
 from adms.estimation.iterate import Converged, expected_start, optimise
 from adms.estimation.layout import layout_of
-from adms.estimation.problem import Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.estimation.readings import readings_of
 from adms.estimation.screening import judge_from_afar
 from adms.grid.state import normal_state

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, PointTable
 from adms.estimation.bad_data import CRITICAL_FRAC
+from adms.estimation.beliefs import Beliefs, beliefs_of
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
@@ -17,11 +18,10 @@ from adms.estimation.kernel.gradient import negative_gradient
 from adms.estimation.kernel.scan import solve_corrected
 from adms.estimation.layout import layout_of
 from adms.estimation.plain import PlainOptimum, far_directions, plain_matrix, plain_optimum, solve_plain
-from adms.estimation.problem import Beliefs, Problem, beliefs_of, problem_of
+from adms.estimation.problem import Problem, problem_of
 from adms.estimation.readings import readings_of
 from adms.estimation.system import System, system_at
 from adms.grid.arrays import BoolArray
-from adms.grid.load_law import at_voltage
 from tests.unit.estimation.random_networks import Metered, random_metered
 from tests.unit.estimation.scans import POLICY, snapshot
 
@@ -65,16 +65,8 @@ def case_of(seed: int, *, decades: float) -> Case:
         beliefs=beliefs,
         readings=readings_of(taken, problem=problem, policy=EXACT).columns,
         x=x,
-        s=expected_powers(problem, beliefs, x),
+        s=problem.powers_at(x, metered.prior.s_nominal_va),
     )
-
-
-def expected_powers(problem: Problem, beliefs: Beliefs, x: FloatArray) -> ComplexArray:
-    """[k] of the prior's means at the voltages of a point, S_BASE_VA."""
-    injectors = problem.injectors
-    d = problem.layout.phasors(x, injectors.fr)
-    d = d - np.where(injectors.to >= 0, injectors.ratio * problem.layout.phasors(x, injectors.to), 0.0)
-    return at_voltage(beliefs.columns.mean, np.abs(d) * injectors.scale, injectors.law)
 
 
 def gradient(case: Case, x: FloatArray) -> FloatArray:

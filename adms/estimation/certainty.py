@@ -8,7 +8,7 @@ from adms.estimation.covariance import radial_variance
 from adms.estimation.system import System
 
 
-class Standing:
+class Certainty:
     """The inverse of the estimator's matrix, far modes and rows put up so far included."""
 
     def __init__(self, system: System, *, cap_pu: float) -> None:
