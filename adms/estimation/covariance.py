@@ -91,7 +91,7 @@ class CovarianceCache:
         changed = list(correction.rows)
         weight[changed] = readings.variance[changed]
         self._last = Covariance(
-            sigma_v_pu=np.sqrt(np.maximum(node, 0.0)),
+            sigma_v_pu=np.sqrt(np.where(node < 0.0, np.inf, node)),
             residual_variance=np.where(readings.use, np.maximum(-(weight**2) * row, 0.0), np.nan),
             correction=correction,
         )

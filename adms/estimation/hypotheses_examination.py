@@ -141,7 +141,8 @@ class Examination:
         least = hypotheses.least_log_odds(len(odds)) - np.log(hypotheses.odds_apart)
         worth = {c: _REFUTED if c in parting and c not in self.undecidable else least for c in odds}
         urgent = sorted((c for c in odds if sight[c] >= worth[c]), key=lambda c: -sight[c])
-        rest = [c for c in self.candidates if c in parting and c not in set(urgent)]
+        told = set(linear) - parting
+        rest = [c for c in self.candidates if c not in told and c not in set(urgent)]
         by_turn = sorted(rest, key=lambda c: self.solved_at.get(c, -1))[: hypotheses.by_turn]
         return replace(self, odds=odds, chosen=(*by_turn, *urgent)[: hypotheses.exact_each_scan])
 

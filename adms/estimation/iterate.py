@@ -111,7 +111,7 @@ def optimise(
     correction = None if system is None else system.correction(readings)
     taken, moved, last, fresh = 0, np.inf, np.inf, False
     earlier = x
-    limits = Limits(problem, start.x)
+    limits = Limits(problem, start.x, tolerance_pu=policy.tolerance_pu)
     around = (problem.network, problem.sources, problem.injectors)
     given = (beliefs.columns, problem.rows, readings)
     while taken < budget:

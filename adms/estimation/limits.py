@@ -22,6 +22,8 @@ _SLOW_STEPS = 2
 _ROUND, _CONTRACTING = 3, 0.5
 """Steps go round where the last is not smaller than this share of the one so many before."""
 _WIDEST_PU, _NARROWEST_PU = 1e-2, 1e-8
+_WELL_WITHIN = 0.1
+"""Of the tolerance."""
 _NARROWER = 0.1
 _FURTHEST = 0.2
 """Of those that their corner does not hold, the ones beyond this share of the furthest are let go at once: all of them
@@ -38,8 +40,9 @@ _BELOW, _ABOVE = 1.0 - 1e-9, 1.0 + 1e-9
 class Limits:
     """What is held in one optimisation."""
 
-    def __init__(self, problem: Problem, x: FloatArray) -> None:
-        """Of steps from `x` [size]."""
+    def __init__(self, problem: Problem, x: FloatArray, *, tolerance_pu: float) -> None:
+        """Of steps from `x` [size] to an optimum within a tolerance."""
+        self._narrowest = max(_NARROWEST_PU, _WELL_WITHIN * tolerance_pu)
         self._problem = problem
         self.holds = problem.no_holds
         self._slow = 0
@@ -82,7 +85,7 @@ class Limits:
                     self._let_go |= outside > max(_FURTHEST * furthest, self._width)
                 else:
                     self._reach = self._width
-                    self._width = max(_NARROWER * self._width, _NARROWEST_PU)
+                    self._width = max(_NARROWER * self._width, self._narrowest)
             elif moved.max() > _JUMP * self._reach:
                 self._width = self._reach = min(float(moved.max()), _WIDEST_PU)
                 self._let_go[:] = False
@@ -94,12 +97,12 @@ class Limits:
             around = len(self._moved) > _ROUND and self._moved[-1] > _CONTRACTING * self._moved[0]
             self._slow = self._slow + 1 if verdict == SLOW and (turned or around) else 0
             if self._slow >= _SLOW_STEPS:
-                self._width = self._reach = float(np.clip(_FIRST * moved.max(initial=0.0), _NARROWEST_PU, _WIDEST_PU))
+                self._width = self._reach = float(np.clip(_FIRST * moved.max(initial=0.0), self._narrowest, _WIDEST_PU))
                 self._round(v, before, t=t, mean=mean)
                 if self.holds is self._problem.no_holds:
                     self._width, self._slow = 0.0, 0
         self._step, self._before = step, v
-        return verdict == CONVERGED and self._width > _NARROWEST_PU and self.holds is not self._problem.no_holds
+        return verdict == CONVERGED and self._width > self._narrowest and self.holds is not self._problem.no_holds
 
     def _round(self, v: FloatArray, before: FloatArray, *, t: ComplexArray, mean: ComplexArray) -> None:
         """Rounds the corners of the loads that are within reach of one or crossed one in the last step."""

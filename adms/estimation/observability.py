@@ -81,7 +81,8 @@ def observed(problem: Problem, x: FloatArray, *, readings: ReadingColumns, polic
     nowhere = np.full(layout.arrays.node_count, np.inf)
     if isinstance(made, Singular):
         return Observed(determined=np.zeros(len(nowhere), dtype=np.bool_), sigma_v_pu=nowhere, system=None)
-    sigma = np.sqrt(np.maximum(radial_variance(made, x), 0.0))
+    variance = radial_variance(made, x)
+    sigma = np.sqrt(np.where(variance < 0.0, np.inf, variance))
     solved = problem.factor.solved
     determined = solved & (sigma < policy.sigma_unobservable_pu)
     return Observed(determined=determined, sigma_v_pu=np.where(determined, sigma, np.inf), system=made)

@@ -9,7 +9,7 @@ import pytest
 
 from adms.core.ids import BusId, ElementId
 from adms.core.positions import PositionVerdict, Standing
-from adms.core.telemetry import FloatArray, PointKind
+from adms.core.telemetry import FloatArray, PointKey, PointKind
 from adms.estimation.beliefs import beliefs_of
 from adms.estimation.hypotheses import weighed
 from adms.estimation.hypotheses_candidates import candidates_of
@@ -19,7 +19,9 @@ from adms.estimation.layout import layout_of
 from adms.estimation.problem import Problem, problem_of
 from adms.grid.model import NodeRef
 from adms.grid.state import GridState
+from adms.powerflow import PowerFlow, solve_power_flow
 from tests.estimation_study.draws import scan_of
+from tests.estimation_study.meter_functions import MeterFunctions
 from tests.estimation_study.positions_by_odds import HYPOTHESES, Positions, named, tap_by_odds
 from tests.estimation_study.studies import Study
 from tests.estimation_study.wrong_positions import (
@@ -33,6 +35,7 @@ from tests.estimation_study.wrong_positions import (
     tap_naming,
 )
 from tests.unit.estimation.positions import SWITCH_13, of, verdict, with_open
+from tests.unit.estimation.scans import snapshot, voltage_keys
 
 
 def fitted(one: Study, grid: GridState, value: FloatArray) -> Fit:
@@ -290,3 +293,31 @@ def test_what_looks_wrong_once_has_to_look_wrong_again_where_that_is_asked_for()
     positions = Positions(one, replace(HYPOTHESES, named_in_a_row=2))
     assert verdict(positions(values[:, 0]), SWITCH_13).why == "it looks wrong, and has to once more"
     assert verdict(positions(values[:, 1]), SWITCH_13).standing is Standing.WRONG
+
+
+def test_a_tap_changer_that_is_metered_itself_gets_its_turn() -> None:
+    """The linear test says nothing where a meter is on the branch: it is solved. Perfect voltages everywhere, P and Q
+    through a regulator that is two steps off; one scan is all there is."""
+    one = of("13")
+    changer = one.arrays.branches[one.arrays.tapped[0]]
+    flows = [
+        PointKey(kind=kind, element=changer.id, phase=node.phase)
+        for node in changer.terminals[0]
+        for kind in (PointKind.P_FLOW, PointKind.Q_FLOW)
+    ]
+    keys = (*voltage_keys(one.arrays, {node.bus for node in one.arrays.nodes}), *flows)
+    true = stepped(one, str(changer.id), 2)
+    flow = solve_power_flow(one.arrays, true, s_nominal_va=one.arrays.injector_s_nominal_va)
+    assert isinstance(flow, PowerFlow)
+    wide = np.concatenate([flow.v_phasor_pu, *(source.emf_pu for source in one.arrays.sources)])
+    value = MeterFunctions(one.arrays, true, keys=keys).value(wide, s_pu=flow.s_injection_va / 1e6)
+    _, verdicts = weighed(
+        None,
+        snapshot=snapshot(one.arrays, keys, value=value, sigma=np.maximum(0.002 * np.abs(value), 1.0)),
+        arrays=one.arrays,
+        grid=one.grid,
+        prior=one.prior,
+        policy=one.policy,
+        hypotheses=replace(HYPOTHESES, by_turn=1000, exact_each_scan=1000),
+    )
+    assert verdict(verdicts, str(changer.id)).standing is Standing.WRONG

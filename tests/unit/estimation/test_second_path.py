@@ -267,3 +267,17 @@ def test_a_corrected_factor_is_a_new_one(seed: int) -> None:
     # A share of the meter's variance, told to a hundredth of the one below which a point counts as critical.
     share, expected_share = mine.residual_variance / after.variance, theirs.residual_variance / after.variance
     np.testing.assert_allclose(share, expected_share, rtol=1e-6, atol=1e-2 * CRITICAL_FRAC)
+
+
+def test_a_variance_that_comes_out_below_zero_is_no_certainty() -> None:
+    """Digits that ran out say nothing: such a voltage is not known, rather than known exactly."""
+    case = case_of(3, decades=1.0)
+    system = case.system(inside=case.readings.use, variance=case.readings.variance)
+    correction = system.correction(case.readings)
+    assert correction is not None
+    cache = CovarianceCache(system)
+    node = int(np.flatnonzero(case.problem.factor.solved)[0])
+    cache.diagonals[0][node] = -1e-3
+    sigma = cache.of(correction, readings=case.readings).sigma_v_pu
+    assert sigma[node] == np.inf
+    assert np.isfinite(np.delete(sigma, node)).all()
