@@ -109,7 +109,7 @@ def optimise(
     if system is not None and not system.suits(beliefs):
         system = None
     correction = None if system is None else system.correction(readings)
-    taken, moved, last, fresh = 0, np.inf, np.inf, False
+    taken, moved, last, fresh, base, shrinking = 0, np.inf, np.inf, False, True, True
     earlier = x
     limits = Limits(problem, start.x, tolerance_pu=policy.tolerance_pu)
     around = (problem.network, problem.sources, problem.injectors)
@@ -119,12 +119,20 @@ def optimise(
         if correction is None:
             negative_gradient(*around, limits.holds, *given, x, still, e, s, s_before, t, residual, right)
             problem.complete(x)
-            made = _factored(
-                problem, x, s=s_before, beliefs=beliefs, readings=readings, before=system, holds=limits.holds
-            )
+            # What is held is corrected for where a factor without it did well enough.
+            inside = problem.no_holds if limits.held and shrinking else limits.holds
+            made = _factored(problem, x, s=s_before, beliefs=beliefs, readings=readings, before=system, holds=inside)
             if isinstance(made, Singular):
                 return Diverged(reason=made.reason, iterations=taken)
             system, correction = made
+            base = inside is problem.no_holds
+            if limits.held and base:
+                corrected = system.correction(readings, limits.holds)
+                if corrected is None:
+                    shrinking = False
+                    made_anew, correction = True, None
+                    continue
+                correction = corrected
         assert system is not None
         earlier = x.copy()
         single = limits.held
@@ -159,7 +167,9 @@ def optimise(
             return Diverged(reason=reason, iterations=taken)
         if verdict == SLOW and fresh and fresh_before and _STANDING * last < moved < ROUNDING_PU:
             verdict = CONVERGED  # as small as rounding lets it be
-        if made_anew and limits.after(verdict, x, right[problem.network.place], t=t, mean=beliefs.columns.mean):
+        if (made_anew or single) and limits.after(
+            verdict, x, right[problem.network.place], t=t, mean=beliefs.columns.mean
+        ):
             verdict = SLOW
         if verdict == CONVERGED:
             problem.complete(x)
@@ -186,8 +196,11 @@ def optimise(
         elif verdict == EXHAUSTED and not single:
             break
         else:
+            if single:
+                shrinking = moved < _CONTRACTION * last or limits.narrowed
             last = moved
-        correction = None
+        again = limits.held and single and base and shrinking and moved < _FAR_PU
+        correction = system.correction(readings, limits.holds) if again else None
     if moved < _LOOSE_PU and taken >= budget:
         middle = x + 0.5 * (earlier - x)
         return optimum_at(

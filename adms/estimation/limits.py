@@ -45,6 +45,8 @@ class Limits:
         self._narrowest = max(_NARROWEST_PU, _WELL_WITHIN * tolerance_pu)
         self._problem = problem
         self.holds = problem.no_holds
+        self.narrowed = False
+        """True where the last step settled: the next one moves as far as the width shrank."""
         self._slow = 0
         self._width = 0.0
         self._reach = 0.0
@@ -74,7 +76,7 @@ class Limits:
         Returns:
             True where the optimum is not there yet, because corners are still round.
         """
-        v = np.abs(self._problem.across(x))
+        v, width = np.abs(self._problem.across(x)), self._width
         before = np.abs(self._problem.across(self._start)) if self._before is None else self._before
         moved = np.abs(v - before)
         if self.held:
@@ -102,6 +104,7 @@ class Limits:
                 if self.holds is self._problem.no_holds:
                     self._width, self._slow = 0.0, 0
         self._step, self._before = step, v
+        self.narrowed = self._width < width
         return verdict == CONVERGED and self._width > self._narrowest and self.holds is not self._problem.no_holds
 
     def _round(self, v: FloatArray, before: FloatArray, *, t: ComplexArray, mean: ComplexArray) -> None:

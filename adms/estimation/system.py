@@ -27,6 +27,8 @@ _PRIOR_RATIO = 1.5
 """A factor is replaced where the variance of a power is further off than this."""
 MOST_CORRECTED = 24
 """More rows than this are not corrected but factored anew."""
+_MOST_HELD = 64
+"""Nor more voltages than this that are held."""
 _LOST = 1e-9
 """A row whose removal leaves less than this of what the correction divides by cannot be taken out of a factor."""
 
@@ -76,6 +78,7 @@ class System:
         self.variance = variance
         self._matrix = matrix
         self._row_columns: dict[int, FloatArray] = {}
+        self._voltage_columns: dict[int, FloatArray] = {}
 
     @property
     def pattern(self) -> Pattern:
@@ -117,22 +120,54 @@ class System:
         modes, core = self.mode_columns
         return Correction(rows=(), columns=modes, inner=np.asarray(-np.linalg.inv(core), dtype=np.float64))
 
-    def correction(self, readings: ReadingColumns) -> Correction | None:
-        """For readings with weights of their own, some of them not in use; None where it needs a new factor."""
+    def _along_voltages(self, z: FloatArray, held: IntArray) -> FloatArray:
+        """[c, h] what columns [c, size] do to the magnitudes across some injectors."""
+        injectors = self.problem.injectors
+        across = self.problem.across(self.x)[held]
+        along = across / np.abs(across)
+        fr, to = injectors.fr[held], injectors.to[held]
+        of_fr = z[:, fr] * along.real + z[:, fr + 1] * along.imag
+        of_to = z[:, to] * along.real + z[:, to + 1] * along.imag
+        return np.asarray(of_fr - np.where(to >= 0, injectors.ratio[held] * of_to, 0.0))
+
+    def _column_of_voltage(self, k: int) -> FloatArray:
+        """[size] K^-1 times the slope of the magnitude across an injector."""
+        if k not in self._voltage_columns:
+            injectors = self.problem.injectors
+            across = complex(self.problem.across(self.x)[k])
+            along = across / abs(across)
+            right = np.zeros(self.problem.layout.size)
+            for end, part in ((int(injectors.fr[k]), 1.0), (int(injectors.to[k]), -float(injectors.ratio[k]))):
+                if end >= 0:
+                    right[end], right[end + 1] = part * along.real, part * along.imag
+            self._voltage_columns[k] = self.solve(right)
+        return self._voltage_columns[k]
+
+    def correction(self, readings: ReadingColumns, holds: HoldColumns | None = None) -> Correction | None:
+        """For readings with weights of their own, some of them not in use, and for voltages that are held but not in
+        K; None where it needs a new factor."""
         moved = np.empty(len(self.inside), dtype=np.bool_)
         count = changed_rows(readings, self.inside, self.variance, SAME_FRAC, moved)
         if not 0 <= count <= MOST_CORRECTED:
             return None
-        if not count:
+        held = np.flatnonzero(holds.weight > 0.0) if holds is not None else np.zeros(0, dtype=np.int64)
+        if len(held) > _MOST_HELD:
+            return None
+        if not count and not len(held):
             return self._of_modes
         rows = np.flatnonzero(moved)
         change = readings.variance - self.variance
         modes, core = self.mode_columns
-        mine = np.stack([self.column_of_row(int(r)) for r in rows])
+        mine = np.stack([*(self.column_of_row(int(r)) for r in rows), *(self._column_of_voltage(int(k)) for k in held)])
         place = self.problem.rows.place[rows]
         columns = np.concatenate([modes, mine])
         d_inverse = np.where(readings.use[rows], -1.0 / np.where(readings.use[rows], change[rows], 1.0), 0.0)
-        full = np.block([[core, modes[:, place]], [modes[:, place].T, mine[:, place]]])
+        if holds is not None:
+            d_inverse = np.concatenate([d_inverse, 1.0 / holds.weight[held]])
+        of_modes, of_mine = (
+            np.concatenate([z[:, place], self._along_voltages(z, held)], axis=1) for z in (modes, mine)
+        )
+        full = np.block([[core, of_modes], [of_modes.T, of_mine]])
         at = np.arange(len(modes), len(full))
         scale = np.abs(np.diag(full)[at])
         full[at, at] += d_inverse
