@@ -176,12 +176,16 @@ def optimise(
             if not _drifted(system, x):
                 if limits.held:
                     # What is held there is no measurement: covariance and later scans are without it.
-                    free = _factored(
-                        problem, x, s=s_before, beliefs=beliefs, readings=readings, before=None, holds=problem.no_holds
-                    )
-                    if isinstance(free, Singular):
-                        return Diverged(reason=free.reason, iterations=taken)
-                    system, correction = free
+                    free = system.correction(readings) if base else None
+                    if free is None:
+                        none = problem.no_holds
+                        made = _factored(
+                            problem, x, s=s_before, beliefs=beliefs, readings=readings, before=None, holds=none
+                        )
+                        if isinstance(made, Singular):
+                            return Diverged(reason=made.reason, iterations=taken)
+                        system, free = made
+                    correction = free
                 return Converged(
                     x=x,
                     e=e,
