@@ -129,8 +129,7 @@ def optimise(
             if limits.held and base:
                 corrected = system.correction(readings, limits.holds)
                 if corrected is None:
-                    shrinking = False
-                    made_anew, correction = True, None
+                    shrinking, correction = False, None
                     continue
                 correction = corrected
         assert system is not None
@@ -203,7 +202,7 @@ def optimise(
             if single:
                 shrinking = moved < _CONTRACTION * last or limits.narrowed
             last = moved
-        again = limits.held and single and base and shrinking and moved < _FAR_PU
+        again = limits.held and single and base and shrinking and verdict != CONVERGED and moved < _FAR_PU
         correction = system.correction(readings, limits.holds) if again else None
     if moved < _LOOSE_PU and taken >= budget:
         middle = x + 0.5 * (earlier - x)

@@ -120,11 +120,15 @@ class System:
         modes, core = self.mode_columns
         return Correction(rows=(), columns=modes, inner=np.asarray(-np.linalg.inv(core), dtype=np.float64))
 
+    @cached_property
+    def _along(self) -> ComplexArray:
+        """[k] directions of the voltages across the injectors."""
+        across = self.problem.across(self.x)
+        return np.asarray(across / np.abs(across))
+
     def _along_voltages(self, z: FloatArray, held: IntArray) -> FloatArray:
         """[c, h] what columns [c, size] do to the magnitudes across some injectors."""
-        injectors = self.problem.injectors
-        across = self.problem.across(self.x)[held]
-        along = across / np.abs(across)
+        injectors, along = self.problem.injectors, self._along[held]
         fr, to = injectors.fr[held], injectors.to[held]
         of_fr = z[:, fr] * along.real + z[:, fr + 1] * along.imag
         of_to = z[:, to] * along.real + z[:, to + 1] * along.imag
@@ -133,9 +137,7 @@ class System:
     def _column_of_voltage(self, k: int) -> FloatArray:
         """[size] K^-1 times the slope of the magnitude across an injector."""
         if k not in self._voltage_columns:
-            injectors = self.problem.injectors
-            across = complex(self.problem.across(self.x)[k])
-            along = across / abs(across)
+            injectors, along = self.problem.injectors, complex(self._along[k])
             right = np.zeros(self.problem.layout.size)
             for end, part in ((int(injectors.fr[k]), 1.0), (int(injectors.to[k]), -float(injectors.ratio[k]))):
                 if end >= 0:
