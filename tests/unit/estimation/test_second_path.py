@@ -281,3 +281,50 @@ def test_a_variance_that_comes_out_below_zero_is_no_certainty() -> None:
     sigma = cache.of(correction, readings=case.readings).sigma_v_pu
     assert sigma[node] == np.inf
     assert np.isfinite(np.delete(sigma, node)).all()
+
+
+def test_a_voltage_that_is_held_is_corrected_for_as_if_it_were_in_the_matrix() -> None:
+    """Against products with K + W u u^T, u the slope of the magnitude across an injector by central differences."""
+    checked = 0
+    for seed in range(12):
+        case = case_of(seed, decades=1.0)
+        problem, layout = case.problem, case.problem.layout
+        count = len(problem.injectors.fr)
+        if count < 2:
+            continue
+        system = case.system(inside=case.readings.use, variance=case.readings.variance)
+        weight = np.zeros(count)
+        weight[[0, count - 1]] = 50.0, 2000.0
+        holds = problem.no_holds._replace(weight=weight)
+        correction = system.correction(case.readings, holds)
+        assert correction is not None
+        k = plain_matrix(
+            problem,
+            case.x,
+            s=case.s,
+            beliefs=case.beliefs,
+            inside=case.readings.use,
+            variance=case.readings.variance,
+        ).toarray()
+        far = far_directions(problem, case.x, beliefs=case.beliefs, inside=case.readings.use)
+        k -= far.T @ far
+        for held in np.flatnonzero(weight):
+            ends = [end for end in (problem.injectors.fr[held], problem.injectors.to[held]) if end >= 0]
+            u = np.zeros(layout.size)
+            for place in [p for end in ends for p in (end, end + 1)]:
+                step = np.zeros(layout.size)
+                step[place] = 1e-6
+                up, down = (np.abs(problem.across(case.x + way * step)[held]) for way in (1.0, -1.0))
+                u[place] = (up - down) / 2e-6
+            k += weight[held] * np.outer(u, u)
+        x = np.random.default_rng(seed).standard_normal(layout.size)
+        x[: int(layout.structure.pattern.start[layout.structure.pattern.lead])] = 0.0
+        x[problem.rows.place[~case.readings.use]] = 0.0
+        right = k @ x
+        found = system.solve(right)
+        found += correction.columns.T @ (correction.inner @ (correction.columns @ right))
+        v = np.concatenate([layout.node, layout.node + 1])
+        # Central differences keep about nine digits of u.
+        assert np.abs(found - x)[v].max() < 1e-5
+        checked += 1
+    assert checked >= 5
