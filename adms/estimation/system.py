@@ -177,8 +177,7 @@ class System:
             inner = np.asarray(-np.linalg.inv(0.5 * (full + full.T)), dtype=np.float64)
         except np.linalg.LinAlgError:
             return None
-        lost = np.abs(np.diag(inner)[at]) * np.maximum(scale, 1e-300) * _LOST > 1.0
-        if not np.isfinite(inner).all() or lost.any():
+        if not np.isfinite(inner).all() or (np.abs(np.diag(inner)[at]) * np.maximum(scale, 1e-300) * _LOST > 1.0).any():
             return None
         return Correction(rows=tuple(rows.tolist()), columns=columns, inner=inner)
 
