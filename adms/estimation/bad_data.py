@@ -15,6 +15,7 @@ from scipy.special import chdtri, ndtri
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.beliefs import Beliefs
 from adms.estimation.covariance import Covariance, CovarianceCache, cache_for
+from adms.estimation.descent import cost_of, costs_more, optimise_by_descent
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kernel.judging import normalise
@@ -239,6 +240,7 @@ def _from(
     """The optimum with other measurements: from where the last one is, with its factor. A gross error leaves both far
     from where the others are; then with a new factor, and then from the expected loads."""
     after: Converged | Diverged | None = None
+    than = cost_of(before, readings)
     for start, system in ((before, before.system), (before, None), (None, None)):
         after = optimise(
             problem,
@@ -249,7 +251,7 @@ def _from(
             policy=policy,
             budget=policy.max_iterations,
         )
-        if isinstance(after, Converged):
-            break
-    assert after is not None
-    return after
+        if isinstance(after, Converged) and not costs_more(after, readings, than=than):
+            return after
+    lower = optimise_by_descent(problem, beliefs=beliefs, readings=readings, policy=policy)
+    return lower if isinstance(lower, Converged) or after is None else after

@@ -14,13 +14,12 @@ import numpy as np
 from adms.core.estimate import Estimate, NotEstimated
 from adms.core.ids import ElementId
 from adms.core.telemetry import PointTable, TelemetrySnapshot
-from adms.estimation.bad_data import Verdict, judge
+from adms.estimation.bad_data import Verdict
 from adms.estimation.beliefs import Beliefs, beliefs_of
 from adms.estimation.checks import check_prior, unreadable
-from adms.estimation.continuation import MOST_UNKNOWNS, optimise_by_degrees
 from adms.estimation.contradiction import contradictions_of
 from adms.estimation.covariance import CovarianceCache
-from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
+from adms.estimation.iterate import Start
 from adms.estimation.layout import Layout, layout_of
 from adms.estimation.observability import Observed, observed
 from adms.estimation.picture import picture_of
@@ -28,8 +27,8 @@ from adms.estimation.policy import EstimationPolicy
 from adms.estimation.prior import LoadPrior
 from adms.estimation.problem import Problem, problem_of
 from adms.estimation.quarantine import EMPTY, Quarantine, excluded_rows, quarantined, watched
-from adms.estimation.readings import Readings, readings_of
-from adms.estimation.screening import holds, judge_from_afar
+from adms.estimation.readings import readings_of
+from adms.estimation.standing import standing_verdict
 from adms.estimation.system import System
 from adms.grid.arrays import BoolArray, NetworkArrays
 from adms.grid.state import GridState
@@ -104,7 +103,10 @@ def estimate(
     quarantine = EMPTY if state is None or policy.quarantine is None else state.quarantine
     asked = readings
     readings = asked.excluding(excluded_rows(quarantine, problem.layout))
-    verdict = _verdict(problem, beliefs=beliefs, readings=readings, policy=policy, state=state)
+    cache = None if state is None else state.cache
+    verdict = standing_verdict(
+        problem, _starts(problem, state), beliefs=beliefs, readings=readings, policy=policy, cache=cache
+    )
     if isinstance(verdict, str):
         return state, _refused(snapshot, verdict)
     seen, seen_use = _observed(problem, verdict, policy=policy, state=state)
@@ -170,68 +172,12 @@ def _beliefs(problem: Problem, prior: LoadPrior, state: EstimatorState | None) -
     return beliefs_of(problem, prior)
 
 
-def _verdict(
-    problem: Problem,
-    *,
-    beliefs: Beliefs,
-    readings: Readings,
-    policy: EstimationPolicy,
-    state: EstimatorState | None,
-) -> Verdict | str:
-    """What the measurements come to, or why that is nothing: from where the last scan ended, with its factor where it
-    fits; from the expected loads where that does not end. From afar where neither has what holds; by degrees where
-    nothing ends."""
-    cache = None if state is None else state.cache
+def _starts(problem: Problem, state: EstimatorState | None) -> list[tuple[Start | None, System | None]]:
+    """Where the last scan ended, with its factor where it fits, and the expected loads."""
     starts: list[tuple[Start | None, System | None]] = [(None, None)]
     if state is not None and state.problem.layout is problem.layout and _same_nodes(state.problem, problem):
         starts.insert(0, (state.optimum, state.system if state.problem is problem else None))
-    verdict: Verdict | str = ""
-    for attempt, (start, system) in enumerate(starts):
-        optimum = optimise(
-            problem,
-            expected_start(problem, beliefs) if start is None else start,
-            beliefs=beliefs,
-            readings=readings.columns,
-            system=system,
-            policy=policy,
-            budget=policy.max_iterations,
-        )
-        verdict = _judged(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
-        if isinstance(verdict, Verdict) and holds(verdict):
-            break
-        if attempt == 0:
-            # Before another hundred steps: it takes a few.
-            better = judge_from_afar(problem, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
-            if better is not None:
-                return better
-        if isinstance(optimum, Converged):
-            break
-    if isinstance(verdict, Verdict) and (verdict.optimum.loose_pu == 0.0 or problem.layout.size > MOST_UNKNOWNS):
-        return verdict
-    slower = optimise_by_degrees(problem, beliefs=beliefs, readings=readings.columns, policy=policy)
-    other = _judged(problem, slower, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
-    if isinstance(other, str):
-        return verdict
-    better_known = isinstance(verdict, str) or other.optimum.loose_pu < verdict.optimum.loose_pu
-    return other if better_known else verdict
-
-
-def _judged(
-    problem: Problem,
-    optimum: Converged | Diverged,
-    *,
-    beliefs: Beliefs,
-    readings: Readings,
-    policy: EstimationPolicy,
-    cache: CovarianceCache | None,
-) -> Verdict | str:
-    """What an optimum says of its measurements, or why there is none."""
-    if isinstance(optimum, Diverged):
-        return f"the estimate did not converge: {optimum.reason}"
-    judged = judge(problem, optimum, beliefs=beliefs, readings=readings, policy=policy, cache=cache)
-    if isinstance(judged, Diverged):
-        return f"after a rejection the estimate did not converge: {judged.reason}"
-    return judged
+    return starts
 
 
 def _same_nodes(before: Problem, after: Problem) -> bool:

@@ -23,7 +23,7 @@ _FAR_PU = 5e-2
 held by one meter of 0.4 %, jumps by up to 0.02 pu from scan to scan. Between, contraction alone decides."""
 _DRIFT_PU = 5e-2
 """A factor of a point further away than this is replaced: the covariance is taken from it."""
-_LOOSE_PU = 3e-3
+LOOSE_PU = 3e-3
 """Steps that do not end are no estimate where they are larger."""
 _STANDING = 0.9
 """Steps that shrink less than this stand still."""
@@ -204,7 +204,7 @@ def optimise(
             last = moved
         again = limits.held and single and base and shrinking and verdict != CONVERGED and moved < _FAR_PU
         correction = system.correction(readings, limits.holds) if again else None
-    if moved < _LOOSE_PU and taken >= budget:
+    if moved < LOOSE_PU and taken >= budget:
         middle = x + 0.5 * (earlier - x)
         return optimum_at(
             problem, middle, e=e, beliefs=beliefs, readings=readings, iterations=taken, loose_pu=float(moved)

@@ -173,6 +173,8 @@ class System:
         at = np.arange(len(modes), len(full))
         scale = np.abs(np.diag(full)[at])
         full[at, at] += d_inverse
+        if not np.isfinite(full).all():
+            return None
         try:
             inner = np.asarray(-np.linalg.inv(0.5 * (full + full.T)), dtype=np.float64)
         except np.linalg.LinAlgError:

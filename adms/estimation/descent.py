@@ -1,0 +1,294 @@
+"""An optimum by descent, for readings from which steps lead elsewhere.
+
+Gauss-Newton's direction always leads down, but its whole length need not: from sets of current magnitudes with few
+powers it can end at powers that are a thousand times anything believed. Here each point is a power flow, and a step is
+taken only as far as the whole cost falls: along its line (Nocedal & Wright, Numerical Optimization, 2nd ed. 2006,
+sections 3.5 and 10.3), or, where nothing is known of some power and a line may lead far out, with less reach for those
+(ibid., section 10.3: Levenberg and Marquardt). Powers and sources move as the step asks; the voltages follow by the
+network law.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from adms.core.estimate import ComplexArray
+from adms.core.telemetry import FloatArray
+from adms.estimation.beliefs import Beliefs
+from adms.estimation.iterate import LOOSE_PU, Converged, Diverged, Start, expected_start, optimise, optimum_at
+from adms.estimation.kernel.columns import PriorColumns, ReadingColumns
+from adms.estimation.kernel.gradient import deviations, negative_gradient
+from adms.estimation.kernel.rows import row_part
+from adms.estimation.policy import EstimationPolicy
+from adms.estimation.problem import Problem
+from adms.estimation.system import Singular, system_at
+from adms.grid.arrays import S_BASE_VA
+
+_MOST_LOOKS = 12
+"""At one step's length or reach."""
+_STILL_PU = 1e-8
+_FLAT_STEPS, _FLAT_CHI2 = 8, 1e-6
+"""So many steps that lower the cost by less than this go along the floor of a valley: nothing there is better known."""
+_STILL_CHI2 = 1e-2
+"""So many steps that lower it by more than this may have far to go: a tenth of a standard deviation."""
+_SLOWLY_FRAC = 0.9
+"""A step that leaves more of the cost than this is looked at more closely: it may have gone too far."""
+_REACH_PU = 10.0
+"""How far a first step may take a power of which nothing is known."""
+_GOOD_FRAC, _POOR_FRAC, _LEAST_FRAC = 0.75, 0.25, 1e-4
+"""Of the fall that a step promised: from here on the next one reaches further, less far, or this one is not taken."""
+_WORSE_FRAC, _WORSE_CHI2 = 1e-3, 1.0
+"""An optimum may cost so much more than a point nearby, by rounding and by corners of loads' laws."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Point(Start):
+    """A power flow, or a step from one, with what it costs."""
+
+    t: ComplexArray
+    """[k] the deviations e over their covariance."""
+    residual: FloatArray
+    """[M] measured less estimated; after a step, were all linear."""
+    prior_cost: float
+    """The prior's part of the cost, sources included."""
+    cost: float
+    """The whole of it."""
+
+
+def optimise_by_descent(
+    problem: Problem, *, beliefs: Beliefs, readings: ReadingColumns, policy: EstimationPolicy
+) -> Converged | Diverged:
+    """The optimum below the power flow of the expected powers, or why none was reached.
+
+    Args:
+        problem: the network in one state.
+        beliefs: about the powers.
+        readings: of this scan.
+        policy: tolerance, and the largest number of steps, also of each power flow.
+    """
+    descent = _Descent(problem, beliefs=beliefs, readings=readings, policy=policy)
+    start = expected_start(problem, beliefs)
+    here = descent.point(start, t=np.zeros(len(start.e), dtype=np.complex128))
+    taken, moved = 0, np.inf
+    costs: list[float] = []
+    while taken < policy.max_iterations and moved > _STILL_PU:
+        lower = descent.lower(here)
+        taken += 1
+        costs.append(here.cost)
+        if lower is None or (taken > _FLAT_STEPS and costs[-1 - _FLAT_STEPS] - costs[-1] < _FLAT_CHI2):
+            break
+        moved = float(np.abs(problem.layout.phasors(lower.x - here.x, problem.layout.node)).max(initial=0.0))
+        here = lower
+    left = policy.max_iterations - taken
+    found = optimise(problem, here, beliefs=beliefs, readings=readings, system=None, policy=policy, budget=left)
+    if isinstance(found, Converged) and not costs_more(found, readings, than=here.cost):
+        return replace(found, iterations=found.iterations + taken)
+    falling = len(costs) <= _FLAT_STEPS or costs[-1 - _FLAT_STEPS] - here.cost > _STILL_CHI2
+    if not moved < LOOSE_PU or (moved > _STILL_PU and falling):
+        reason = f"descent came to a stand after {taken} steps, the last of {moved:.1e} pu"
+        return Diverged(reason=reason, iterations=taken)
+    loose_pu = 0.0 if moved < policy.tolerance_pu else moved
+    last = optimum_at(
+        problem, here.x, e=here.e, beliefs=beliefs, readings=readings, iterations=taken, loose_pu=loose_pu
+    )
+    # Its multipliers are those of the step before.
+    return last if isinstance(last, Diverged) else replace(last, residual=here.residual, prior_cost=here.prior_cost)
+
+
+def cost_of(found: Converged, readings: ReadingColumns) -> float:
+    """The whole cost of an optimum: chi-squared, the prior's part included."""
+    return found.prior_cost + _of_readings(found.residual, readings)
+
+
+def costs_more(found: Converged, readings: ReadingColumns, *, than: float) -> bool:
+    """True where an optimum costs more than a point that is known: then it is not the lowest."""
+    return cost_of(found, readings) > than + _WORSE_CHI2 + _WORSE_FRAC * than
+
+
+def cost_at_expected(
+    problem: Problem, *, beliefs: Beliefs, readings: ReadingColumns, policy: EstimationPolicy
+) -> float:
+    """The whole cost of the power flow of the expected powers, as `optimise_by_descent` takes them."""
+    start = expected_start(problem, beliefs)
+    descent = _Descent(problem, beliefs=beliefs, readings=readings, policy=policy)
+    return descent.point(start, t=np.zeros(len(start.e), dtype=np.complex128)).cost
+
+
+class _Descent:
+    """Steps down from one power flow to the next."""
+
+    def __init__(
+        self, problem: Problem, *, beliefs: Beliefs, readings: ReadingColumns, policy: EstimationPolicy
+    ) -> None:
+        self._problem = problem
+        self._beliefs = beliefs
+        self._readings = readings
+        self._policy = policy
+        self._unread = readings._replace(use=np.zeros_like(readings.use))
+        self._given = _as_given(beliefs)
+        self._mean_va = np.zeros(len(problem.layout.arrays.injectors), dtype=np.complex128)
+        self._mean_va[problem.factor.injectors] = beliefs.columns.mean * S_BASE_VA
+        self._reach_pu = _REACH_PU
+
+    def point(self, at: Start, *, t: ComplexArray) -> _Point:
+        """What a power flow with deviations `at.e` costs."""
+        problem, readings = self._problem, self._readings
+        s = problem.powers_at(at.x, self._mean_va) + at.e
+        residual, right = np.zeros(problem.layout.rows.count), np.zeros(problem.layout.size)
+        row_part(problem.rows, readings, at.x, s, residual, right)
+        return self._costing(Start(x=at.x, e=at.e), t=t, residual=residual, v=at.x)
+
+    def _costing(self, at: Start, *, t: ComplexArray, residual: FloatArray, v: FloatArray) -> _Point:
+        prior = _of_sources(self._problem, v) + _of_powers(self._beliefs.columns, t)
+        cost = prior + _of_readings(residual, self._readings)
+        return _Point(
+            x=at.x, e=at.e, t=t, residual=residual, prior_cost=prior, cost=cost if np.isfinite(cost) else np.inf
+        )
+
+    def lower(self, here: _Point) -> _Point | None:
+        """A point that costs less; None where none was found."""
+        there = self._by_reach(here) if self._beliefs.partial else None
+        if there is None:
+            self._reach_pu = _REACH_PU
+            there = self._by_line(here)
+        return there
+
+    def _by_line(self, here: _Point) -> _Point | None:
+        step = self._step(here, beliefs=self._beliefs)
+        if step is None:
+            return None
+        best: _Point | None = None
+        tried: dict[float, float] = {}
+        share = 1.0
+        for _ in range(_MOST_LOOKS):
+            there = self._along(here, step, share=share)
+            tried[share] = np.inf if there is None else there.cost
+            if there is not None and there.cost < (here.cost if best is None else best.cost):
+                best = there
+            if best is not None and (best.cost < _SLOWLY_FRAC * here.cost or len(tried) > 2):
+                break
+            share = _next_share(here.cost, tried, share)
+        return best
+
+    def _by_reach(self, here: _Point) -> _Point | None:
+        for _ in range(_MOST_LOOKS):
+            step = self._step(here, beliefs=_reaching(self._beliefs, self._reach_pu))
+            there = None if step is None else self._along(here, step, share=1.0)
+            promised = np.inf if step is None else here.cost - step.cost
+            kept_frac = -np.inf if there is None else (here.cost - there.cost) / max(promised, 1e-300)
+            if kept_frac > _GOOD_FRAC:
+                self._reach_pu *= 3.0
+            elif not kept_frac > _POOR_FRAC:
+                self._reach_pu /= 4.0
+            if kept_frac > _LEAST_FRAC:
+                return there
+        return None
+
+    def _along(self, here: _Point, step: _Point, *, share: float) -> _Point | None:
+        """The power flow after a share of a step, with the multipliers that go with it; None where there is none."""
+        problem = self._problem
+        emf = problem.sources.place
+        x, e = here.x + share * step.x, here.e + share * (step.e - here.e)
+        flow = optimise(
+            replace(problem, sources=problem.sources._replace(mean=x[emf] + 1j * x[emf + 1])),
+            Start(x=_without_multipliers(problem, x), e=e),
+            beliefs=self._given,
+            readings=self._unread,
+            system=None,
+            policy=self._policy,
+            budget=self._policy.max_iterations,
+        )
+        if isinstance(flow, Diverged) or flow.loose_pu > 0.0:
+            return None
+        there = self.point(Start(x=flow.x.copy(), e=e), t=here.t + share * (step.t - here.t))
+        node = problem.network.place
+        for place in (problem.rows.place, node + 2, node + 3):
+            there.x[place] = step.x[place]
+        return there
+
+    def _step(self, here: _Point, *, beliefs: Beliefs) -> _Point | None:
+        """(dx, the deviations and t after it, what it would cost were all linear) of one Gauss-Newton step. Multipliers
+        are left out of it: they are what makes its direction lead up."""
+        problem, readings = self._problem, self._readings
+        k = len(here.e)
+        x = _without_multipliers(problem, here.x)
+        s, s_before, t, e = (np.zeros(k, dtype=np.complex128) for _ in range(4))
+        residual, right, still = np.zeros(problem.layout.rows.count), np.zeros(len(x)), np.zeros(len(x))
+        given = (beliefs.columns, problem.rows, readings)
+        around = (problem.network, problem.sources, problem.injectors, problem.no_holds)
+        negative_gradient(*around, *given, x, still, here.e, s, s_before, t, residual, right)
+        used, variance = readings.use, readings.variance
+        made = system_at(problem, x, s=s_before, beliefs=beliefs, inside=used, variance=variance)
+        correction = None if isinstance(made, Singular) else made.correction(readings)
+        if isinstance(made, Singular) or correction is None:
+            return None
+        step = made.solve(right) + correction.columns.T @ (correction.inner @ (correction.columns @ right))
+        if not np.isfinite(step).all():
+            return None
+        deviations(problem.injectors, *given, x, step, here.e, t, e)
+        linear = np.where(used, -variance * step[problem.rows.place], 0.0)
+        return self._costing(Start(x=step, e=e), t=t, residual=linear, v=x + step)
+
+
+def _next_share(cost: float, tried: dict[float, float], share: float) -> float:
+    """Where to look next: half as far, or at the bottom of the parabola through what was seen."""
+    if share == 0.5 and np.isfinite(list(tried.values())).all():
+        half, full = tried[0.5] - cost, tried[1.0] - cost
+        bend = 2.0 * full - 4.0 * half
+        if bend > 0.0:
+            return float(np.clip((full - 4.0 * half) / (2.0 * bend), 0.05, 1.5))
+    return 0.5 * share
+
+
+def _of_readings(residual: FloatArray, readings: ReadingColumns) -> float:
+    used = readings.use
+    return float((residual[used] ** 2 / readings.variance[used]).sum())
+
+
+def _of_sources(problem: Problem, x: FloatArray) -> float:
+    sources = problem.sources
+    re, im = x[sources.place] - sources.mean.real, x[sources.place + 1] - sources.mean.imag
+    return float((sources.w_re * re * re + 2.0 * sources.w_cross * re * im + sources.w_im * im * im).sum())
+
+
+def _of_powers(prior: PriorColumns, t: ComplexArray) -> float:
+    own = (1.0 - prior.keep_p) * prior.variance_p * t.real**2 + (1.0 - prior.keep_q) * prior.variance_q * t.imag**2
+    of = t[prior.injector]
+    modes = len(prior.first) - 1
+    mode = np.repeat(np.arange(modes), np.diff(prior.first))
+    moved = np.bincount(mode, prior.share.real * of.real + prior.share.imag * of.imag, modes)
+    return float(own.sum() + (moved**2).sum())
+
+
+def _without_multipliers(problem: Problem, x: FloatArray) -> FloatArray:
+    kept = np.zeros(len(x), dtype=np.bool_)
+    for place in (problem.layout.node, problem.layout.emf):
+        kept[place] = kept[place + 1] = True
+    return np.where(kept, x, 0.0)
+
+
+def _reaching(beliefs: Beliefs, reach_pu: float) -> Beliefs:
+    """The same with steps of about so much where nothing is known."""
+    columns, variance = beliefs.columns, reach_pu**2
+    p = np.where(columns.keep_p > 0.0, variance, columns.variance_p)
+    q = np.where(columns.keep_q > 0.0, variance, columns.variance_q)
+    return replace(beliefs, columns=columns._replace(variance_p=p, variance_q=q))
+
+
+def _as_given(beliefs: Beliefs) -> Beliefs:
+    """The same with all powers as the start has them."""
+    columns = beliefs.columns
+    none, whole = np.zeros_like(columns.variance_p), np.ones_like(columns.variance_p)
+    return replace(
+        beliefs,
+        columns=columns._replace(
+            variance_p=none,
+            variance_q=none,
+            keep_p=whole,
+            keep_q=whole,
+            first=np.zeros(1, dtype=np.int64),
+            injector=columns.injector[:0],
+            share=columns.share[:0],
+        ),
+        near=beliefs.near[:0],
+    )
