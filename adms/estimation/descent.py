@@ -69,23 +69,21 @@ def optimise_by_descent(
     descent = _Descent(problem, beliefs=beliefs, readings=readings, policy=policy)
     start = expected_start(problem, beliefs)
     here = descent.point(start, t=np.zeros(len(start.e), dtype=np.complex128))
-    taken, moved = 0, np.inf
-    costs: list[float] = []
-    while taken < policy.max_iterations and moved > _STILL_PU:
+    costs, moved, stands = [here.cost], np.inf, False
+    while len(costs) <= policy.max_iterations and not stands:
         lower = descent.lower(here)
-        taken += 1
+        if lower is not None:
+            moved = float(np.abs(problem.layout.phasors(lower.x - here.x, problem.layout.node)).max(initial=0.0))
+            here = lower
         costs.append(here.cost)
-        if lower is None or (taken > _FLAT_STEPS and costs[-1 - _FLAT_STEPS] - costs[-1] < _FLAT_CHI2):
-            break
-        moved = float(np.abs(problem.layout.phasors(lower.x - here.x, problem.layout.node)).max(initial=0.0))
-        here = lower
+        stands = lower is None or moved < _STILL_PU or _fell(costs) < _FLAT_CHI2
+    taken = len(costs) - 1
     left = policy.max_iterations - taken
     found = optimise(problem, here, beliefs=beliefs, readings=readings, system=None, policy=policy, budget=left)
     if isinstance(found, Converged) and not costs_more(found, readings, than=here.cost):
         return replace(found, iterations=found.iterations + taken)
-    falling = len(costs) <= _FLAT_STEPS or costs[-1 - _FLAT_STEPS] - here.cost > _STILL_CHI2
-    if not moved < LOOSE_PU or (moved > _STILL_PU and falling):
-        reason = f"descent came to a stand after {taken} steps, the last of {moved:.1e} pu"
+    if not moved < LOOSE_PU or not (stands or _fell(costs) < _STILL_CHI2):
+        reason = f"descent was still under way after {taken} steps, the last of {moved:.1e} pu"
         return Diverged(reason=reason, iterations=taken)
     loose_pu = 0.0 if moved < policy.tolerance_pu else moved
     last = optimum_at(
@@ -93,6 +91,11 @@ def optimise_by_descent(
     )
     # Its multipliers are those of the step before.
     return last if isinstance(last, Diverged) else replace(last, residual=here.residual, prior_cost=here.prior_cost)
+
+
+def _fell(costs: list[float]) -> float:
+    """By how much the last steps lowered the cost."""
+    return np.inf if len(costs) <= _FLAT_STEPS else costs[-1 - _FLAT_STEPS] - costs[-1]
 
 
 def cost_of(found: Converged, readings: ReadingColumns) -> float:
@@ -124,6 +127,8 @@ class _Descent:
         self._beliefs = beliefs
         self._readings = readings
         self._policy = policy
+        # Costs are compared to more digits than voltages.
+        self._of_flows = replace(policy, tolerance_pu=1e-2 * policy.tolerance_pu)
         self._unread = readings._replace(use=np.zeros_like(readings.use))
         self._given = _as_given(beliefs)
         self._mean_va = np.zeros(len(problem.layout.arrays.injectors), dtype=np.complex128)
@@ -195,7 +200,7 @@ class _Descent:
             beliefs=self._given,
             readings=self._unread,
             system=None,
-            policy=self._policy,
+            policy=self._of_flows,
             budget=self._policy.max_iterations,
         )
         if isinstance(flow, Diverged) or flow.loose_pu > 0.0:
