@@ -19,6 +19,7 @@ from adms.estimation.descent import cost_of, costs_more, optimise_by_descent
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kernel.judging import normalise
+from adms.estimation.open_powers import unknowns_found
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.estimation.readings import Readings
@@ -208,7 +209,7 @@ def _judged(
             return after
         optimum, iterations = after, iterations + after.iterations
     chi2 = optimum.prior_cost + cost
-    freedom = round(used - optimum.system.for_covariance.unknowns_found)
+    freedom = round(used - unknowns_found(optimum.system.for_covariance))
     for each in rejected:
         residual[each.row], sigma[each.row], normalized[each.row] = each.residual, each.sigma, each.normalized
     return Verdict(
