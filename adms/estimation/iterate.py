@@ -8,21 +8,18 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray
 from adms.estimation.beliefs import Beliefs
 from adms.estimation.kernel.columns import HoldColumns, ReadingColumns
-from adms.estimation.kernel.comparing import largest_drift
 from adms.estimation.kernel.gradient import deviations, negative_gradient
 from adms.estimation.kernel.scan import CONVERGED, EXHAUSTED, NOT_A_NUMBER, ROUNDING_PU, SLOW, take_steps
 from adms.estimation.limits import Limits
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
-from adms.estimation.system import Correction, Singular, System, system_at
+from adms.estimation.system import Correction, Singular, System, drifted, system_at
 
 _CONTRACTION = 0.5
 """A factor whose steps shrink less than this is replaced: it costs as much as a dozen steps."""
 _FAR_PU = 5e-2
 """A step larger than this is followed by a new factor. Noise has to stay below: a bus without load behind an open tie,
 held by one meter of 0.4 %, jumps by up to 0.02 pu from scan to scan. Between, contraction alone decides."""
-_DRIFT_PU = 5e-2
-"""A factor of a point further away than this is replaced: the covariance is taken from it."""
 LOOSE_PU = 3e-3
 """Steps that do not end are no estimate where they are larger."""
 _STANDING = 0.9
@@ -172,7 +169,7 @@ def optimise(
             verdict = SLOW
         if verdict == CONVERGED:
             problem.complete(x)
-            if not _drifted(system, x):
+            if not drifted(system, x):
                 if limits.held:
                     # What is held there is no measurement: covariance and later scans are without it.
                     free = system.correction(readings) if base else None
@@ -283,8 +280,3 @@ def _factored(
     if isinstance(made, Singular):
         return made
     return Singular(reason="the shared deviations of the loads contradict each other")
-
-
-def _drifted(system: System, x: FloatArray) -> bool:
-    """By magnitude: what an angle does to the matrix, it does to all of it."""
-    return largest_drift(x, system.problem.layout.node, system.v_size_pu) > _DRIFT_PU

@@ -15,7 +15,7 @@ from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.beliefs import Beliefs, matrix_columns
 from adms.estimation.kernel.columns import HoldColumns, MatrixColumns, PriorColumns, ReadingColumns
-from adms.estimation.kernel.comparing import changed_rows, much_the_same
+from adms.estimation.kernel.comparing import changed_rows, largest_drift, much_the_same
 from adms.estimation.kernel.matrix import assemble, far_directions
 from adms.estimation.layout import Layout
 from adms.estimation.problem import Problem
@@ -31,6 +31,8 @@ _MOST_HELD = 64
 """Nor more voltages than this that are held."""
 _NO_VOLTAGE_PU = 1e-12
 """A power has no current below this."""
+_DRIFT_PU = 5e-2
+"""A factor of a point further away than this is replaced: the covariance is taken from it."""
 _LOST = 1e-9
 """A row whose removal leaves less than this of what the correction divides by cannot be taken out of a factor."""
 
@@ -277,6 +279,12 @@ def system_at(
         variance=variance,
         matrix=matrix,
     )
+
+
+def drifted(system: System, x: FloatArray) -> bool:
+    """True where a point is too far from where a factor was made for its covariance to hold there. By magnitude: what
+    an angle does to the matrix, it does to all of it."""
+    return largest_drift(x, system.problem.layout.node, system.v_size_pu) > _DRIFT_PU
 
 
 def place_in_words(layout: Layout, block: int) -> str:
