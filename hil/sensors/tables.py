@@ -80,7 +80,10 @@ class Reading:
         try:
             # Strict: "2" is no number and true is none; a whole number may stand for a float. As JSON, since TOML too
             # has arrays and words where a record has tuples and enumerations.
-            return TypeAdapter(hint).validate_json(json.dumps(value, default=str), strict=True)
+            return TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
+        except TypeError:
+            self.problem(where, key, value=value, why="must not be a date or a time of day")
+            return value
         except ValidationError as error:
             found = error.errors(include_url=False)[0]
             self.problem(where, key, value=repr(value), why=_in_words(str(found["msg"])))
@@ -89,7 +92,7 @@ class Reading:
 
 def _in_words(message: str) -> str:
     """A message about a value, rather than about an `input`."""
-    return message.replace("Input should be", "must be").replace("Input should", "must")
+    return message.replace("Input should", "must").replace("String should", "must")
 
 
 _FEW = 12
