@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ class Truth:
 
 def feeder(truth: Truth, *, sigma: float = 0.0) -> list[Meter]:
     """A gateway with three phases and a switch, and two DER."""
-    rated = {"sigma": sigma, "rating": 100.0}
+    rated: dict[str, Any] = {"sigma": sigma, "rating": 100.0}
     return [
         *(truth.meter("gateway", PointKind.V_MAGNITUDE, "b", phase=k, truth=100.0 * k, **rated) for k in (1, 2, 3)),
         truth.meter("gateway", PointKind.SWITCH_CLOSED, "switch.s", truth=1.0),
@@ -151,7 +152,7 @@ def test_a_sensor_class_takes_the_place_of_an_earlier_one_and_leaves_what_is_exa
     shown = of(bank(feeder(Truth()), plan).deliveries(2.0))
     # Steps of 30 on a rating of 100, limited to 100 before: 90. Steps of 3: 10 is shown as 9, 20 as 21.
     assert shown["gateway"] == [(2.0, {0: 90.0, 1: 90.0, 2: 90.0, 3: 1.0})]
-    assert (shown["der.a"][0][1][0], shown["der.b"][0][1][0]) == (pytest.approx(9.0), pytest.approx(21.0))
+    assert [shown[owner][0][1][0] for owner in ("der.a", "der.b")] == pytest.approx([9.0, 21.0])
 
 
 INTERVALS = IntervalMeters(

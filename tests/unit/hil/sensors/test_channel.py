@@ -209,7 +209,8 @@ def test_one_impairment_changes_no_draw_of_another(switched_off: str) -> None:
     calm = replace(BUSY, outages=(), store_frames=0, burst_frames_per_s=None)
     times = [10.0 * k for k in range(400)]  # far apart: none waits for another
     with_it = sent(channel(calm), times).due(1e9)
-    without = sent(channel(replace(calm, **{switched_off: 0.0})), times).due(1e9)
+    none: dict[str, Any] = {switched_off: 0.0}
+    without = sent(channel(replace(calm, **none)), times).due(1e9)
     lost = {one.number for one in without} - {one.number for one in with_it}
     assert bool(lost) == (switched_off == "loss_frac")
     twice, twice_without = ({one.number for one in found if one.copy} for found in (with_it, without))

@@ -2,6 +2,7 @@
 of about 6e-5 each); seeds are fixed."""
 
 from math import exp, isnan, nan, sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def shown(one: Sensor, truth: float, *, time_s: float) -> float:
     return reading.value
 
 
-def drawn(name: str, **shares: float) -> Errors:
+def drawn(name: str, **shares: Any) -> Errors:
     return errors_of(
         SensorClass(point="*", **shares),
         name=name,
