@@ -19,6 +19,7 @@ from adms.client import (
     Point,
     PointKind,
     PowerSetpoint,
+    Quality,
     ReceivedCommand,
     Setpoint,
     TapSetpoint,
@@ -125,6 +126,18 @@ class Field:
             frames[source_id] = await self.sources[source_id].send(time_s=self._now_s, index=index, value=value)
         return {"frames": frames}
 
+    async def deliver(self, message: Message) -> Message:
+        """Send what has arrived from the meters, each frame with its own measure time and qualities, in the order of
+        arrival; answers with the sequence of each source's last frame."""
+        self._now_s = float(message["time_s"])
+        frames = {}
+        for source_id, deliveries in message["deliveries"].items():
+            for measure_time_s, index, value, quality in deliveries:
+                frames[source_id] = await self.sources[source_id].send(
+                    time_s=measure_time_s, index=index, value=value, quality=[Quality(one) for one in quality]
+                )
+        return {"frames": frames}
+
     async def act(self, message: Message) -> Message:
         """Wait for the commands that the service has sent, then say what the devices do about them."""
         self._now_s = float(message["time_s"])
@@ -180,6 +193,8 @@ async def answer(field: Field, message: Message) -> Message:
     match message["type"]:
         case "scan":
             return await field.scan(message)
+        case "deliver":
+            return await field.deliver(message)
         case "act":
             return await field.act(message)
         case "counts":

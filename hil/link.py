@@ -18,6 +18,7 @@ from adms.client import (
     Mode,
     Operator,
     Point,
+    Quality,
     ReceivedCommand,
     RoundReport,
     SimulationClock,
@@ -67,9 +68,16 @@ class TelemetryLink:
         """Points that the service does not take."""
         return [str(problem) for problem in self._source.point_problems]
 
-    async def send(self, *, time_s: float, index: Sequence[int], value: Sequence[float]) -> int:
-        """Queue a frame; its sequence."""
-        return await self._source.send(measure_time=moment(time_s), values=dict(zip(index, value, strict=True)))
+    async def send(
+        self, *, time_s: float, index: Sequence[int], value: Sequence[float], quality: Sequence[Quality] = ()
+    ) -> int:
+        """Queue a frame of values measured at a feeder second; its sequence. `quality` runs with the values; empty
+        where all are GOOD."""
+        return await self._source.send(
+            measure_time=moment(time_s),
+            values=dict(zip(index, value, strict=True)),
+            quality=dict(zip(index, quality, strict=True)) if quality else None,
+        )
 
     async def until_acknowledged(self) -> None:
         """Wait until every frame is in the journal's account."""

@@ -38,7 +38,8 @@ def gateway_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint:
         "time_s": plant.time_s,
         "endpoint": endpoint,
         "supervision_lapse_s": scenario.supervision_lapse_s,
-        "sources": [_source(meters, GATEWAY)],
+        # What no DER reports itself: the gateway's points, and what the interval meters' head end collects.
+        "sources": [_source(meters, owner) for owner in meters.owners if owner not in plant.ders],
         "controllers": [{"controller_id": GATEWAY, "devices": devices}],
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adms.client import PowerSetpoint, ReceivedCommand, RoundReport, SwitchSetpoint, TapSetpoint
+from adms.client import PowerSetpoint, Quality, ReceivedCommand, RoundReport, SwitchSetpoint, TapSetpoint
 from hil import field as field_module
 from hil.arms import Bench, restoration, restored_w
 from hil.devices import Answer
@@ -33,8 +33,11 @@ class StandInSource:
         self.connected = True
         self.problems: list[str] = []
 
-    async def send(self, *, time_s: float, index: Sequence[int], value: Sequence[float]) -> int:
+    async def send(
+        self, *, time_s: float, index: Sequence[int], value: Sequence[float], quality: Sequence[Quality] = ()
+    ) -> int:
         assert len(index) == len(value) > 0
+        assert len(quality) in (0, len(value))
         self.sent += 1
         return self.sent
 
