@@ -21,6 +21,9 @@ The kit plays the service: it listens, waits for the client, and tries one rule 
 is seen by the client's own telemetry (POINT_KIND_P_INJECTION_W of the device). The device must be one that may be
 moved: the kit sends it setpoints over its whole range. Exit code: 0 nothing failed, 1 some rule failed, 2 bad input."""
 
+WIDTH = 200
+"""Columns of the table where it does not go to a terminal."""
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `conformance` to the commands of `hil`."""
@@ -96,6 +99,8 @@ async def _run(arguments: argparse.Namespace) -> int:
         raise InputError(problems)
 
     console = Console(stderr=arguments.json, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=arguments.json, highlight=False, width=WIDTH)
     service = PlayedService(host=address[0], port=address[1])
     await service.start()
     try:

@@ -40,11 +40,12 @@ def _left(stage: Stage, *, level_w: float, since_s: float) -> Sample | None:
     return next((s for s in stage.samples(since_s=since_s) if abs(s.p_w - level_w) > stage.tolerance_w), None)
 
 
-async def holds_then_falls_back(stage: Stage, *, end_s: float, level_w: float) -> None:
-    """The output keeps a level to the end of its lease, then goes to the stored default. Raises BrokenError."""
-    since_s = stage.now_s()
+async def holds_then_falls_back(stage: Stage, *, end_s: float, level_w: float, since_s: float | None = None) -> None:
+    """The output keeps a level to the end of its lease, then goes to the stored default; watched from `since_s`, else
+    from now. Raises BrokenError."""
+    since_s = stage.now_s() if since_s is None else since_s
     left = await stage.until(
-        lambda: _left(stage, level_w=level_w, since_s=since_s), within_s=end_s - since_s + begin_limit_s(stage)
+        lambda: _left(stage, level_w=level_w, since_s=since_s), within_s=end_s - stage.now_s() + begin_limit_s(stage)
     )
     await judge_fall_back(stage, left=left, end_s=end_s, level_w=level_w)
 

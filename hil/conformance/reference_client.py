@@ -33,7 +33,7 @@ from adms.client import (
     utc_now,
 )
 
-CAPABILITY = Capability(s_max_va=100e3, p_max_w=100e3, p_min_w=-100e3, q_max_var=44e3, ramp_w_per_s=400e3)
+CAPABILITY = Capability(s_max_va=100e3, p_max_w=100e3, p_min_w=-100e3, q_max_var=44e3, ramp_w_per_s=250e3)
 """q_max_var is 44 % of s_max_va: IEEE 1547-2018, category B."""
 DEFAULT = PowerSetpoint(p_injection_w=0.0, q_injection_var=0.0)
 STEP_S = 0.05
