@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -61,16 +62,24 @@ def conformance(arguments: argparse.Namespace) -> int:
     try:
         if arguments.list:
             return _list()
-        return asyncio.run(_run(arguments))
+        return asyncio.run(_until_told(arguments))
     except InputError as error:
         print("\n".join(str(problem) for problem in error.problems), file=sys.stderr)
         return 2
     except AdapterError as error:
         print(str(error), file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted; nothing was judged", file=sys.stderr)
         return 2
+
+
+async def _until_told(arguments: argparse.Namespace) -> int:
+    """The run, which a SIGTERM ends as Ctrl-C does: the client that it started ends with it."""
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    return await _run(arguments)
 
 
 async def _run(arguments: argparse.Namespace) -> int:

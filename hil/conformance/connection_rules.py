@@ -102,7 +102,7 @@ async def backs_off_when_dead(stage: Stage) -> None:
 
     await stage.service.die()
     host, _, port = stage.service.endpoint.rpartition(":")
-    counting = await asyncio.start_server(close, host, int(port), reuse_address=True)
+    counting = await asyncio.start_server(close, host.strip("[]"), int(port), reuse_address=True)
     began_s = stage.now_s()
     await asyncio.sleep(stage.timing.storm_s)
     counting.close()

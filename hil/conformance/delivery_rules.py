@@ -69,7 +69,7 @@ async def stays_with_newer(stage: Stage) -> None:
 async def numbers_outcomes(stage: Stage) -> None:
     """Three more outcomes, then everything up to now."""
     for _ in range(3):
-        await stage.send(command := stage.command(p_w=stage.device.p_min_w))
+        await stage.send(command := stage.harmless())
         await stage.answer(command)
     instance = _instance(stage)
     mine = [message for message in stage.seen.messages if message.instance_id == instance]
@@ -94,7 +94,7 @@ async def repeats_unacknowledged(stage: Stage) -> None:
     stage.manner.acknowledge_outcomes = False
     wanted: list[int] = []
     for _ in range(2):
-        await stage.send(command := stage.command(p_w=stage.device.p_min_w))
+        await stage.send(command := stage.harmless())
         wanted.append((await stage.answer(command)).sequence)
     stage.cut(refuse=False)
     stream = await stage.registered()
@@ -114,14 +114,14 @@ async def repeats_unacknowledged(stage: Stage) -> None:
 )
 async def forgets_acknowledged(stage: Stage) -> None:
     """An acknowledged outcome, a new stream, and the next outcome."""
-    await stage.send(command := stage.command(p_w=stage.device.p_min_w))
+    await stage.send(command := stage.harmless())
     before = await stage.answer(command)
     # The acknowledgement is on its way when the outcome is seen; the next answer comes after it.
-    await stage.send(command := stage.command(p_w=stage.device.p_min_w))
+    await stage.send(command := stage.harmless())
     before = await stage.answer(command)
     await stage.until(lambda: None, within_s=min(stage.timing.early_s, 0.2))
     stage.cut(refuse=False)
-    await stage.send(command := stage.command(p_w=stage.device.p_min_w))
+    await stage.send(command := stage.harmless())
     await stage.answer(command)
     stream = await stage.registered()
     repeated = [m.sequence for m in _of_stream(stage, stream.index) if m.sequence <= before.sequence]
@@ -143,7 +143,7 @@ async def numbers_from_one(stage: Stage) -> None:
     await stage.until(lambda: None if stage.service.control.lines else True, within_s=stage.timing.reconnect_s)
     await stage.client.start(stage.service.endpoint)
     await stage.registered(within_s=stage.timing.begin_s)
-    await stage.send(command := stage.command(p_w=stage.device.p_min_w))
+    await stage.send(command := stage.harmless())
     sequence = (await stage.answer(command)).sequence
     if sequence != 1:
         raise BrokenError(expected="sequence 1", seen=f"sequence {sequence}")

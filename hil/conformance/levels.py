@@ -13,6 +13,8 @@ SHARES = (0.9, 0.7, 0.5, 0.3, 0.1)
 APART = 3.0
 """Levels lie at least so many tolerances apart: each with its band, and a band between them."""
 
+LONGEST_MOVE_S = 3600.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceUnderTest:
@@ -31,10 +33,10 @@ class DeviceUnderTest:
     default_q_var: float
 
     def reach_s(self, distance_w: float) -> float:
-        """How long its declared ramp takes; 0 without one."""
+        """How long its declared ramp takes; 0 without one, and never more than an hour: every wait is bounded."""
         if not (isfinite(self.ramp_w_per_s) and self.ramp_w_per_s > 0.0):
             return 0.0
-        return abs(distance_w) / self.ramp_w_per_s
+        return min(abs(distance_w) / self.ramp_w_per_s, LONGEST_MOVE_S)
 
 
 def device_under_test(message: control_pb2.Device, *, controller_id: str) -> DeviceUnderTest:
@@ -67,6 +69,6 @@ def two_levels(device: DeviceUnderTest, *, tolerance_w: float, p_available_w: fl
         return min(abs(pair[0] - rest_w), abs(pair[1] - rest_w), abs(pair[0] - pair[1]))
 
     best = max(permutations(candidates, 2), key=lambda pair: (apart_w(pair), abs(pair[0] - rest_w)), default=None)
-    if best is None or not apart_w(best) >= APART * tolerance_w:
+    if best is None or not apart_w(best) >= APART * tolerance_w or apart_w(best) <= 0.0:
         return None
     return best

@@ -120,7 +120,7 @@ async def ramps(stage: Stage) -> None:
 )
 async def answers_once(stage: Stage) -> None:
     """One command, one outcome."""
-    command = stage.command(p_w=stage.device.p_min_w)
+    command = stage.harmless()
     sent_s = await stage.send(command)
     outcome = await stage.answer(command)
     report = outcome.report

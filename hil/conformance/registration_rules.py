@@ -115,8 +115,7 @@ async def registers_again(stage: Stage) -> None:
 async def remembers_epoch(stage: Stage) -> None:
     """seen_epoch after a command of a new epoch."""
     stage.next_epoch()
-    command = stage.command(p_w=None, q_var=None)
-    command.setpoint.power.p_injection_w = stage.device.p_min_w
+    command = stage.harmless()
     await stage.send(command)
     await stage.answer(command)
     stage.cut(refuse=False)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import grpc.aio
 
 from adms.wire.control.v1 import control_pb2
 from hil.conformance.levels import DeviceUnderTest, device_under_test
@@ -51,7 +50,7 @@ def find_device(registrations: Sequence[control_pb2.Registration], *, device_id:
     for message in registrations:
         for device in message.devices:
             is_der = device.device_class == control_pb2.DEVICE_CLASS_DER
-            if (device.device_id == device_id) if device_id else is_der:
+            if is_der and device_id in ("", device.device_id):
                 return device_under_test(device, controller_id=message.controller_id)
     return None
 
@@ -67,12 +66,10 @@ async def conform(
 ) -> Conformance:
     """Tries the rules on the client that comes to a played service that has been started. `client` is one that the
     kit starts, and may start again. Raises AdapterError where it cannot be started."""
-    # The connections that a client loses while the kit is away are its business, not ours.
-    grpc.aio.init_grpc_aio()
     start_s = service.seen.now_s()
     if client is not None:
         await client.start(service.endpoint)
-    device = await _meet(service, device_id=device_id, timing=timing)
+    device = await _meet(service, device_id=device_id, timing=timing, client=client)
     verdicts: list[Verdict] = []
 
     def note(verdict: Verdict) -> None:
@@ -81,7 +78,7 @@ async def conform(
             progress(verdict, len(verdicts), len(rules))
 
     if device is None:
-        for each in _without_client(service, rules=rules, device_id=device_id, timing=timing):
+        for each in _without_client(service, rules=rules, device_id=device_id, timing=timing, client=client):
             note(each)
     else:
         stage = Stage(service=service, timing=timing, device=device, client=client)
@@ -111,48 +108,45 @@ async def try_rule(rule: Rule, *, stage: Stage, start_s: float) -> Verdict:
         standing, expected, seen = Standing.FAILED, broken.expected, broken.seen
     except NotApplicableError as why:
         standing, seen = Standing.NOT_APPLICABLE, str(why)
+    ended = None if stage.client is None else stage.client.exit_code
+    if ended is not None:
+        standing, expected = Standing.FAILED, expected or "the client runs on"
+        seen = f"its process ended with code {ended}" + (f"; {seen}" if seen else "")
     now_s = stage.now_s()
     return Verdict(
         rule=rule, standing=standing, expected=expected, seen=seen, at_s=now_s - start_s, took_s=now_s - began_s
     )
 
 
-async def _meet(service: PlayedService, *, device_id: str, timing: Timing) -> DeviceUnderTest | None:
-    """Waits for the registration of the device under test."""
-    from asyncio import sleep
-
+async def _meet(
+    service: PlayedService, *, device_id: str, timing: Timing, client: Restartable | None
+) -> DeviceUnderTest | None:
+    """Waits for the registration of the device under test, no longer than the client runs."""
     until_s = service.seen.now_s() + timing.begin_s
-    while service.seen.now_s() < until_s:
+    while service.seen.now_s() < until_s and (client is None or client.exit_code is None):
         registrations = [stream.registration for stream in service.seen.streams if stream.registration is not None]
         found = find_device(registrations, device_id=device_id)
         if found is not None:
             return found
-        await sleep(POLL_S)
+        await asyncio.sleep(POLL_S)
     return None
 
 
-def _without_client(service: PlayedService, *, rules: Sequence[Rule], device_id: str, timing: Timing) -> list[Verdict]:
+def _without_client(
+    service: PlayedService, *, rules: Sequence[Rule], device_id: str, timing: Timing, client: Restartable | None
+) -> list[Verdict]:
     """Where no client came: the first rule failed, and nothing else could be tried."""
-    ids = sorted(
-        {
-            device.device_id
-            for s in service.seen.streams
-            if s.registration is not None
-            for device in s.registration.devices
-        }
-    )
+    registrations = [stream.registration for stream in service.seen.streams if stream.registration is not None]
+    ids = sorted({device.device_id for message in registrations for device in message.devices})
     came = f"{len(service.seen.attach_attempts_s)} control streams; registered: {', '.join(ids) or 'nothing'}"
+    if client is not None and client.exit_code is not None:
+        came = f"its process ended with code {client.exit_code}; {came}"
     wanted = f"device {device_id}" if device_id else "a DER"
     failed = Verdict(
         rule=rules[0],
         standing=Standing.FAILED,
         expected=f"a registration of {wanted} within {timing.begin_s:g} s",
         seen=came,
-        at_s=timing.begin_s,
-        took_s=timing.begin_s,
     )
-    rest = [
-        Verdict(rule=rule, standing=Standing.NOT_APPLICABLE, seen="no client registered", at_s=timing.begin_s)
-        for rule in rules[1:]
-    ]
+    rest = [Verdict(rule=rule, standing=Standing.NOT_APPLICABLE, seen="no client registered") for rule in rules[1:]]
     return [failed, *rest]

@@ -26,6 +26,10 @@ GRAIN_FRAMES = 10
 class Restartable(Protocol):
     """A client that the kit may start again."""
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of one that ended by itself; None while it runs, and where the kit ended it."""
+
     async def start(self, endpoint: str) -> None:
         """Starts it."""
 
@@ -154,6 +158,11 @@ class Stage:
         self.manner.epoch += 1
         return self.manner.epoch
 
+    def harmless(self) -> control_pb2.Command:
+        """A lease in order that asks for what the device would do anyway, or for the least that it gives."""
+        rest_w = self.device.default_p_w
+        return self.command(p_w=rest_w if isfinite(rest_w) else self.device.p_min_w)
+
     async def send(self, *commands: control_pb2.Command) -> float:
         """Sends one batch on the client's stream; when. Raises BrokenError where there is none in time."""
         await self.registered()
@@ -171,10 +180,15 @@ class Stage:
             line.end(cut=True)
 
     async def restore(self) -> None:
-        """The played service is back to its ordinary manner, and the client on its stream. Raises BrokenError."""
+        """The played service is back to its ordinary manner, and the client on its stream, started again where it had
+        ended. Raises BrokenError."""
         ordinary = Manner(epoch=self.manner.epoch)
         vars(self.manner).update(vars(ordinary))
         await self.service.revive()
+        if self.client is not None and self.client.exit_code is not None:
+            await self.client.stop()
+            await self.client.start(self.service.endpoint)
+            await self.registered(within_s=self.timing.begin_s)
         await self.registered()
         if self.reports_p:
             await self.fresh_sample()

@@ -41,6 +41,10 @@ class InProcess:
         self._memory = folder / "memory.json"
         self._running: asyncio.Task[None] | None = None
 
+    @property
+    def exit_code(self) -> int | None:
+        return 1 if self._running is not None and self._running.done() else None
+
     async def start(self, endpoint: str) -> None:
         self._running = asyncio.create_task(self._make(endpoint, self._memory).run())
 
@@ -178,6 +182,16 @@ class AnyOrder(Lease):
         if not taken:
             self._newest = before
         return taken
+
+
+class DiesOfNaN(Battery):
+    """Has no answer to what is no number."""
+
+    def take(self, command: ReceivedCommand) -> tuple[OutcomeCode, str]:
+        setpoint = command.setpoint
+        if isinstance(setpoint, PowerSetpoint) and not abs(setpoint.p_injection_w or 0.0) < 1e9:
+            raise ValueError("no number")
+        return super().take(command)
 
 
 class LastArrivalWins(Battery):

@@ -140,6 +140,7 @@ BROKEN = (
     Broken(name="takes a setpoint without an end", make=c.client(controller=c.Endless), fails="EXP7"),
     Broken(name="shares one lease", make=c.client(battery=c.shared()), fails="EXP8", tried=(*COMMON, "EXP1")),
     Broken(name="takes NaN", make=c.client(battery=c.TakesNaN), fails="RNG5", tried=(*COMMON, "RNG1")),
+    Broken(name="ends at NaN", make=c.client(battery=c.DiesOfNaN), fails="RNG5", tried=(*COMMON, "RNG4", "UNK4")),
     Broken(name="ends its stream at a new kind", make=c.client(controller=c.Picky), fails="UNK1"),
     Broken(name="refuses new fields", make=c.client(controller=c.Strict), fails="UNK2"),
     Broken(name="ends its stream at a new message", make=c.client(controller=c.Fragile), fails="UNK3"),
