@@ -13,6 +13,8 @@ from hil.conformance.rules import Rule, Standing, Verdict
 from hil.conformance.run import conform
 from hil.conformance.service import PlayedService
 from hil.conformance.timing import Timing
+from tests.unit.hil.conformance import broken_controllers as control
+from tests.unit.hil.conformance import broken_devices as device
 from tests.unit.hil.conformance import clients as c
 
 TIMING = Timing(
@@ -49,109 +51,120 @@ BROKEN = (
     Broken(name="good", make=c.client(), fails="", tried=tuple(BY_ID)),
     Broken(
         name="ignores its lease",
-        make=c.client(battery=c.IgnoresLease),
+        make=c.client(battery=device.IgnoresLease),
         fails="EXP1 EXP2 EXP3 EXP4 EXP8 RNG6 RED2",
         tried=ALL_QUICK,
     ),
     Broken(
         name="never falls back while the stream is lost",
-        make=c.client(battery=c.HoldsWhileCut),
+        make=c.client(battery=device.HoldsWhileCut),
         fails="EXP2 EXP3",
         tried=ALL_QUICK,
     ),
     Broken(
         name="counts a lease from its arrival",
-        make=c.client(battery=c.CountsFromArrival),
+        make=c.client(battery=device.CountsFromArrival),
         fails="EXP4 RED2",
         tried=ALL_QUICK,
     ),
-    Broken(name="applies old epochs", make=c.client(controller=c.OldEpochs), fails="EPO1 EPO4 EPO5", tried=ALL_QUICK),
+    Broken(
+        name="applies old epochs", make=c.client(controller=control.OldEpochs), fails="EPO1 EPO4 EPO5", tried=ALL_QUICK
+    ),
     Broken(
         name="always says SUCCESS",
-        make=c.client(controller=c.AlwaysSuccess),
+        make=c.client(controller=control.AlwaysSuccess),
         fails="EXP6 EXP7 EPO1 EPO3 EPO4 EPO5 SEQ1 RNG1 RNG2 RNG3 RNG4 RNG5 UNK1 UNK4 UNK5",
         tried=ALL_QUICK,
     ),
     Broken(
         name="accepts what is outside its nameplate",
-        make=c.client(battery=c.Clamps),
+        make=c.client(battery=device.Clamps),
         fails="RNG1 RNG2 RNG3 RNG4 RNG6",
         tried=ALL_QUICK,
     ),
-    Broken(name="acts again on a redelivery", make=c.client(controller=c.LeasesAgain), fails="RED2", tried=ALL_QUICK),
+    Broken(
+        name="acts again on a redelivery", make=c.client(controller=control.LeasesAgain), fails="RED2", tried=ALL_QUICK
+    ),
     Broken(
         name="takes whatever came last",
-        make=c.client(battery=c.LastArrivalWins, controller=c.NoOrder),
+        make=c.client(battery=device.LastArrivalWins, controller=control.NoOrder),
         fails="EPO3 SEQ1",
         tried=ALL_QUICK,
     ),
-    Broken(name="storms", make=c.client(controller=c.Storms), fails="REC2 REC3 REC4", tried=ALL_QUICK),
+    Broken(name="storms", make=c.client(controller=control.Storms), fails="REC2 REC3 REC4", tried=ALL_QUICK),
     Broken(
         name="says SUCCESS and acts later",
-        make=c.client(battery=c.ActsLate),
+        make=c.client(battery=device.ActsLate),
         fails="ACK2",
         tried=("OBY1", "OBY2", "OBY3", "OBY4", "ACK1", "ACK3"),
     ),
     # From here on, one rule each, so that there is none that cannot fail.
     Broken(
         name="drops its lease with the stream",
-        make=c.client(battery=c.DropsWhenCut),
+        make=c.client(battery=device.DropsWhenCut),
         fails="EXP2",
         tried=(*COMMON, "EXP1", "EXP4"),
     ),
     Broken(
         name="acts on repetitions, in any order",
-        make=c.client(battery=c.LastArrivalWins, controller=c.ActsOnRepetitions),
+        make=c.client(battery=device.LastArrivalWins, controller=control.ActsOnRepetitions),
         fails="RED3 SEQ1 EPO3",
         tried=(*COMMON, "RED1", "EPO1"),
     ),
-    Broken(name="has no instance", make=c.client(controller=c.NoInstance), fails="REG1"),
+    Broken(name="has no instance", make=c.client(controller=control.NoInstance), fails="REG1"),
     Broken(
-        name="has an impossible nameplate", make=c.client(battery=c.BrokenPlate), fails="REG2", tried=("REG1", "TEL1")
+        name="has an impossible nameplate",
+        make=c.client(battery=device.BrokenPlate),
+        fails="REG2",
+        tried=("REG1", "TEL1"),
     ),
-    Broken(name="has its default outside", make=c.client(kind=c.DefaultOutside), fails="REG3"),
-    Broken(name="is another instance each time", make=c.client(controller=c.NewInstance), fails="REG4"),
-    Broken(name="forgets the epoch", make=c.client(controller=c.ForgetsEpoch), fails="REG5"),
+    Broken(name="has its default outside", make=c.client(kind=device.DefaultOutside), fails="REG3"),
+    Broken(name="is another instance each time", make=c.client(controller=control.NewInstance), fails="REG4"),
+    Broken(name="forgets the epoch", make=c.client(controller=control.ForgetsEpoch), fails="REG5"),
     Broken(
         name="starts as the same instance",
-        make=c.client(controller=c.SameInstance),
+        make=c.client(controller=control.SameInstance),
         fails="REG6 OUT4",
         tried=(*COMMON, "REG4"),
     ),
-    Broken(name="measures nothing", make=c.client(kind=c.Silent), fails="TEL1"),
-    Broken(name="declares before hello", make=c.client(source=c.FramesFirst), fails="TEL1"),
-    Broken(name="measures backwards", make=c.client(kind=c.Backwards), fails="TEL2", tried=("REG1", "TEL1", "TEL3")),
-    Broken(name="says NaN is good", make=c.client(kind=c.SaysGood), fails="TEL3"),
-    Broken(name="loses frames", make=c.client(source=c.ForgetsFrames), fails="TEL4"),
-    Broken(name="has a wrong clock", make=c.client(kind=c.WrongClock), fails="TEL5", tried=("REG1", "TEL1", "TEL2")),
-    Broken(name="starts in the same epoch", make=c.client(source=c.SameEpoch), fails="TEL6"),
-    Broken(name="has the other sign", make=c.client(battery=c.OtherSign), fails="OBY1", tried=("REG1", "TEL1")),
-    Broken(name="takes levels for pulses", make=c.client(battery=c.Pulses), fails="OBY2"),
-    Broken(name="keeps what is left out", make=c.client(battery=c.KeepsWhatIsLeftOut), fails="OBY3"),
-    Broken(name="follows no Q", make=c.client(battery=c.NoReactive), fails="OBY4"),
-    Broken(name="keeps no ramp", make=c.client(battery=c.NoRamp), fails="OBY5"),
-    Broken(name="answers twice", make=c.client(controller=c.AnswersTwice), fails="ACK1"),
+    Broken(name="measures nothing", make=c.client(kind=device.Silent), fails="TEL1"),
+    Broken(name="declares before hello", make=c.client(source=device.FramesFirst), fails="TEL1"),
+    Broken(
+        name="measures backwards", make=c.client(kind=device.Backwards), fails="TEL2", tried=("REG1", "TEL1", "TEL3")
+    ),
+    Broken(name="says NaN is good", make=c.client(kind=device.SaysGood), fails="TEL3"),
+    Broken(name="loses frames", make=c.client(source=device.ForgetsFrames), fails="TEL4"),
+    Broken(
+        name="has a wrong clock", make=c.client(kind=device.WrongClock), fails="TEL5", tried=("REG1", "TEL1", "TEL2")
+    ),
+    Broken(name="starts in the same epoch", make=c.client(source=device.SameEpoch), fails="TEL6"),
+    Broken(name="has the other sign", make=c.client(battery=device.OtherSign), fails="OBY1", tried=("REG1", "TEL1")),
+    Broken(name="takes levels for pulses", make=c.client(battery=device.Pulses), fails="OBY2"),
+    Broken(name="keeps what is left out", make=c.client(battery=device.KeepsWhatIsLeftOut), fails="OBY3"),
+    Broken(name="follows no Q", make=c.client(battery=device.NoReactive), fails="OBY4"),
+    Broken(name="keeps no ramp", make=c.client(battery=device.NoRamp), fails="OBY5"),
+    Broken(name="answers twice", make=c.client(controller=control.AnswersTwice), fails="ACK1"),
     Broken(
         name="turns batches round",
-        make=c.client(battery=c.LastArrivalWins, controller=c.Reversed),
+        make=c.client(battery=device.LastArrivalWins, controller=control.Reversed),
         fails="ACK3",
     ),
-    Broken(name="dips at a renewal", make=c.client(battery=c.DipsAtRenewal), fails="EXP5", tried=("REG1", "TEL1")),
-    Broken(name="takes a setpoint without an end", make=c.client(controller=c.Endless), fails="EXP7"),
-    Broken(name="shares one lease", make=c.client(battery=c.shared()), fails="EXP8", tried=(*COMMON, "EXP1")),
-    Broken(name="takes NaN", make=c.client(battery=c.TakesNaN), fails="RNG5", tried=(*COMMON, "RNG1")),
-    Broken(name="ends at NaN", make=c.client(battery=c.DiesOfNaN), fails="RNG5", tried=(*COMMON, "RNG4", "UNK4")),
-    Broken(name="ends its stream at a new kind", make=c.client(controller=c.Picky), fails="UNK1"),
-    Broken(name="refuses new fields", make=c.client(controller=c.Strict), fails="UNK2"),
-    Broken(name="ends its stream at a new message", make=c.client(controller=c.Fragile), fails="UNK3"),
-    Broken(name="opens as a switch would", make=c.client(battery=c.TakesSwitch), fails="UNK4"),
-    Broken(name="takes what is for others", make=c.client(controller=c.TakesForeign), fails="UNK5"),
-    Broken(name="answers repetitions another way", make=c.client(controller=c.ForgetsIds), fails="RED1"),
-    Broken(name="leaves gaps in its outcomes", make=c.client(controller=c.LeavesGaps), fails="OUT1"),
-    Broken(name="loses outcomes", make=c.client(controller=c.ForgetsOutcomes), fails="OUT2"),
-    Broken(name="repeats everything", make=c.client(controller=c.RepeatsAll), fails="OUT3"),
-    Broken(name="does not come back", make=c.client(controller=c.Leaves), fails="REC1"),
-    Broken(name="refuses a new leader", make=c.client(controller=c.RefusesNewEpochs), fails="EPO2"),
+    Broken(name="dips at a renewal", make=c.client(battery=device.DipsAtRenewal), fails="EXP5", tried=("REG1", "TEL1")),
+    Broken(name="takes a setpoint without an end", make=c.client(controller=control.Endless), fails="EXP7"),
+    Broken(name="shares one lease", make=c.client(battery=device.shared()), fails="EXP8", tried=(*COMMON, "EXP1")),
+    Broken(name="takes NaN", make=c.client(battery=device.TakesNaN), fails="RNG5", tried=(*COMMON, "RNG1")),
+    Broken(name="ends at NaN", make=c.client(battery=device.DiesOfNaN), fails="RNG5", tried=(*COMMON, "RNG4", "UNK4")),
+    Broken(name="ends its stream at a new kind", make=c.client(controller=control.Picky), fails="UNK1"),
+    Broken(name="refuses new fields", make=c.client(controller=control.Strict), fails="UNK2"),
+    Broken(name="ends its stream at a new message", make=c.client(controller=control.Fragile), fails="UNK3"),
+    Broken(name="opens as a switch would", make=c.client(battery=device.TakesSwitch), fails="UNK4"),
+    Broken(name="takes what is for others", make=c.client(controller=control.TakesForeign), fails="UNK5"),
+    Broken(name="answers repetitions another way", make=c.client(controller=control.ForgetsIds), fails="RED1"),
+    Broken(name="leaves gaps in its outcomes", make=c.client(controller=control.LeavesGaps), fails="OUT1"),
+    Broken(name="loses outcomes", make=c.client(controller=control.ForgetsOutcomes), fails="OUT2"),
+    Broken(name="repeats everything", make=c.client(controller=control.RepeatsAll), fails="OUT3"),
+    Broken(name="does not come back", make=c.client(controller=control.Leaves), fails="REC1"),
+    Broken(name="refuses a new leader", make=c.client(controller=control.RefusesNewEpochs), fails="EPO2"),
 )
 
 
