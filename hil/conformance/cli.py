@@ -42,7 +42,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="start the client so, with {endpoint} where the address belongs; without it, start it yourself",
     )
     parser.add_argument("--device", default="", metavar="ID", help="device under test; the first DER that registers")
-    parser.add_argument("--quick", action="store_true", help="leave out rules that take long or need a restart")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="leave out rules that take long or need a restart, and watch for a shorter time",
+    )
     parser.add_argument("--rules", default="", metavar="ID,ID", help="only these rules, e.g. EXP1,EPO3")
     parser.add_argument("--list", action="store_true", help="list the rules and where they come from, and end")
     parser.add_argument(
@@ -94,7 +98,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     problems: list[Problem] = []
     address = read_address(arguments.listen, problems=problems)
     rules = choose_rules(arguments.rules, quick=arguments.quick, problems=problems)
-    timing = read_timing(arguments.allow, problems=problems)
+    timing = read_timing(arguments.allow, quick=arguments.quick, problems=problems)
     client: ClientProcess | None = None
     if arguments.client_command is not None:
         try:
@@ -169,12 +173,12 @@ def choose_rules(text: str, *, quick: bool, problems: list[Problem]) -> tuple[Ru
     return tuple(rule for rule in FULL if rule.rule_id in wanted)
 
 
-def read_timing(pairs: list[str], *, problems: list[Problem]) -> Timing | None:
+def read_timing(pairs: list[str], *, quick: bool, problems: list[Problem]) -> Timing | None:
     """The kit's allowances with those of --allow; None, and problems, where one cannot be."""
-    from hil.conformance.timing import Timing
+    from hil.conformance.timing import QUICK_ALLOWANCES, Timing
 
     names = {each.name for each in fields(Timing)}
-    given: dict[str, float] = {}
+    given: dict[str, float] = dict(QUICK_ALLOWANCES) if quick else {}
     for pair in pairs:
         name, _, value = pair.partition("=")
         if name not in names:

@@ -48,3 +48,7 @@ class Timing:
         ]
         if problems:
             raise InputError(problems)
+
+
+QUICK_ALLOWANCES = {"watch_s": 1.0, "lease_s": 2.0}
+"""Of the quick set, where nothing else is asked for: what happens late is missed sooner."""

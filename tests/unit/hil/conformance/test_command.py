@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hil.conformance.cli import add_parser, conformance
+from hil.conformance.cli import add_parser, choose_rules, conformance, read_timing
 from hil.conformance.report import print_table, write_html, write_junit
-from hil.conformance.rulebook import FULL
+from hil.conformance.rulebook import FULL, QUICK
 from hil.conformance.rules import Standing, Verdict
 from hil.conformance.run import Conformance
 from hil.conformance.seen import Sample
@@ -130,3 +130,14 @@ def test_a_run_in_which_nothing_could_be_tried_has_not_passed() -> None:
     skipped = replace(findings(), verdicts=findings().verdicts[2:])
     assert skipped.count(Standing.FAILED) == 0
     assert not skipped.passed
+
+
+def test_the_quick_set_is_shorter_unless_other_allowances_are_asked_for() -> None:
+    quick = read_timing([], quick=True, problems=[])
+    asked = read_timing(["watch_s=7"], quick=True, problems=[])
+    assert quick is not None
+    assert asked is not None
+    assert quick.watch_s < Timing().watch_s
+    assert asked.watch_s == 7.0
+    assert choose_rules("", quick=True, problems=[]) == QUICK
+    assert set(QUICK) < set(FULL)
