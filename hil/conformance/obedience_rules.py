@@ -93,7 +93,7 @@ async def ramps(stage: Stage) -> None:
         raise NotApplicableError("no ramp is declared")
     inner_w = abs(first_w - second_w) - 2.0 * stage.tolerance_w
     least_s = stage.device.reach_s(inner_w)
-    grain_s = stage.grain_s()
+    grain_s = stage.usual_grain_s()
     if least_s < 4.0 * grain_s:
         raise NotApplicableError(f"a move takes {least_s:.2f} s: telemetry every {grain_s:.2f} s does not show it")
     await stage.obeys(stage.command(p_w=first_w), level_w=first_w)
@@ -106,7 +106,7 @@ async def ramps(stage: Stage) -> None:
     began_s = left[-1].measure_s if left else sent_s
     took_s = arrived.measure_s - began_s
     # Up to a frame at each end is not seen.
-    if took_s + 2.0 * grain_s < least_s:
+    if took_s + 2.0 * max(grain_s, stage.grain_s()) < least_s:
         raise BrokenError(
             expected=f"at least {least_s:.2f} s for {inner_w:.0f} W at {stage.device.ramp_w_per_s:g} W/s",
             seen=f"{took_s:.2f} s",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import inf, isfinite, nan
+from statistics import median
 from typing import Protocol, TypeVar
 
 from adms.wire.common.v1 import common_pb2
@@ -76,6 +77,11 @@ class Stage:
         """Longest time between the last few samples."""
         times = [sample.measure_s for sample in self.seen.samples.get(self.device.device_id, [])[-GRAIN_FRAMES:]]
         return max((b - a for a, b in pairwise(times)), default=0.0)
+
+    def usual_grain_s(self) -> float:
+        """Median time between the last few samples."""
+        times = [sample.measure_s for sample in self.seen.samples.get(self.device.device_id, [])[-GRAIN_FRAMES:]]
+        return median([b - a for a, b in pairwise(times)] or [0.0])
 
     def watch_s(self) -> float:
         """For how long it is watched that nothing happens."""

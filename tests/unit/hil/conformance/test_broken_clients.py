@@ -18,7 +18,7 @@ from tests.unit.hil.conformance import broken_devices as device
 from tests.unit.hil.conformance import clients as c
 
 TIMING = Timing(
-    answer_s=3.0, act_s=0.8, settle_s=8.0, fall_back_s=1.5, watch_s=0.3, lease_s=0.8, storm_s=4.0, begin_s=20.0
+    answer_s=3.0, act_s=0.8, settle_s=8.0, fall_back_s=1.5, watch_s=0.3, lease_s=1.0, storm_s=4.0, begin_s=20.0
 )
 """Shorter than the kit's own where waiting is long, so that what is broken is found sooner."""
 AT_ONCE = 40
