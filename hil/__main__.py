@@ -8,6 +8,8 @@ import json
 import sys
 from pathlib import Path
 
+from hil.conformance.cli import add_parser as add_conformance
+from hil.conformance.cli import conformance
 from hil.feeders import FEEDERS
 
 
@@ -28,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--real-time", action="store_true", help="pace at wall speed")
     demo.add_argument("--service-outage", default=None, metavar="START,DURATION")
     demo.add_argument("--service-stop", type=float, default=None, metavar="START")
+    add_conformance(commands)
     for role in ("gateway", "ders"):
         field = commands.add_parser(role, help="field process; spawned by demo")
         field.add_argument("--bus", required=True, metavar="HOST:PORT")
@@ -116,6 +119,8 @@ def main() -> int:
             return _feeder(arguments.name)
         case "demo":
             return _demo(arguments)
+        case "conformance":
+            return conformance(arguments)
         case role:
             from hil.field import serve
 

@@ -1,6 +1,7 @@
 """A controller of devices: registers them, receives commands, returns outcomes. It outlives the service.
 
-The checks that every device owes the feeder are made here: a lower epoch than seen is refused, a latched command that
+The checks that every device owes the feeder are made here: a lower epoch than seen is refused, and an equal one from
+another instance of the service; a command older than the newest of its device is not carried out, a latched one that
 comes too late is dropped, and one that comes twice is answered again without being carried out again.
 """
 
@@ -53,6 +54,8 @@ class DeviceController(Reconnecting[pb.Outcomes]):
         self._now = now
         self._commands: asyncio.Queue[ReceivedCommand] = asyncio.Queue()
         self._answers: OrderedDict[str, Report | None] = OrderedDict()
+        self._newest: dict[str, tuple[int, int]] = {}
+        """(epoch, sequence) of the newest command taken, by device."""
         self._unsettled: dict[str, int] = {}
         self._stream_sequence = 0
         self.seen_epoch = max((device.seen_epoch for device in devices), default=0)
@@ -165,6 +168,7 @@ class DeviceController(Reconnecting[pb.Outcomes]):
                     # Being carried out already: its report answers this repetition, too.
                     continue
                 self._answers[message.command_id] = None
+                self._newest[message.device_id] = (message.epoch, message.sequence)
                 self._unsettled[message.command_id] = batch.stream_sequence
                 self._commands.put_nowait(
                     command_from_proto(message, setpoint=setpoint, stream_sequence=batch.stream_sequence)
@@ -184,9 +188,22 @@ class DeviceController(Reconnecting[pb.Outcomes]):
         known = self._answers.get(message.command_id)
         if known is not None:
             return known
-        if message.command_id not in self._answers and message.expiry.ToDatetime(self._now().tzinfo) <= self._now():
+        if message.command_id in self._answers:
+            return None
+        if message.expiry.ToDatetime(self._now().tzinfo) <= self._now():
             return self._report(message, OutcomeCode.EXPIRED, "came too late")
-        return None
+        return self._older(message)
+
+    def _older(self, message: pb.Command) -> Report | None:
+        """The answer to a new command that is not newer than the newest of its device; None where it is."""
+        newest = self._newest.get(message.device_id, (0, -1))
+        if (message.epoch, message.sequence) > newest:
+            return None
+        if message.sequence < newest[1]:
+            return self._report(message, OutcomeCode.EXPIRED, f"sequence {newest[1]} of the same epoch came before")
+        # The wire carries no instance of the service: this is how two that lead in one epoch show.
+        text = f"sequence {message.sequence} of epoch {message.epoch} was another command: two services lead"
+        return self._report(message, OutcomeCode.STALE_EPOCH, text)
 
     def _report(self, message: pb.Command, code: OutcomeCode, text: str) -> Report:
         return Report(

@@ -12,6 +12,9 @@ from adms.client.channel import Backoff, as_error, open_channel, read_message, w
 
 GREETING_S = 20.0
 """A service that accepts a stream and does not answer for so long is tried again."""
+STEADY_S = 2.0
+"""A stream that lasted so long was in order. One that ends sooner does not reset the back-off, although it was greeted:
+two instances of one controller would else take the stream from each other at full speed."""
 
 
 class Numbered(Protocol):
@@ -103,16 +106,19 @@ class Reconnecting(Generic[M]):
     async def _talk(self, channel: grpc.aio.Channel) -> None:
         """One stream from its opening to its end."""
         call = self._open(channel)
+        greeted_s: float | None = None
         try:
             async with asyncio.timeout(GREETING_S):
                 await self._greet(call)
-            self._backoff.reset()
+            greeted_s = asyncio.get_running_loop().time()
             self.connected, self.problem = True, ""
             await self._notify()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(call))
                 tasks.create_task(self._push(call))
         finally:
+            if greeted_s is not None and asyncio.get_running_loop().time() - greeted_s >= STEADY_S:
+                self._backoff.reset()
             call.cancel()
 
     async def _listen(self, call: Any) -> None:

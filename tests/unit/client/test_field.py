@@ -2,7 +2,20 @@
 
 from datetime import datetime
 
-from adms.client import Device, DeviceClass, DeviceController, Lease, OutcomeCode, PowerSetpoint, ReceivedCommand
+import grpc
+import grpc.aio
+import pytest
+
+from adms.client import (
+    Device,
+    DeviceClass,
+    DeviceController,
+    Lease,
+    OutcomeCode,
+    PowerSetpoint,
+    ReceivedCommand,
+    session,
+)
 from adms.convert.common import time_to_proto
 from adms.wire.common.v1 import common_pb2
 from adms.wire.control.v1 import control_pb2 as pb
@@ -64,6 +77,63 @@ async def test_a_lower_epoch_than_seen_is_refused() -> None:
     await bench.give(command("c5-2", epoch=5))
     assert [c.command_id for c in bench.queued()] == ["c6-1"]
     assert bench.controller.seen_epoch == 6
+
+
+async def test_an_equal_epoch_of_another_service_is_refused() -> None:
+    bench = Bench()
+    await bench.give(command("c3-7", epoch=3, sequence=7))
+    await bench.give(command("other-3-7", epoch=3, sequence=7))
+    assert [c.command_id for c in bench.queued()] == ["c3-7"]
+    assert bench.told() == [("other-3-7", common_pb2.OUTCOME_CODE_STALE_EPOCH)]
+
+
+async def test_a_command_older_than_the_newest_of_its_device_is_not_carried_out() -> None:
+    bench = Bench()
+    await bench.give(command("c3-7", epoch=3, sequence=7))
+    await bench.give(command("c3-6", epoch=3, sequence=6))
+    assert [c.command_id for c in bench.queued()] == ["c3-7"]
+    assert bench.told() == [("c3-6", common_pb2.OUTCOME_CODE_EXPIRED)]
+
+
+async def test_a_later_service_counts_its_commands_anew() -> None:
+    bench = Bench()
+    await bench.give(command("c3-7", epoch=3, sequence=7))
+    await bench.give(command("c4-1", epoch=4, sequence=1))
+    assert [c.command_id for c in bench.queued()] == ["c3-7", "c4-1"]
+
+
+class Ended:
+    """A call of a service that answers the registration, then ends the stream."""
+
+    def __init__(self) -> None:
+        answer = pb.AttachResponse(registration_result=pb.RegistrationResult(epoch=1))
+        self.said: list[object] = [answer, grpc.aio.EOF]
+
+    async def read(self) -> object:
+        return self.said.pop(0)
+
+    async def write(self, message: object) -> None: ...
+
+    async def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.OK
+
+    def cancel(self) -> None: ...
+
+
+@pytest.mark.parametrize(("steady_s", "resets"), [(session.STEADY_S, 0), (0.0, 1)])
+async def test_only_a_stream_that_lasted_ends_the_back_off(
+    monkeypatch: pytest.MonkeyPatch, steady_s: float, resets: int
+) -> None:
+    # A stream that is greeted and ends at once must not be opened again at full speed.
+    monkeypatch.setattr(session, "STEADY_S", steady_s)
+    controller = Bench().controller
+    counted: list[None] = []
+    monkeypatch.setattr(controller._backoff, "reset", lambda: counted.append(None))
+    monkeypatch.setattr(controller, "_open", lambda _: Ended())
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        with pytest.raises(ExceptionGroup):
+            await controller._talk(channel)
+    assert len(counted) == resets
 
 
 async def test_a_repeated_command_is_answered_again_and_not_carried_out_again() -> None:
