@@ -1,0 +1,66 @@
+"""What a unit measures, into the registers of models 701, 713, 714 and 715."""
+
+from __future__ import annotations
+
+from math import hypot, nan, sqrt
+
+from hil.endpoints.sunspec.bank import RegisterBank
+from hil.endpoints.sunspec.physics import Measured, Nameplate, OperatingState
+
+RUNNING = frozenset({OperatingState.STARTING, OperatingState.RUNNING, OperatingState.THROTTLED})
+
+
+def show(bank: RegisterBank, measured: Measured, *, nameplate: Nameplate) -> None:
+    """Put a measurement into the registers; what is not measured becomes "not implemented"."""
+    p_w, q_var = sum(measured.p_w), sum(measured.q_var)
+    bank.put(701, "ACType", 2 if nameplate.phases == 3 else 0)
+    bank.put(701, "St", int(measured.state in RUNNING))
+    bank.put(701, "InvSt", int(measured.state))
+    bank.put(701, "ConnSt", int(measured.connected))
+    bank.put(701, "Alrm", measured.alarms)
+    bank.put(701, "DERMode", 1)
+    _powers(bank, "", p_w=p_w, q_var=q_var)
+    bank.measure(701, "A", sum(hypot(p, q) / v for p, q, v in _phases(measured)))
+    bank.measure(701, "LNV", sum(measured.v_v) / len(measured.v_v))
+    bank.measure(701, "Hz", measured.f_hz)
+    for number, (p, q, v) in enumerate(_phases(measured), start=1):
+        _powers(bank, f"L{number}", p_w=p, q_var=q)
+        bank.measure(701, f"AL{number}", hypot(p, q) / v)
+        bank.measure(701, f"VL{number}", v)
+    if nameplate.phases == 3:
+        # Magnitudes only: as if the phases stood 120 degrees apart.
+        one, two, three = measured.v_v
+        pairs = [sqrt(a * a + b * b + a * b) for a, b in ((one, two), (two, three), (three, one))]
+        bank.measure(701, "LLV", sum(pairs) / 3.0)
+        for name, v in zip(("VL1L2", "VL2L3", "VL3L1"), pairs, strict=True):
+            bank.measure(701, name, v)
+    _throttling(bank, measured, p_w=p_w, p_max_w=nameplate.p_max_w)
+    if nameplate.energy_wh is not None:
+        soc = measured.soc_frac
+        bank.measure(713, "SoC", None if soc is None else 100.0 * soc)
+        bank.measure(713, "WHAvail", None if soc is None else soc * nameplate.energy_wh)
+    bank.measure(714, "DCW", measured.p_dc_w)
+    bank.measure(714, "Prt[1].DCW", measured.p_dc_w)
+    bank.put(715, "LocRemCtl", int(measured.local))
+
+
+def _phases(measured: Measured) -> list[tuple[float, float, float]]:
+    """P, Q and V of each phase; V of a dead phase is NaN, so that its current is not measured."""
+    return [(p, q, v if v > 0.0 else nan) for p, q, v in zip(measured.p_w, measured.q_var, measured.v_v, strict=True)]
+
+
+def _powers(bank: RegisterBank, phase: str, *, p_w: float, q_var: float) -> None:
+    s_va = hypot(p_w, q_var)
+    bank.measure(701, f"W{phase}", p_w)
+    bank.measure(701, f"Var{phase}", q_var)
+    bank.measure(701, f"VA{phase}", s_va)
+    bank.measure(701, f"PF{phase}", p_w / s_va if s_va > 0.0 else None)
+
+
+def _throttling(bank: RegisterBank, measured: Measured, *, p_w: float, p_max_w: float) -> None:
+    if measured.p_available_w is None:
+        bank.put(701, "ThrotPct", None)
+        return
+    held_back = max(0.0, measured.p_available_w - p_w) / p_max_w
+    bank.measure(701, "ThrotPct", 100.0 * held_back)
+    bank.put(701, "ThrotSrc", int(held_back > 0.0))
