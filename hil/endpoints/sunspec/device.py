@@ -40,7 +40,7 @@ class SunSpecDevice:
         physics.want(self.wanted())
 
     def advance(self, now_s: float) -> None:
-        """Let time pass: what is to revert by then reverts. Call it each step in lockstep; reads and writes do it, too."""
+        """Let time pass: what is to revert by then reverts. Call it each step in lockstep; reads and writes do so."""
         self._now_s = max(self._now_s, now_s)
         reverted = self._reversions.advance(self._now_s)
         if self._curves.advance(self._now_s) or reverted:

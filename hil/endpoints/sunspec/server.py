@@ -115,7 +115,7 @@ class _Connection(ServerRequestHandler):
                 return
             case _:
                 pass
-        await super().handle_request()
+        await super().handle_request()  # type: ignore[no-untyped-call]
 
 
 class _Server(ModbusTcpServer):
@@ -152,6 +152,11 @@ class SunSpecServer:
     def address(self) -> str:
         """HOST:PORT, once it listens."""
         return f"{self._host}:{self._port}"
+
+    @property
+    def connections(self) -> int:
+        """Clients connected now."""
+        return 0 if self._server is None else len(self._server.active_connections)
 
     def play(self, unit_id: int, fault: Fault | None) -> None:
         """Let a unit misbehave from now on, or, with None, behave again."""
