@@ -49,7 +49,7 @@ class Session:
     async def stands(self, setpoint: PowerSetpoint, *, or_will_by_itself: bool) -> bool:
         """Whether the device does what a setpoint asks, or, where that is enough, reverts to it when its own time is
         over."""
-        capacity = await self._found()
+        capacity = await self._measure()
         block = await self._block(CONTROLS)
         wanted = self._target(setpoint, hold_s=0, block=block, capacity=capacity)
         if isinstance(wanted, Refusal):
@@ -61,7 +61,7 @@ class Session:
 
     async def enforce(self, setpoint: PowerSetpoint, *, hold_s: int) -> Refusal | None:
         """Writes a setpoint for so many seconds, 0 for ever, and reads it back; why it was not achieved, or None."""
-        capacity = await self._found()
+        capacity = await self._measure()
         block = await self._block(CONTROLS)
         wanted = self._target(setpoint, hold_s=hold_s, block=block, capacity=capacity)
         if isinstance(wanted, Refusal):
@@ -95,6 +95,12 @@ class Session:
             block=block,
             w_max_w=capacity.value("WMax"),
         )
+
+    async def _measure(self) -> Block:
+        """Model 702 as it is now: WMax is a setting, and what a limit in percent is of."""
+        await self._found()
+        self._capacity = await self._block(CAPACITY)
+        return self._capacity
 
     async def _found(self) -> Block:
         if self._capacity is None:

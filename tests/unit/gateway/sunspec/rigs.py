@@ -149,10 +149,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(*devices: dict[str, Any], **gateway: Any) -> AsyncIterator[Rig]:
+async def rig(*devices: dict[str, Any], streams: Streams | None = None, **gateway: Any) -> AsyncIterator[Rig]:
     """A running gateway. Its clock stands until `Rig.now` is moved."""
     config = check_config({"gateway": {**GATEWAY, **gateway}, "device": list(devices)})
-    board, counts, streams = Board(config.device), Counts(), Streams()
+    board, counts, streams = Board(config.device), Counts(), streams or Streams()
     streams.points = board.points
     made: list[Rig] = []
     working = Gateway(config, board=board, telemetry=streams, commands=streams, counts=counts, now=lambda: made[0].now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from adms.client import InputError, PowerSetpoint
 from adms.gateway.sunspec import check_config, load_config
+from adms.gateway.sunspec.config import DeviceTable, GatewayTable
 from tests.unit.gateway.sunspec.rigs import BATTERY, GATEWAY, PV
 
 TEXT = """
@@ -54,6 +56,13 @@ def test_a_complete_file_is_read(tmp_path: Path) -> None:
     path.write_text(TEXT)
     device = load_config(path).device[0]
     assert device.registered.stored_default == PowerSetpoint(p_injection_w=None, q_injection_var=0.0)
+
+
+def test_the_reference_holds_every_key_that_there_is() -> None:
+    path = Path(str(files("adms.gateway.sunspec"))) / "reference.toml"
+    config = load_config(path)
+    assert config.gateway.model_fields_set == set(GatewayTable.model_fields)
+    assert {name for entry in config.device for name in entry.model_fields_set} == set(DeviceTable.model_fields)
 
 
 def test_all_problems_of_a_file_are_told_at_once() -> None:
