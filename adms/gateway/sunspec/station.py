@@ -18,8 +18,8 @@ from adms.gateway.sunspec.writing import Refusal
 ReportOutcome = Callable[[ReceivedCommand, OutcomeCode, str], Awaitable[None]]
 FAILURES_BEFORE_LOST = 2
 """One missed answer is asked for again before the device counts as lost."""
-CHECK_EVERY_POLLS = 10
-"""While no lease is in force, the controls are looked at in every so many polls."""
+CHECK_PERIOD_S = 2.0
+"""Whether a device still does what it was told is looked at so often."""
 TOLERANCE_W = 1.0
 """Setpoints at the nameplate may be beyond it by rounding."""
 
@@ -50,7 +50,8 @@ class Station:
         # What was written before this gateway began, or before the device was lost, may run out by itself.
         self._may_run_out = True
         self._remote = True
-        self._failures, self._polls = 0, 0
+        self._failures = 0
+        self._checked_s = -inf
         self._back_off_s = gateway.back_off_first_s
         self.problem = "not asked yet"
         """Why it does not answer; empty while it does."""
@@ -136,8 +137,7 @@ class Station:
             self._counts.fault(self.entry.device_id, "implausible")
         self._remote = reading.remote
         self._board.put(self.entry.device_id, reading, now=began)
-        self._polls += 1
-        if self._held is not None or not self._settled or self._polls % CHECK_EVERY_POLLS == 0:
+        if not self._settled or time.monotonic() - self._checked_s >= CHECK_PERIOD_S:
             await self._settle()
 
     async def _settle(self) -> None:
@@ -150,6 +150,7 @@ class Station:
         if due.leased and hold_s < 1:
             # The device reverts in whole seconds, and may have done so already.
             return
+        self._checked_s = time.monotonic()
         if await self._session.stands(due.setpoint, or_will_by_itself=self._may_run_out and not due.leased):
             self._settled = True
             return

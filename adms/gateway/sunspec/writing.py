@@ -131,16 +131,18 @@ def _function(
         raw=raw,
         enabled_after=after is not None,
         raw_after=raw_after,
-        # A function that is off has nothing to revert from, but may have something to revert to.
-        time_s=hold_s,
+        # What is the default already needs no time to become it.
+        time_s=0 if (value is None, raw) == (after is None, raw_after) else hold_s,
         mode=mode,
     )
 
 
 def writes(function: Function, *, block: Block) -> list[Write]:
     """Messages that make a function so, in order. `block`: model 704 as it stands; points that the device does not have
-    are left out."""
+    or that are so already are left out. A time is always written, and the enable with it: that starts it anew."""
     name = function.name
+    if function.time_s == 0 and not achieved(block, function) and not block.raw(f"{name}RvrtRem"):
+        return []
     if not function.enabled:
         if block.raw(f"{name}Ena") in (None, 0):
             return []
@@ -152,7 +154,11 @@ def writes(function: Function, *, block: Block) -> list[Write]:
         f"{name}EnaRvrt": int(function.enabled_after),
         f"{name}RvrtTms": function.time_s,
     }
-    present = {point: number for point, number in values.items() if number is not None and block.raw(point) is not None}
+    present = {
+        point: number
+        for point, number in values.items()
+        if number is not None and block.raw(point) is not None and (point.endswith("Tms") or block.raw(point) != number)
+    }
     return [*_runs(present), *_runs({f"{name}Ena": 1})]
 
 

@@ -100,7 +100,9 @@ class Curves:
         for model, timer in self._timers.items():
             if timer.over(now_s):
                 reverted |= self._adopt(BY_MODEL[model], self._bank.number(model, BY_MODEL[model].after))
-            self._bank.put(model, "RvrtRem", timer.left_s(now_s))
+            left_s = timer.news(now_s)
+            if left_s is not None:
+                self._bank.put(model, "RvrtRem", left_s)
         return reverted
 
     def active(self) -> dict[str, ActiveCurve]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hil.endpoints.sunspec.bank import BankPoint, Refusal, RefusedError, RegisterBank
 from hil.endpoints.sunspec.contents import fill, layouts
 from hil.endpoints.sunspec.curves import BY_MODEL, Curves
-from hil.endpoints.sunspec.physics import Nameplate, Physics, PowerFactor, Wanted
+from hil.endpoints.sunspec.physics import Measured, Nameplate, Physics, PowerFactor, Wanted
 from hil.endpoints.sunspec.readings import show
 from hil.endpoints.sunspec.reversion import P_LIMIT, P_SET, PF_ABSORBING, PF_INJECTING, Q_SET, Control, Reversions
 from hil.endpoints.sunspec.words import decode, limits
@@ -35,6 +35,7 @@ class SunSpecDevice:
         self._reversions = Reversions(self.bank)
         self._curves = Curves(self.bank)
         self._now_s = now_s
+        self._shown: Measured | None = None
         self.writes = 0
         """Writes carried out."""
         physics.want(self.wanted())
@@ -49,7 +50,10 @@ class SunSpecDevice:
     def read(self, address: int, count: int, *, now_s: float) -> list[int]:
         """Registers from a Modbus address. Raises RefusedError."""
         self.advance(now_s)
-        show(self.bank, self._physics.measured(), nameplate=self.nameplate)
+        measured = self._physics.measured()
+        if measured != self._shown:
+            show(self.bank, measured, nameplate=self.nameplate)
+            self._shown = measured
         self.bank.put(715, "DERHb", int(self._now_s) % HEARTBEAT_MAX)
         return self.bank.read(address, count)
 

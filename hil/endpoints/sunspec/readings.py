@@ -20,13 +20,15 @@ def show(bank: RegisterBank, measured: Measured, *, nameplate: Nameplate) -> Non
     bank.put(701, "Alrm", measured.alarms)
     bank.put(701, "DERMode", 1)
     _powers(bank, "", p_w=p_w, q_var=q_var)
-    bank.measure(701, "A", sum(hypot(p, q) / v for p, q, v in _phases(measured)))
+    currents = [_current(p, q, v) for p, q, v in zip(measured.p_w, measured.q_var, measured.v_v, strict=True)]
+    bank.measure(701, "A", sum(currents))
     bank.measure(701, "LNV", sum(measured.v_v) / len(measured.v_v))
     bank.measure(701, "Hz", measured.f_hz)
-    for number, (p, q, v) in enumerate(_phases(measured), start=1):
-        _powers(bank, f"L{number}", p_w=p, q_var=q)
-        bank.measure(701, f"AL{number}", hypot(p, q) / v)
-        bank.measure(701, f"VL{number}", v)
+    for place, current in enumerate(currents):
+        phase = f"L{place + 1}"
+        _powers(bank, phase, p_w=measured.p_w[place], q_var=measured.q_var[place])
+        bank.measure(701, f"A{phase}", current)
+        bank.measure(701, f"V{phase}", measured.v_v[place])
     if nameplate.phases == 3:
         # Magnitudes only: as if the phases stood 120 degrees apart.
         one, two, three = measured.v_v
@@ -44,9 +46,12 @@ def show(bank: RegisterBank, measured: Measured, *, nameplate: Nameplate) -> Non
     bank.put(715, "LocRemCtl", int(measured.local))
 
 
-def _phases(measured: Measured) -> list[tuple[float, float, float]]:
-    """P, Q and V of each phase; V of a dead phase is NaN, so that its current is not measured."""
-    return [(p, q, v if v > 0.0 else nan) for p, q, v in zip(measured.p_w, measured.q_var, measured.v_v, strict=True)]
+def _current(p_w: float, q_var: float, v_v: float) -> float:
+    """A; 0 of a dead phase without power, NaN of one that claims some."""
+    s_va = hypot(p_w, q_var)
+    if v_v > 0.0:
+        return s_va / v_v
+    return 0.0 if s_va == 0.0 else nan
 
 
 def _powers(bank: RegisterBank, phase: str, *, p_w: float, q_var: float) -> None:

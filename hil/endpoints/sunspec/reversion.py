@@ -66,6 +66,7 @@ class Timer:
 
     def __init__(self) -> None:
         self._ends_s: float | None = None
+        self._told_s = 0
 
     def start(self, time_s: int, *, now_s: float) -> None:
         """Run for so long from now; 0 stops it."""
@@ -74,6 +75,14 @@ class Timer:
     def left_s(self, now_s: float) -> int:
         """Whole seconds left, upwards; 0 where it does not run."""
         return 0 if self._ends_s is None else max(0, ceil(self._ends_s - now_s))
+
+    def news(self, now_s: float) -> int | None:
+        """Seconds left where they differ from those told before, else None."""
+        left_s = self.left_s(now_s)
+        if left_s == self._told_s:
+            return None
+        self._told_s = left_s
+        return left_s
 
     def over(self, now_s: float) -> bool:
         """Whether it ran out; true once."""
@@ -106,5 +115,7 @@ class Reversions:
                 reverted = True
                 for setting, after in (*control.values, (control.enable, control.enable_after)):
                     self._bank.put(CONTROLS, setting, self._bank.get(CONTROLS, after))
-            self._bank.put(CONTROLS, control.left, timer.left_s(now_s))
+            left_s = timer.news(now_s)
+            if left_s is not None:
+                self._bank.put(CONTROLS, control.left, left_s)
         return reverted

@@ -108,7 +108,7 @@ class _Connection(ServerRequestHandler):
             case Raises(code=code) if request is not None:
                 refusal = ExceptionResponse(request.function_code & 0x7F, code)
                 refusal.dev_id, refusal.transaction_id = request.dev_id, request.transaction_id
-                self.server_send(refusal, None)
+                self.server_send(refusal, None)  # type: ignore[no-untyped-call]
                 return
             case Garbled(answer=answer):
                 self.send(answer)
@@ -124,7 +124,7 @@ class _Server(ModbusTcpServer):
     units: _Units
 
     def callback_new_connection(self) -> ServerRequestHandler:
-        return _Connection(self, self.trace_packet, self.trace_pdu, self.trace_connect)
+        return _Connection(self, self.trace_packet, self.trace_pdu, self.trace_connect)  # type: ignore[no-untyped-call]
 
 
 class SunSpecServer:
@@ -183,7 +183,7 @@ class SunSpecServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._server is not None:
-            await self._server.shutdown()
+            await self._server.shutdown()  # type: ignore[no-untyped-call]
             # Connections that were closed let go of their sockets in the loop's next turns.
             for _ in range(3):
                 await asyncio.sleep(0)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ async def test_random_answers_stop_neither_the_gateway_nor_the_device_beside(see
 async def test_random_register_contents_stop_neither_the_gateway_nor_the_endpoint(seed: int) -> None:
     rng = np.random.default_rng([seed, 701])
     battery = device(units.BATTERY)
-    quick = {"poll_period_s": 0.004, "back_off_first_s": 0.004, "back_off_max_s": 0.01}
+    quick: dict[str, Any] = {"poll_period_s": 0.004, "back_off_first_s": 0.004, "back_off_max_s": 0.01}
     async with (
         SunSpecServer(devices={2: battery}, clock=lambda: 0.0) as server,
         rig({**BATTERY, "address": server.address}, **quick) as running,
