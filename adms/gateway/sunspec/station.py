@@ -98,6 +98,12 @@ class Station:
     def _lapses_in_s(self) -> float:
         return inf if self._held is None else (self._held.expiry - self._now()).total_seconds()
 
+    def _hold_s(self, command: ReceivedCommand) -> int:
+        """Whole seconds that the device may hold a command: what is left of its lease, and never more than all of it,
+        however wrong this machine's clock is."""
+        left = min(command.expiry - self._now(), command.expiry - command.issue_time)
+        return floor(left.total_seconds())
+
     async def _guarded(self, act: Callable[[], Awaitable[None]]) -> None:
         """Whatever a device does ends here: counted, and asked again later."""
         try:
@@ -146,7 +152,7 @@ class Station:
             # Local control is never fought (DE10).
             return
         due = self._lease.due()
-        hold_s = floor(self._lapses_in_s()) if due.leased else 0
+        hold_s = self._hold_s(self._held) if due.leased and self._held is not None else 0
         if due.leased and hold_s < 1:
             # The device reverts in whole seconds, and may have done so already.
             return
@@ -175,7 +181,7 @@ class Station:
         refusal = self._refusal(command)
         if refusal is None and not offered.take(command):
             refusal = Refusal(code=OutcomeCode.EXPIRED, text="the lease has ended, or there is a newer one")
-        hold_s = floor((command.expiry - self._now()).total_seconds())
+        hold_s = self._hold_s(command)
         if refusal is None and hold_s < 1:
             refusal = Refusal(code=OutcomeCode.EXPIRED, text="less than a second of the lease is left")
         if refusal is not None:

@@ -166,6 +166,7 @@ class SunSpecServer:
             self._units.faults[unit_id] = fault
 
     async def __aenter__(self) -> Self:
+        """Raises OSError where the address cannot be had."""
         # Refused requests are everyday here and no news.
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         # pymodbus wants registers of its own; ours take their place.
@@ -174,7 +175,8 @@ class SunSpecServer:
         self._server.units = self._units
         self._server.context = self._units  # type: ignore[assignment]
         self._server.decoder = _Decoder(True)
-        await self._server.serve_forever(background=True)
+        if not await self._server.listen():
+            raise OSError(f"cannot listen on {self.address} for Modbus")
         listening: Any = self._server.transport
         self._port = listening.sockets[0].getsockname()[1]
         return self

@@ -114,13 +114,22 @@ class Rig:
         q_var: float | None = None,
         lease_s: float = 60.0,
         device_id: str = "der.pv",
+        issue_time: datetime | None = None,
     ) -> tuple[OutcomeCode, str]:
         """Send one and wait for its outcome."""
-        name = self.send(p_w=p_w, q_var=q_var, lease_s=lease_s, device_id=device_id)
+        name = self.send(p_w=p_w, q_var=q_var, lease_s=lease_s, device_id=device_id, issue_time=issue_time)
         await self.streams.until(lambda: any(told[0] == name for told in self.streams.outcomes))
         return next((code, text) for told, code, text in self.streams.outcomes if told == name)
 
-    def send(self, *, p_w: float | None, q_var: float | None, lease_s: float, device_id: str) -> str:
+    def send(
+        self,
+        *,
+        p_w: float | None,
+        q_var: float | None,
+        lease_s: float,
+        device_id: str,
+        issue_time: datetime | None = None,
+    ) -> str:
         self.sequence += 1
         name = f"c1-{self.sequence}"
         self.streams.queue.put_nowait(
@@ -130,8 +139,8 @@ class Rig:
                 setpoint=PowerSetpoint(p_injection_w=p_w, q_injection_var=q_var),
                 epoch=1,
                 sequence=self.sequence,
-                issue_time=self.now,
-                expiry=self.now + timedelta(seconds=lease_s),
+                issue_time=issue_time or self.now,
+                expiry=(issue_time or self.now) + timedelta(seconds=lease_s),
                 app="dispatch",
                 plan_id="",
                 reason="",

@@ -82,6 +82,20 @@ async def test_a_lease_is_written_with_its_time_and_the_default_as_reversion() -
         assert inverter.bank.get(704, "WMaxLimPctRvrtRem") == 60
 
 
+async def test_a_clock_that_is_behind_makes_no_lease_longer() -> None:
+    """The lease is 60 s long; this machine's clock says that 360 s of it are left."""
+    inverter = device()
+    async with (
+        SunSpecServer(devices={1: inverter}, clock=Clock()) as server,
+        rig({**PV, "address": server.address}) as running,
+    ):
+        await answering(running)
+        issued = running.now
+        running.now -= timedelta(seconds=300.0)
+        assert (await running.command(p_w=20_000.0, issue_time=issued))[0] is OutcomeCode.SUCCESS
+        assert inverter.bank.get(704, "WMaxLimPctRvrtTms") == 60
+
+
 async def test_a_battery_is_led_by_setpoint_and_charges_on_a_negative_one() -> None:
     box = Box()
     async with (
@@ -192,6 +206,23 @@ async def test_a_device_in_local_control_is_not_remote_and_not_fought() -> None:
         writes = inverter.writes
         assert (await running.command(p_w=10_000.0))[0] is OutcomeCode.LOCAL
         assert inverter.writes == writes
+
+
+async def test_a_gateway_that_finds_a_device_in_local_control_leaves_it_as_it_stands() -> None:
+    box = Box()
+    inverter = device(units.BATTERY, box=box)
+    inverter.write(inverter.bank.address(704, "WSet"), [0, 9_000], now_s=0.0)
+    inverter.write(inverter.bank.address(704, "WSetEna"), [1], now_s=0.0)
+    box.now = replace(MEASURED, local=True)
+    async with (
+        SunSpecServer(devices={2: inverter}, clock=Clock()) as server,
+        rig({**BATTERY, "address": server.address}) as running,
+    ):
+        await until(lambda: running.counts.total("polls") > 5)
+        assert running.counts.total("default_refused") == 0
+        assert box.wanted[-1].p_target_w == pytest.approx(9_000.0)
+        box.now = MEASURED
+        await until(lambda: box.wanted[-1].p_target_w == 0.0)
 
 
 async def test_a_device_that_accepts_a_write_and_does_nothing_is_found_out() -> None:
