@@ -18,6 +18,7 @@ from hil.endpoints.sunspec.physics import (
     Wanted,
 )
 from hil.endpoints.sunspec.server import SunSpecServer
+from hil.endpoints.sunspec.unit import LedUnit, UnitPhysics, nameplate_of
 
 __all__ = [
     "ActiveCurve",
@@ -26,6 +27,7 @@ __all__ = [
     "Fault",
     "Garbled",
     "Ignores",
+    "LedUnit",
     "Measured",
     "Nameplate",
     "OperatingState",
@@ -36,5 +38,7 @@ __all__ = [
     "Slow",
     "SunSpecDevice",
     "SunSpecServer",
+    "UnitPhysics",
     "Wanted",
+    "nameplate_of",
 ]

@@ -117,7 +117,7 @@ class Nameplate:
 
     serial: str
     phases: int
-    """1 or 3."""
+    """1, 2 or 3."""
     s_max_va: float
     p_max_w: float
     """Largest injection."""

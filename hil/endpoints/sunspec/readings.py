@@ -13,7 +13,8 @@ RUNNING = frozenset({OperatingState.STARTING, OperatingState.RUNNING, OperatingS
 def show(bank: RegisterBank, measured: Measured, *, nameplate: Nameplate) -> None:
     """Put a measurement into the registers; what is not measured becomes "not implemented"."""
     p_w, q_var = sum(measured.p_w), sum(measured.q_var)
-    bank.put(701, "ACType", 2 if nameplate.phases == 3 else 0)
+    # SINGLE_PHASE, SPLIT_PHASE, THREE_PHASE.
+    bank.put(701, "ACType", nameplate.phases - 1)
     bank.put(701, "St", int(measured.state in RUNNING))
     bank.put(701, "InvSt", int(measured.state))
     bank.put(701, "ConnSt", int(measured.connected))
