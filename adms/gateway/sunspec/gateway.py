@@ -126,16 +126,18 @@ async def run_gateway(config: GatewayConfig) -> None:
                 tasks.create_task(gateway.run())
                 tasks.create_task(_tell_refusals(source, controller))
                 if table.status_period_s is not None:
-                    tasks.create_task(_tell(gateway, counts, period_s=table.status_period_s))
+                    tasks.create_task(_tell(gateway, counts, controller=controller, period_s=table.status_period_s))
     finally:
         counts.close()
 
 
-async def _tell(gateway: Gateway, counts: Counts, *, period_s: float) -> None:
-    """A line of counts, and each device that does not answer."""
+async def _tell(gateway: Gateway, counts: Counts, *, controller: DeviceController, period_s: float) -> None:
+    """A line of counts, and who does not answer."""
     while True:
         await asyncio.sleep(period_s)
         print(counts.status(), flush=True)
+        if not controller.connected:
+            print(f"the service does not answer: {controller.problem}", flush=True)
         for name, station in gateway.stations.items():
             if station.problem:
                 print(f"{name} at {station.entry.address} unit {station.entry.unit_id}: {station.problem}", flush=True)

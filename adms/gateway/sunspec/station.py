@@ -53,6 +53,7 @@ class Station:
         self._failures = 0
         self._checked_s = -inf
         self._back_off_s = gateway.back_off_first_s
+        counts.answering(entry.device_id, False)
         self.problem = "not asked yet"
         """Why it does not answer; empty while it does."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from math import nan
 
 import pytest
+from prometheus_client import generate_latest
 
 from adms.client import OutcomeCode, PointKind, Quality
 from hil.endpoints.sunspec import Cut, Garbled, Ignores, Raises, Silent, Slow, SunSpecServer
@@ -338,3 +340,58 @@ async def test_devices_behind_one_logger_share_one_connection() -> None:
             for entry in entries:
                 await answering(running, entry["device_id"])
             assert server.connections == 1
+
+
+async def test_a_silent_device_on_a_shared_connection_costs_the_others_its_time_out_only() -> None:
+    entries = [{**PV, "device_id": f"der.{k}", "unit_id": k} for k in (1, 2)]
+    async with SunSpecServer(devices={k: device() for k in (1, 2)}, clock=Clock()) as server:
+        shared = [{**entry, "address": server.address} for entry in entries]
+        async with rig(*shared, connections="per_address", answer_timeout_s=0.05) as running:
+            await answering(running, "der.1")
+            await answering(running, "der.2")
+            server.play(1, Silent())
+            await running.streams.until(lambda: running.streams.last(PointKind.REMOTE, "der.1") == (0.0, Quality.GOOD))
+            loop = asyncio.get_running_loop()
+            began_s = loop.time()
+            assert (await running.command(p_w=10_000.0, device_id="der.2"))[0] is OutcomeCode.SUCCESS
+            # Read, written and read back between time-outs of 0.05 s, of which one comes every 0.2 s at most.
+            assert loop.time() - began_s < 1.0
+            assert running.streams.last(PointKind.REMOTE, "der.2") == (1.0, Quality.GOOD)
+
+
+async def test_what_a_device_never_measured_is_not_sent_and_never_zero() -> None:
+    box = Box(replace(MEASURED, p_w=(nan,) * 3, v_v=(277.0, nan, 277.0)))
+    async with (
+        SunSpecServer(devices={1: device(box=box)}, clock=Clock()) as server,
+        rig({**PV, "address": server.address}) as running,
+    ):
+        await answering(running)
+        assert running.streams.last(PointKind.P_INJECTION, "der.pv") is None
+        assert running.streams.last(PointKind.V_MAGNITUDE, "b7", 2) is None
+        assert running.streams.last(PointKind.V_MAGNITUDE, "b7", 1) is not None
+        box.now = MEASURED
+        await running.streams.until(lambda: running.streams.last(PointKind.P_INJECTION, "der.pv") is not None)
+        # Lost again, the last value goes out, flagged.
+        box.now = replace(MEASURED, p_w=(nan,) * 3)
+        await running.streams.until(
+            lambda: (running.streams.last(PointKind.P_INJECTION, "der.pv") or (0, 0))[1] is Quality.MISSING
+        )
+
+
+async def test_a_power_that_no_such_device_can_have_is_invalid_and_counted() -> None:
+    """A scale factor that is two too high: 30 kW reads as 3 MW of a 50 kVA inverter."""
+    inverter = device()
+    inverter.bank.put(701, "W_SF", 3)
+    inverter._shown = MEASURED
+    inverter.bank.put(701, "W", 3_000)
+    async with (
+        SunSpecServer(devices={1: inverter}, clock=Clock()) as server,
+        rig({**PV, "address": server.address}) as running,
+    ):
+        await answering(running)
+        assert running.streams.last(PointKind.P_INJECTION, "der.pv") == (3e6, Quality.INVALID)
+        assert running.streams.last(PointKind.P_AVAILABLE, "der.pv") is None
+        assert running.counts.total("implausible") > 0
+        exposed = generate_latest(running.counts.registry).decode()
+        assert 'adms_sunspec_faults_total{device="der.pv",kind="implausible"}' in exposed
+        assert 'adms_sunspec_answering{device="der.pv"} 1.0' in exposed
