@@ -230,6 +230,16 @@ def replay(
     finish(lambda: run_module("adms.gateway", arguments))
 
 
+@gateway_app.command()
+def sunspec(
+    config: Annotated[Path, typer.Argument(help="The devices: their addresses, nameplates and defaults, TOML.")],
+) -> None:
+    """Lead SunSpec Modbus TCP inverters and batteries: telemetry out, leases in."""
+    from adms.cli.serve import run_module
+
+    finish(lambda: run_module("adms.gateway", ["sunspec", str(config)]))
+
+
 def run() -> None:
     """Run the command line to its exit code."""
     to_the_end(app)

@@ -8,6 +8,7 @@ from pathlib import Path
 from adms.client import AdapterError, InputError
 from adms.gateway.recording import read_recording
 from adms.gateway.replay import replay
+from adms.gateway.sunspec import load_config, run_gateway
 
 
 def main() -> int:
@@ -19,8 +20,13 @@ def main() -> int:
     player.add_argument("--endpoint", required=True)
     player.add_argument("--source", required=True)
     player.add_argument("--speed", type=float, default=1.0)
+    sunspec = commands.add_parser("sunspec", help="lead SunSpec Modbus TCP inverters and batteries")
+    sunspec.add_argument("config", type=Path)
     arguments = parser.parse_args()
     try:
+        if arguments.command == "sunspec":
+            asyncio.run(run_gateway(load_config(arguments.config)))
+            return 0
         recording = read_recording(arguments.file)
         used = asyncio.run(
             replay(recording, endpoint=arguments.endpoint, source_id=arguments.source, speed=arguments.speed)

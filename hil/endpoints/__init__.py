@@ -1,0 +1,1 @@
+"""Device endpoints of the bench on real field protocols."""
