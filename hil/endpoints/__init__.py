@@ -1,0 +1,1 @@
+"""Device endpoints: simulated field devices on real protocols."""
