@@ -222,6 +222,13 @@ async def gateway_for(
             running.result()
 
 
+async def connected(gateway: Gateway) -> None:
+    """Returns once every RTU has been read and its reports are on."""
+    async with asyncio.timeout(10.0):
+        while not all(link.connected for link in gateway.links):
+            await asyncio.sleep(0.001)
+
+
 class WallSeconds:
     """Feeder seconds on the machine's clock, with their date of second 0."""
 
@@ -245,9 +252,7 @@ async def both_ends(
         configuration = configured(folder, {address: station.rtu}, polling=polling)
         async with gateway_for(configuration, said=said) as (gateway, service):
             await service.until(lambda: all(service.newest(point) is not None for point in service.points))
-            async with asyncio.timeout(5.0):
-                while not gateway.links[0].connected:
-                    await asyncio.sleep(0.001)
+            await connected(gateway)
             yield station, field_, service
     finally:
         await station.hang_up()
