@@ -41,12 +41,16 @@ class _ListeningMaster(Master):
 
     heard: list[ObjectBlock] = field(default_factory=list)
     indications: IIN = NOTHING
+    cut_short: str = ""
 
     def process_response(self, data: bytes) -> ResponseInfo | None:
         """Parses a fragment; its values go to the sequence-of-events callbacks."""
         info = super().process_response(data)
         if info is not None:
             self.indications = info.iin
+            if info.truncation is not None:
+                where = info.truncation
+                self.cut_short = f"group {where.group} variation {where.variation}: {where.reason.value}"
             if not info.is_unsolicited:
                 try:
                     self.heard += parse_response(data).objects
@@ -76,6 +80,11 @@ class Association:
     def indications(self) -> IIN:
         """Of the newest answer or report."""
         return self._master.indications
+
+    @property
+    def cut_short(self) -> str:
+        """Where an answer could not be read on, so that what followed is not known; empty where none was."""
+        return self._master.cut_short
 
     async def open(self) -> None:
         """Connect."""

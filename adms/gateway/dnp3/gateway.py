@@ -66,6 +66,11 @@ class Gateway:
             tasks.create_task(self._dispatch())
             for link in self.links:
                 tasks.create_task(link.run())
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                for link in self.links:
+                    link.end()
 
     async def _dispatch(self) -> None:
         async for command in self._controller.commands():

@@ -20,6 +20,8 @@ Report = Callable[[ReceivedCommand, OutcomeCode, str], Awaitable[None]]
 Say = Callable[[str], None]
 """Tells an operator."""
 
+CANCEL_AGAIN_S = 0.02
+"""See `Link.end`: a cancellation may be lost."""
 NOT_SENT = "nothing was sent to the device"
 
 
@@ -40,7 +42,9 @@ class Link:
         self._commanded = asyncio.Event()
         self._chance = random.Random()
         self._failures = 0
+        self._ending = False
         self._untold: set[str] = set()
+        self._cut_short = ""
         self.connected = False
         """Whether it has been read since it was called."""
 
@@ -53,10 +57,17 @@ class Link:
         self._commanded.set()
         return True
 
+    def end(self) -> None:
+        """Makes `run` return soon. Call it before its task is cancelled: on Python 3.11 `asyncio.wait_for`, which the
+        library waits with, loses a cancellation that meets an answer."""
+        self._ending = True
+
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until ended or cancelled."""
+        while not self._ending:
             problem = await self._converse()
+            if self._ending:
+                return
             if self._failures == 0:
                 self._say(f"{self.rtu.name}: lost: {problem}")
             await asyncio.sleep(self._wait_s())
@@ -81,6 +92,7 @@ class Link:
             self._say(f"{self.rtu.name}: connected")
             self._failures = 0
             await self._talk(association)
+            problem = "ended"
         except Exception as lost:  # Whatever a peer's octets lead to ends its own conversation and no other.
             problem = str(lost) or type(lost).__name__
         finally:
@@ -108,6 +120,9 @@ class Link:
         self._heard.poll_begins()
         await association.read_all()
         self._tell_untold(self._heard.poll_ended())
+        if association.cut_short not in ("", self._cut_short):
+            self._cut_short = association.cut_short
+            self._say(f"{self.rtu.name}: what follows {self._cut_short} in an answer cannot be read")
 
     def _tell_untold(self, tables: list[PointTable]) -> None:
         untold = {f"{table.object} {table.index} ({table.name})" for table in tables}
@@ -121,7 +136,7 @@ class Link:
         all_s = clock() + self._gateway.integrity_poll_s
         events_s = clock() + self._gateway.event_poll_s
         stuck = False
-        while True:
+        while not self._ending:
             restarted = bool(association.indications & IIN.DEVICE_RESTART)
             stuck = stuck and restarted
             if self._commands:
@@ -160,8 +175,9 @@ class Link:
         finally:
             # What has arrived by halves stays with the association and is finished later.
             commanded.cancel()
-            listening.cancel()
-            await asyncio.gather(listening, commanded, return_exceptions=True)
+            while not listening.done():
+                listening.cancel()
+                await asyncio.wait({listening}, timeout=CANCEL_AGAIN_S)
         if not listening.cancelled():
             listening.result()
 
