@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from dnp3.core.enums import CommandStatus
+from dnp3.core.flags import IIN
 
 from adms.client import (
     CapacitorSetpoint,
@@ -274,11 +275,12 @@ async def test_an_rtu_that_restarts_is_read_again_and_its_restart_is_cleared(tmp
     async with both_ends(tmp_path) as (station, field, service):
         field.show(V, 2300.0)
         await station.restart()
-        assert station._session._restarted
+        session = station._session
+        assert session._indications() & IIN.DEVICE_RESTART
         station.scan()
         await service.until(lambda: service.shows(V, 2300.0))
         async with asyncio.timeout(5.0):
-            while station._session._restarted:
+            while session._indications() & IIN.DEVICE_RESTART:
                 await asyncio.sleep(0.001)
         # And it reports by itself again.
         field.show(CLOSED, 0.0)

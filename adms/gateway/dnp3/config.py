@@ -162,7 +162,7 @@ class Configuration:
     __pydantic_config__: ClassVar[ConfigDict] = NOTHING_ELSE
 
     gateway: GatewayTable
-    rtu: Annotated[tuple[RtuTable, ...], Field(min_length=1)]
+    rtu: tuple[RtuTable, ...]
 
 
 _FORM = TypeAdapter(Configuration)
@@ -199,6 +199,8 @@ def _problem(element: str, field: str, value: object, message: str) -> Problem:
 
 def _problems(configuration: Configuration) -> Iterator[Problem]:
     gateway = configuration.gateway
+    if not configuration.rtu:
+        yield _problem("file", "rtu", "", "there must be at least one")
     if not _is_address(gateway.endpoint):
         yield _problem("gateway", "endpoint", gateway.endpoint, "must be HOST:PORT")
     for field, other in (("event_poll_s", "integrity_poll_s"), ("reconnect_first_s", "reconnect_longest_s")):

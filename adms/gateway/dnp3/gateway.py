@@ -125,12 +125,13 @@ async def run_gateway(configuration: Configuration, *, state: SeenEpoch, say: Sa
 async def _watch(source: TelemetrySource, controller: DeviceController, *, say: Say) -> None:
     """Says what the service does not take, and whether it is there."""
     told: set[str] = set()
-    there = True
+    there: bool | None = None
     while True:
         connected = source.connected and controller.connected
-        if connected is not there:
-            say("service: connected" if connected else f"service: away: {source.problem or controller.problem}")
-        there = connected
+        problem = source.problem or controller.problem
+        if connected is not there and (connected or problem):
+            say("service: connected" if connected else f"service: away: {problem}")
+            there = connected
         problems = {str(problem) for problem in (*source.point_problems, *controller.device_problems)}
         for problem in sorted(problems - told):
             say(f"not taken by the service: {problem}")

@@ -42,7 +42,7 @@ class Link:
         self._commanded = asyncio.Event()
         self._chance = random.Random()
         self._failures = 0
-        self._ending = False
+        self._over = asyncio.Event()
         self._untold: set[str] = set()
         self._cut_short = ""
         self.connected = False
@@ -60,13 +60,13 @@ class Link:
     def end(self) -> None:
         """Makes `run` return soon. Call it before its task is cancelled: on Python 3.11 `asyncio.wait_for`, which the
         library waits with, loses a cancellation that meets an answer."""
-        self._ending = True
+        self._over.set()
 
     async def run(self) -> None:
         """Until ended or cancelled."""
-        while not self._ending:
+        while not self._over.is_set():
             problem = await self._converse()
-            if self._ending:
+            if self._over.is_set():
                 return
             if self._failures == 0:
                 self._say(f"{self.rtu.name}: lost: {problem}")
@@ -136,7 +136,7 @@ class Link:
         all_s = clock() + self._gateway.integrity_poll_s
         events_s = clock() + self._gateway.event_poll_s
         stuck = False
-        while not self._ending:
+        while not self._over.is_set():
             restarted = bool(association.indications & IIN.DEVICE_RESTART)
             stuck = stuck and restarted
             if self._commands:
