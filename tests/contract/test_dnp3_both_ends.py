@@ -20,7 +20,6 @@ from adms.client import (
     TapSetpoint,
 )
 from hil.endpoints.dnp3.layout import rtu_of
-from hil.endpoints.dnp3.outstation import Outstation
 from hil.endpoints.dnp3.points import Flag
 from tests.unit.hil.dnp3_case import (
     BANK,
@@ -35,12 +34,12 @@ from tests.unit.hil.dnp3_case import (
     TAP,
     CaseField,
     V,
-    WallSeconds,
     both_ends,
     case_rtu,
     configured,
     connected,
     gateway_for,
+    listening,
 )
 
 CLOCK_ERROR_S = 0.05
@@ -214,45 +213,42 @@ async def test_a_reading_that_the_field_lost_is_the_last_one_and_stale(tmp_path:
 
 
 async def test_an_rtu_that_goes_away_takes_only_its_own_points_with_it_and_comes_back(tmp_path: Path) -> None:
-    now_s = WallSeconds()
-    fields = [CaseField(), CaseField({Point(kind=PointKind.V_MAGNITUDE, element="x", phase=1, sigma=5.0): 2400.0})]
-    other_point = next(iter(fields[1].readings))
-    others = rtu_of("rtu-2", points=[other_point], devices={}, outstation_address=11, master_address=1, manners=MANNERS)
-    stations = [
-        Outstation(rtu, field=field, now_s=now_s, start=now_s.start)
-        for rtu, field in zip((case_rtu(), others), fields, strict=True)
-    ]
-    addresses = []
-    for station in stations:
-        station.scan()
-        addresses.append(await station.listen())
-    rtus = dict(zip(addresses, (station.rtu for station in stations), strict=True))
+    other_point = Point(kind=PointKind.V_MAGNITUDE, element="x", phase=1, sigma=5.0)
+    other_rtu = rtu_of(
+        "rtu-2", points=[other_point], devices={}, outstation_address=11, master_address=1, manners=MANNERS
+    )
+    field, other_field = CaseField(), CaseField({other_point: 2400.0})
     said: list[str] = []
-    async with gateway_for(configured(tmp_path, rtus), said=said) as (gateway, service):
+    async with (
+        listening(case_rtu(), field) as (station, address),
+        listening(other_rtu, other_field) as (other_station, other_address),
+        gateway_for(configured(tmp_path, {address: station.rtu, other_address: other_rtu}), said=said) as (
+            gateway,
+            service,
+        ),
+    ):
         await connected(gateway)
-        await stations[0].hang_up()
+        await station.hang_up()
         await service.until(lambda: all((t := service.newest(p)) and t.quality is Quality.STALE for p in NORMAL))
         assert service.shows(other_point, 2400.0)
         # A command meanwhile is refused at once, and never carried out later.
         code, text = await service.outcome(service.command(SWITCH, SwitchSetpoint(closed=False)))
         assert (code, text) == (OutcomeCode.HARDWARE_ERROR, "rtu-1 is not connected; nothing was sent to the device")
-        fields[1].show(other_point, 2500.0)
-        stations[1].scan()
+        other_field.show(other_point, 2500.0)
+        other_station.scan()
         await service.until(lambda: service.shows(other_point, 2500.0))
         # What happens while nobody hears is told afterwards.
-        fields[0].show(CLOSED, 0.0)
-        stations[0].scan()
-        await stations[0].listen()
+        field.show(CLOSED, 0.0)
+        station.scan()
+        await station.listen()
         await service.until(lambda: service.shows(CLOSED, 0.0) and service.shows(REMOTE, 1.0))
-        assert fields[0].asked == []
-        assert gateway.links[1].connected
+        await connected(gateway)
+        assert field.asked == []
     assert [line.partition(": ")[2].partition(":")[0] for line in said if line.startswith("rtu-1")] == [
         "connected",
         "lost",
         "connected",
     ]
-    for station in stations:
-        await station.hang_up()
 
 
 async def test_an_operate_without_an_answer_is_unknown_and_never_sent_again(tmp_path: Path) -> None:
@@ -289,18 +285,12 @@ async def test_an_rtu_that_restarts_is_read_again_and_its_restart_is_cleared(tmp
 
 
 async def test_a_point_that_the_rtu_does_not_have_is_said_and_stays_missing(tmp_path: Path) -> None:
-    now_s, field = WallSeconds(), CaseField()
-    small = case_rtu(points=[CLOSED, REMOTE])
-    station = Outstation(small, field=field, now_s=now_s, start=now_s.start)
-    station.scan()
-    address = await station.listen()
+    small, larger = case_rtu(points=[CLOSED, REMOTE]), case_rtu(points=[CLOSED, REMOTE, V])
     said: list[str] = []
-    configuration = configured(tmp_path, {address: case_rtu(points=[CLOSED, REMOTE, V])})
-    async with gateway_for(configuration, said=said) as (_, service):
-        await service.until(lambda: service.shows(CLOSED, 1.0))
-        async with asyncio.timeout(5.0):
-            while not said:
-                await asyncio.sleep(0.001)
+    async with (
+        listening(small, CaseField()) as (_, address),
+        gateway_for(configured(tmp_path, {address: larger}), said=said) as (gateway, service),
+    ):
+        await connected(gateway)
         assert said[0] == "rtu-1: has no analog_input 0 (v_magnitude_v of 150 phase 1)"
         assert service.newest(V) is None
-    await station.hang_up()

@@ -12,7 +12,6 @@ from dnp3.datalink.builder import build_unconfirmed_user_data
 from dnp3.transport.segmenter import Segmenter
 
 from hil.endpoints.dnp3.layout import rtu_of
-from hil.endpoints.dnp3.outstation import Outstation
 from hil.endpoints.dnp3.session import Session
 from tests.unit.hil.dnp3_case import (
     CLOSED,
@@ -26,6 +25,7 @@ from tests.unit.hil.dnp3_case import (
     configured,
     connected,
     gateway_for,
+    listening,
 )
 
 SEED = 20260601
@@ -77,29 +77,26 @@ def test_a_session_answers_or_is_silent_and_operates_nothing_that_was_not_select
 
 @pytest.mark.parametrize("form", ["noise", "frames"])
 async def test_an_outstation_goes_on_whatever_it_is_sent(tmp_path: Path, form: str) -> None:
-    now_s, field = WallSeconds(), CaseField()
-    station = Outstation(case_rtu(), field=field, now_s=now_s, start=now_s.start)
-    station.scan()
-    address = await station.listen()
+    field = CaseField()
     chance, segmenter = np.random.default_rng([SEED, 2]), Segmenter()
     sent = octets(chance) if form == "noise" else fragments(chance, functions=MASTER_SAYS)
-    host, port = address.split(":")
-    for _ in range(20):
-        reader, writer = await asyncio.open_connection(host, int(port))
-        for _, one in zip(range(25), sent, strict=False):
-            writer.write(one if form == "noise" else framed(one, from_master=True, segmenter=segmenter))
-        await writer.drain()
-        writer.write_eof()
-        with suppress(ConnectionError):
-            async with asyncio.timeout(5.0):
-                while await reader.read(4096):
-                    pass
-        writer.close()
-    assert field.operated == []
-    async with gateway_for(configured(tmp_path, {address: station.rtu})) as (gateway, service):
-        await connected(gateway)
-        await service.until(lambda: service.shows(CLOSED, 1.0))
-    await station.hang_up()
+    async with listening(case_rtu(), field) as (station, address):
+        host, port = address.split(":")
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            for _, one in zip(range(25), sent, strict=False):
+                writer.write(one if form == "noise" else framed(one, from_master=True, segmenter=segmenter))
+            await writer.drain()
+            writer.write_eof()
+            with suppress(ConnectionError):
+                async with asyncio.timeout(5.0):
+                    while await reader.read(4096):
+                        pass
+            writer.close()
+        assert field.operated == []
+        async with gateway_for(configured(tmp_path, {address: station.rtu})) as (gateway, service):
+            await connected(gateway)
+            await service.until(lambda: service.shows(CLOSED, 1.0))
 
 
 @pytest.mark.parametrize("form", ["noise", "frames"])
@@ -120,26 +117,21 @@ async def test_a_gateway_goes_on_whatever_an_rtu_sends_and_its_other_rtus_do_not
                 await asyncio.sleep(0)
         writer.close()
 
+    field = CaseField({V: 2400.0})
+    good = rtu_of("good", points=[V], devices={}, outstation_address=10, master_address=1, manners=MANNERS)
+    mad_rtu = case_rtu("mad", points=[point for point in NORMAL if point != V])
     server = await asyncio.start_server(mad, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    now_s, field = WallSeconds(), CaseField({V: 2400.0})
-    good = rtu_of("good", points=[V], devices={}, outstation_address=10, master_address=1, manners=MANNERS)
-    station = Outstation(good, field=field, now_s=now_s, start=now_s.start)
-    station.scan()
-    mad_rtu = case_rtu("mad", points=[point for point in NORMAL if point != V])
-    rtus = {f"127.0.0.1:{port}": mad_rtu, await station.listen(): good}
-    configuration = configured(tmp_path, rtus)
-    async with gateway_for(configuration) as (gateway, service):
-        async with asyncio.timeout(20.0):
-            while calls < 20:
-                await asyncio.sleep(0.005)
-        field.show(V, 2500.0)
-        station.scan()
-        await service.until(lambda: service.shows(V, 2500.0))
-        assert gateway.links[1].connected
-    server.close()
-    await server.wait_closed()
-    await station.hang_up()
+    async with server, listening(good, field) as (station, address):
+        configuration = configured(tmp_path, {f"127.0.0.1:{port}": mad_rtu, address: good})
+        async with gateway_for(configuration) as (gateway, service):
+            async with asyncio.timeout(20.0):
+                while calls < 20:
+                    await asyncio.sleep(0.005)
+            field.show(V, 2500.0)
+            station.scan()
+            await service.until(lambda: service.shows(V, 2500.0))
+            assert gateway.links[1].connected
 
 
 async def test_only_frames_between_its_own_addresses_are_heard(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import platform
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 
 from adms.client import OutcomeCode, Point, PointKind, Quality, SwitchSetpoint, TapSetpoint
 from adms.gateway.dnp3.config import read_configuration
-from hil.endpoints.dnp3.outstation import Outstation
 from hil.endpoints.dnp3.points import Flag
 from tests.unit.hil.dnp3_case import (
     MANNERS,
@@ -22,10 +22,10 @@ from tests.unit.hil.dnp3_case import (
     TAP,
     CaseField,
     V,
-    WallSeconds,
     case_rtu,
     connected,
     gateway_for,
+    listening,
 )
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="yadnp3 has no wheel for this machine")
@@ -131,46 +131,44 @@ class PeersMaster:
 
 
 async def test_the_peers_master_reads_and_operates_our_outstation(stack: Any) -> None:
-    now_s, field = WallSeconds(), CaseField()
-    station = Outstation(case_rtu(), field=field, now_s=now_s, start=now_s.start)
-    station.scan()
-    master = PeersMaster(stack, await station.listen())
-    values = master.heard.values
-    await until(lambda: ("AnalogOutputStatus", 1) in values)
-    assert [values["Binary", index][0] for index in range(4)] == [True, True, False, False]
-    assert values["Analog", 0][0] == pytest.approx(NORMAL[V], rel=2**-24)
-    assert [values["Analog", index][0] for index in (1, 2, 3)] == [1.2e6, 3.0, 1.0]
-    assert values["Binary", 0][1] & 0x7F == Flag.ONLINE
-    assert not station._session._restarted, "the peer cleared it"
+    field = CaseField()
+    async with listening(case_rtu(), field) as (station, address):
+        master = PeersMaster(stack, address)
+        values = master.heard.values
+        await until(lambda: ("AnalogOutputStatus", 1) in values)
+        assert [values["Binary", index][0] for index in range(4)] == [True, True, False, False]
+        assert values["Analog", 0][0] == pytest.approx(NORMAL[V], rel=2**-24)
+        assert [values["Analog", index][0] for index in (1, 2, 3)] == [1.2e6, 3.0, 1.0]
+        assert values["Binary", 0][1] & 0x7F == Flag.ONLINE
+        assert not station._session._restarted, "the peer cleared it"
 
-    trip = peer.ControlRelayOutputBlock(peer.OperationType.PULSE_ON, peer.TripCloseCode.TRIP)
-    assert await master.operate(trip, index=0) == ("SUCCESS", "SUCCESS")
-    assert field.operated == [(SWITCH, SwitchSetpoint(closed=False))]
-    # It is reported unasked, with the date of the change in milliseconds.
-    await until(lambda: values["Binary", 0][0] is False)
-    assert abs(master.heard.event_times_ms["Binary", 0] - 1e3 * (now_s.start.timestamp() + now_s())) < 1e3
-    assert await master.operate(peer.AnalogOutputInt16(-7), index=0) == ("SUCCESS", "SUCCESS")
-    assert field.operated[-1] == (TAP, TapSetpoint(position=-7))
+        trip = peer.ControlRelayOutputBlock(peer.OperationType.PULSE_ON, peer.TripCloseCode.TRIP)
+        assert await master.operate(trip, index=0) == ("SUCCESS", "SUCCESS")
+        assert field.operated == [(SWITCH, SwitchSetpoint(closed=False))]
+        # It is reported unasked, with the date of the change in milliseconds.
+        await until(lambda: values["Binary", 0][0] is False)
+        assert abs(master.heard.event_times_ms["Binary", 0] - 1e3 * time.time()) < 1e3
+        assert await master.operate(peer.AnalogOutputInt16(-7), index=0) == ("SUCCESS", "SUCCESS")
+        assert field.operated[-1] == (TAP, TapSetpoint(position=-7))
 
-    assert await master.operate(trip, index=0, direct=True) == ("SUCCESS", "NOT_SUPPORTED")
-    field.show(REMOTE, 0.0)
-    assert await master.operate(trip, index=0) == ("SUCCESS", "LOCAL")
-    assert len(field.operated) == 2
-    field.show(V, NORMAL[V], flags=Flag.ONLINE | Flag.LOCAL_FORCED)
-    station.scan()
-    await until(lambda: values["Analog", 0][1] == Flag.ONLINE | Flag.LOCAL_FORCED)
-    await station.hang_up()
+        assert await master.operate(trip, index=0, direct=True) == ("SUCCESS", "NOT_SUPPORTED")
+        field.show(REMOTE, 0.0)
+        assert await master.operate(trip, index=0) == ("SUCCESS", "LOCAL")
+        assert len(field.operated) == 2
+        field.show(V, NORMAL[V], flags=Flag.ONLINE | Flag.LOCAL_FORCED)
+        station.scan()
+        await until(lambda: values["Analog", 0][1] == Flag.ONLINE | Flag.LOCAL_FORCED)
 
 
 async def test_the_peers_master_meets_our_select_time_out(stack: Any) -> None:
-    now_s, field = WallSeconds(), CaseField()
+    field = CaseField()
     rtu = case_rtu(manners=replace(MANNERS, select_timeout_s=1e-9))
-    station = Outstation(rtu, field=field, now_s=now_s, start=now_s.start)
-    master = PeersMaster(stack, await station.listen())
-    trip = peer.ControlRelayOutputBlock(peer.OperationType.PULSE_ON, peer.TripCloseCode.TRIP)
-    assert await master.operate(trip, index=0) == ("SUCCESS", "TIMEOUT")
-    assert field.operated == []
-    await station.hang_up()
+    async with listening(rtu, field) as (_, address):
+        master = PeersMaster(stack, address)
+        await until(lambda: master.heard.values)
+        trip = peer.ControlRelayOutputBlock(peer.OperationType.PULSE_ON, peer.TripCloseCode.TRIP)
+        assert await master.operate(trip, index=0) == ("SUCCESS", "TIMEOUT")
+        assert field.operated == []
 
 
 CLOSED_TWICE = Point(kind=PointKind.SWITCH_CLOSED, element="line.double")

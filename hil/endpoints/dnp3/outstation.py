@@ -96,7 +96,9 @@ class Outstation:
         self._session.connected()
         self._report()
         try:
-            await talk.listen(reader)
+            # Only the end of the loop cancels it, and asyncio would tell that as an error of ours.
+            with contextlib.suppress(asyncio.CancelledError):
+                await talk.listen(reader)
         finally:
             if self._talk is talk:
                 self._talk = None

@@ -240,19 +240,26 @@ class WallSeconds:
 
 
 @asynccontextmanager
+async def listening(rtu: Rtu, field: CaseField) -> AsyncIterator[tuple[Outstation, str]]:
+    """An outstation that has read its field once, and its address."""
+    now_s = WallSeconds()
+    station = Outstation(rtu, field=field, now_s=now_s, start=now_s.start)
+    station.scan()
+    try:
+        yield station, await station.listen()
+    finally:
+        await station.hang_up()
+
+
+@asynccontextmanager
 async def both_ends(
     folder: Path, *, rtu: Rtu | None = None, polling: Polling = POLLING, said: list[str] | None = None
 ) -> AsyncIterator[tuple[Outstation, CaseField, CaseService]]:
     """An outstation with a scanned field, and a gateway that has read it."""
-    field_, now_s = CaseField(), WallSeconds()
-    station = Outstation(rtu or case_rtu(), field=field_, now_s=now_s, start=now_s.start)
-    station.scan()
-    address = await station.listen()
-    try:
+    field_ = CaseField()
+    async with listening(rtu or case_rtu(), field_) as (station, address):
         configuration = configured(folder, {address: station.rtu}, polling=polling)
         async with gateway_for(configuration, said=said) as (gateway, service):
             await service.until(lambda: all(service.newest(point) is not None for point in service.points))
             await connected(gateway)
             yield station, field_, service
-    finally:
-        await station.hang_up()
