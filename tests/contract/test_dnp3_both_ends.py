@@ -259,9 +259,14 @@ async def test_an_operate_without_an_answer_is_unknown_and_never_sent_again(tmp_
             station._talk._writer.transport.abort()
 
         field.on_operate = cut
-        code, text = await service.outcome(service.command(SWITCH, SwitchSetpoint(closed=False)))
+        first = service.command(SWITCH, SwitchSetpoint(closed=False))
+        second = service.command(BANK, CapacitorSetpoint(steps=0))
+        code, text = await service.outcome(first)
         assert code is OutcomeCode.UNKNOWN
         assert text == "OPERATE was not answered; the device is read, nothing is sent again"
+        # What waited behind it is not sent either, then or later.
+        code, text = await service.outcome(second)
+        assert (code, text) == (OutcomeCode.HARDWARE_ERROR, "the RTU was lost; nothing was sent to the device")
         # It is called again and read; what the device did is seen, and it did it once.
         await service.until(lambda: service.shows(CLOSED, 0.0))
         assert field.operated == [(SWITCH, SwitchSetpoint(closed=False))]

@@ -1,4 +1,7 @@
-"""The gateway's configuration: TOML, the unit in every key, nothing that protects has a default."""
+"""The gateway's configuration: TOML, the unit in every key, nothing that protects has a default.
+
+`reference.toml` beside this module holds a complete one.
+"""
 
 import json
 import tomllib
@@ -12,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from adms.client import DeviceClass, InputError, Point, PointKind, Problem
 
+REFERENCE = Path(__file__).with_name("reference.toml")
 NOTHING_ELSE = ConfigDict(extra="forbid", strict=True)
 Text = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]

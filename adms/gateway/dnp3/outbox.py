@@ -4,13 +4,17 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from adms.client import Quality
 
-FRAMES_MAX = 2000
-"""Frames that wait while the service does not take any; beyond them only the newest value of each point waits."""
+FRAMES_MAX = 100
+"""Frames that wait while the service takes none; of more only the newest value of each point goes on waiting, so that
+what arrives when it takes some again is not old."""
+TOGETHER = timedelta(seconds=0.1)
+"""Those newest values go together in frames dated by the youngest of them: up to this much fresher than they are, which
+is less than the skew that the service allows for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +91,9 @@ def _newest(frames: Iterable[_Frame]) -> deque[_Frame]:
             held = newest.get(place)
             if held is None or frame.time >= held.time:
                 newest[place] = Reading(place=place, value=value, quality=quality, time=frame.time)
-    folded: dict[datetime, _Frame] = {}
-    for reading in sorted(newest.values(), key=lambda reading: (reading.time, reading.place)):
-        folded.setdefault(reading.time, _Frame(time=reading.time)).add(reading)
-    return deque(folded.values())
+    folded: deque[_Frame] = deque()
+    for reading in sorted(newest.values(), key=lambda reading: (reading.time, reading.place), reverse=True):
+        if not folded or folded[0].time - reading.time > TOGETHER:
+            folded.appendleft(_Frame(time=reading.time))
+        folded[0].add(reading)
+    return folded

@@ -46,7 +46,7 @@ class Polling:
     event_poll_s: float = 1.0
     reconnect_first_s: float = 0.1
     reconnect_longest_s: float = 2.0
-    event_time_ahead_max_s: float = 5.0
+    event_time_ahead_max_s: float = 0.5
     clock_offset_s: float = 0.0
     """Feeder time less the gateway's machine's UTC."""
 

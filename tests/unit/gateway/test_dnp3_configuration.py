@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adms.client import DeviceClass, InputError, Point, PointKind
-from adms.gateway.dnp3.config import Configuration, Control, Encoding, Object, read_configuration
+from adms.gateway.dnp3.config import REFERENCE, Configuration, Control, Encoding, Object, read_configuration
 from adms.gateway.dnp3.state import SeenEpoch
 from hil.endpoints.dnp3.layout import gateway_toml
 from tests.unit.hil.dnp3_case import BANK, POINTS, POLLING, SWITCH, TAP, case_rtu
@@ -72,6 +72,11 @@ def test_what_the_bench_writes_is_what_the_gateway_reads(tmp_path: Path) -> None
     }
     assert one.devices[0].control is Control.TRIP_CLOSE
     assert one.devices[1].encoding is Encoding.INT16
+
+
+def test_the_reference_is_a_configuration() -> None:
+    found = read_configuration(REFERENCE)
+    assert [(rtu.name, len(rtu.points), len(rtu.devices)) for rtu in found.rtu] == [("rtu-13", 3, 2)]
 
 
 def test_a_point_says_where_it_is_and_what_a_unit_is(tmp_path: Path) -> None:

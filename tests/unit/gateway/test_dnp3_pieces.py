@@ -251,3 +251,12 @@ async def test_of_too_many_frames_the_newest_of_each_point_is_kept_with_its_qual
         (NOW, {7: 1.0}, {7: Quality.SUSPECT}),
         (NOW + timedelta(seconds=FRAMES_MAX), {0: float(FRAMES_MAX)}, {}),
     ]
+
+
+async def test_newest_values_within_a_tenth_of_a_second_go_together_and_never_look_older() -> None:
+    outbox = Outbox()
+    outbox.put([reading(n, float(n), after_s=0.001 * n) for n in range(FRAMES_MAX + 50)])
+    # 0 to 149 ms: from the youngest back, 149 to 49 ms are within 0.1 s; the rest goes before them.
+    first, second = await sent(outbox)
+    assert (first[0] - NOW, sorted(first[1])) == (timedelta(seconds=0.048), list(range(49)))
+    assert (second[0] - NOW, sorted(second[1])) == (timedelta(seconds=0.149), list(range(49, 150)))
