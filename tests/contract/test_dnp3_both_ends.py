@@ -299,3 +299,15 @@ async def test_a_point_that_the_rtu_does_not_have_is_said_and_stays_missing(tmp_
         await connected(gateway)
         assert said[0] == "rtu-1: has no analog_input 0 (v_magnitude_v of 150 phase 1)"
         assert service.newest(V) is None
+
+
+async def test_an_rtu_that_falls_silent_is_lost_and_its_command_was_not_operated(tmp_path: Path) -> None:
+    async with both_ends(tmp_path, polling=replace(POLLING, response_timeout_s=0.2)) as (station, field, service):
+        talking = station._session.answer
+        station._session.answer = lambda octets, *, now_s: None  # type: ignore[method-assign]
+        code, text = await service.outcome(service.command(SWITCH, SwitchSetpoint(closed=False)))
+        assert (code, text) == (OutcomeCode.HARDWARE_ERROR, "SELECT was not answered; nothing was operated")
+        await service.until(lambda: all((t := service.newest(p)) and t.quality is Quality.STALE for p in NORMAL))
+        station._session.answer = talking  # type: ignore[method-assign]
+        await service.until(lambda: service.shows(CLOSED, 1.0))
+        assert field.asked == []
