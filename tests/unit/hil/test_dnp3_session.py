@@ -1,4 +1,4 @@
-"""What an outstation answers, in virtual time. Clauses and tables are those of IEEE 1815-2012."""
+"""What an outstation answers and reports, in virtual time. Clauses and tables are those of IEEE 1815-2012."""
 
 import struct
 from collections.abc import Sequence
@@ -7,65 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from dnp3.application.parser import parse_response
-from dnp3.core.enums import CommandStatus
 from dnp3.core.flags import IIN
-from dnp3.master import DefaultSOEHandler, Master, MasterConfig
 
-from adms.client import InputError, Point, PointKind, SwitchSetpoint, TapSetpoint
+from adms.client import InputError, Point, PointKind
 from hil.endpoints.dnp3.points import AnalogInput, BinaryInput, Encoding, Flag, Reading, Rtu
-from hil.endpoints.dnp3.session import Session
-from tests.unit.hil.dnp3_case import CLOSED, MANNERS, NORMAL, POSITION, SWITCH, TAP, CaseField, V, case_rtu
-
-START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-READ_ALL = "3c0206 3c0306 3c0406 3c0106"
-TRIP = "0c0128 0100 0000 81 01 64000000 00000000 00"
-"""Control relay output block, index 0: pulse on with TRIP, once, 100 ms on."""
-CLOSE = "0c0128 0100 0000 41 01 64000000 00000000 00"
-TAP_MINUS_7 = "290228 0100 0000 f9ff 00"
-"""Group 41 variation 2, index 0: -7."""
-SELECT, OPERATE, DIRECT, DIRECT_SILENT = 3, 4, 5, 6
-
-
-class Desk:
-    """A master's hand on a session: octets out, octets in, and the library's reading of them."""
-
-    def __init__(self, rtu: Rtu | None = None) -> None:
-        self.field = CaseField()
-        self.session = Session(rtu or case_rtu(), self.field, now_s=0.0, start=START)
-        self.now_s = 0.0
-        self.heard = DefaultSOEHandler()
-        self.master = Master(handler=self.heard, config=MasterConfig(address=1, outstation_address=10))
-
-    def scan(self) -> None:
-        self.session.scan(now_s=self.now_s)
-
-    def ask(self, function: int, objects: str = "", *, sequence: int = 0) -> bytes | None:
-        request = bytes([0xC0 | sequence, function]) + bytes.fromhex(objects)
-        return self.session.answer(request, now_s=self.now_s)
-
-    def asked(self, function: int, objects: str = "", *, sequence: int = 0) -> bytes:
-        answer = self.ask(function, objects, sequence=sequence)
-        assert answer is not None
-        self.master.process_response(answer)
-        return answer
-
-    def confirm(self, answer: bytes) -> bytes | None:
-        return self.session.answer(bytes([0xC0 | answer[0] & 0x1F, 0]), now_s=self.now_s)
-
-    def statuses(self, function: int, objects: str, *, sequence: int) -> list[CommandStatus]:
-        """Status octets of an answer: the last octet of each object."""
-        blocks = parse_response(self.asked(function, objects, sequence=sequence)).objects
-        found = []
-        for block in blocks:
-            count = struct.unpack("<H", block.data[:2])[0]
-            each = (len(block.data) - 2) // count
-            found += [CommandStatus(block.data[2 + each * (n + 1) - 1]) for n in range(count)]
-        return found
-
-
-def indications(answer: bytes) -> IIN:
-    """Octets 3 and 4 of a response."""
-    return IIN(int.from_bytes(answer[2:4], "little"))
+from tests.unit.hil.dnp3_case import CLOSED, MANNERS, NORMAL, POSITION, V, case_rtu
+from tests.unit.hil.dnp3_desk import (
+    READ_ALL,
+    START,
+    Desk,
+    indications,
+)
 
 
 def with_points(*, analog: Sequence[AnalogInput] = (), binary: Sequence[BinaryInput] = ()) -> Rtu:
@@ -76,145 +28,6 @@ def with_points(*, analog: Sequence[AnalogInput] = (), binary: Sequence[BinaryIn
         binary_outputs=(),
         analog_outputs=(),
     )
-
-
-# ---- select before operate, clause 4.4.4 -----------------------------------------------------------------------------
-
-
-def test_an_operate_within_the_time_out_is_carried_out_once() -> None:
-    desk = Desk()
-    assert desk.statuses(SELECT, TRIP, sequence=1) == [CommandStatus.SUCCESS]
-    desk.now_s = MANNERS.select_timeout_s
-    assert desk.statuses(OPERATE, TRIP, sequence=2) == [CommandStatus.SUCCESS]
-    assert desk.field.operated == [(SWITCH, SwitchSetpoint(closed=False))]
-
-
-def test_an_operate_after_the_time_out_is_answered_timeout() -> None:
-    desk = Desk()
-    desk.asked(SELECT, TRIP, sequence=1)
-    desk.now_s = MANNERS.select_timeout_s + 0.001
-    assert desk.statuses(OPERATE, TRIP, sequence=2) == [CommandStatus.TIMEOUT]
-    assert desk.field.operated == []
-
-
-@pytest.mark.parametrize(
-    ("operated", "sequence", "between"),
-    [
-        pytest.param(CLOSE, 2, None, id="another control"),
-        pytest.param(TRIP, 3, None, id="a sequence left out"),
-        pytest.param(TRIP, 2, 1, id="a read in between"),
-    ],
-)
-def test_an_operate_that_does_not_follow_its_select_is_answered_no_select(
-    operated: str, sequence: int, between: int | None
-) -> None:
-    desk = Desk()
-    desk.asked(SELECT, TRIP, sequence=1)
-    if between is not None:
-        desk.asked(between, READ_ALL, sequence=5)
-    assert desk.statuses(OPERATE, operated, sequence=sequence) == [CommandStatus.NO_SELECT]
-    assert desk.field.operated == []
-
-
-def test_an_operate_without_a_select_or_on_a_new_connection_is_answered_no_select() -> None:
-    desk = Desk()
-    assert desk.statuses(OPERATE, TRIP, sequence=2) == [CommandStatus.NO_SELECT]
-    desk.asked(SELECT, TRIP, sequence=3)
-    desk.session.connected()
-    assert desk.statuses(OPERATE, TRIP, sequence=4) == [CommandStatus.NO_SELECT]
-    assert desk.field.operated == []
-
-
-def test_a_selection_is_used_once() -> None:
-    desk = Desk()
-    desk.asked(SELECT, TRIP, sequence=1)
-    desk.asked(OPERATE, TRIP, sequence=2)
-    assert desk.statuses(OPERATE, TRIP, sequence=3) == [CommandStatus.NO_SELECT]
-    assert len(desk.field.operated) == 1
-
-
-def test_an_operate_that_is_repeated_because_its_answer_was_lost_is_answered_and_not_done_again() -> None:
-    desk = Desk()
-    desk.asked(SELECT, TRIP, sequence=1)
-    first = desk.asked(OPERATE, TRIP, sequence=2)
-    assert desk.ask(OPERATE, TRIP, sequence=2) == first
-    assert len(desk.field.operated) == 1
-
-
-def test_one_object_that_is_refused_arms_none() -> None:
-    desk = Desk()
-    both = "0c0128 0200 0000 81 01 64000000 00000000 00 0700 81 01 64000000 00000000 00"
-    assert desk.statuses(SELECT, both, sequence=1) == [CommandStatus.SUCCESS, CommandStatus.NOT_SUPPORTED]
-    assert desk.statuses(OPERATE, both, sequence=2) == [CommandStatus.NO_SELECT] * 2
-    assert desk.field.operated == []
-
-
-def test_objects_beyond_what_one_request_may_carry_are_too_many() -> None:
-    desk = Desk(replace(case_rtu(), controls_max=1))
-    two = "0c0128 0200 0000 81 01 64000000 00000000 00 0000 81 01 64000000 00000000 00"
-    assert desk.statuses(SELECT, two, sequence=1) == [CommandStatus.SUCCESS, CommandStatus.TOO_MANY_OBJS]
-
-
-def test_direct_operate_is_refused_unless_it_is_allowed() -> None:
-    desk = Desk()
-    assert desk.statuses(DIRECT, TRIP, sequence=1) == [CommandStatus.NOT_SUPPORTED]
-    assert desk.ask(DIRECT_SILENT, TRIP, sequence=2) is None
-    assert desk.field.operated == []
-    desk = Desk(case_rtu(manners=replace(MANNERS, direct_operate=True)))
-    assert desk.statuses(DIRECT, TRIP, sequence=1) == [CommandStatus.SUCCESS]
-    assert desk.ask(DIRECT_SILENT, CLOSE, sequence=2) is None
-    assert [what for _, what in desk.field.operated] == [SwitchSetpoint(closed=False), SwitchSetpoint(closed=True)]
-
-
-@pytest.mark.parametrize(
-    "control",
-    [
-        pytest.param("03 01", id="latch on, of a trip and close pair"),
-        pytest.param("01 01", id="pulse without trip or close"),
-        pytest.param("41 02", id="two pulses"),
-        pytest.param("61 01", id="clear"),
-        pytest.param("51 01", id="queue"),
-        pytest.param("0f 01", id="an operation that is not defined"),
-    ],
-)
-def test_a_control_code_that_means_nothing_here_is_not_supported(control: str) -> None:
-    desk = Desk()
-    block = f"0c0128 0100 0000 {control} 64000000 00000000 00"
-    assert desk.statuses(SELECT, block, sequence=1) == [CommandStatus.NOT_SUPPORTED]
-    assert desk.field.asked == []
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        CommandStatus.LOCAL,
-        CommandStatus.ALREADY_ACTIVE,
-        CommandStatus.HARDWARE_ERROR,
-        CommandStatus.BLOCKED,
-        CommandStatus.OUT_OF_RANGE,
-    ],
-)
-def test_what_the_field_answers_is_the_status(status: CommandStatus) -> None:
-    desk = Desk()
-    desk.field.answer = status
-    assert desk.statuses(SELECT, TRIP, sequence=1) == [status]
-    assert desk.statuses(OPERATE, TRIP, sequence=2) == [CommandStatus.NO_SELECT]
-
-
-def test_a_setpoint_on_an_analog_output_moves_the_tap_and_half_a_step_is_out_of_range() -> None:
-    desk = Desk()
-    desk.asked(SELECT, TAP_MINUS_7, sequence=1)
-    assert desk.statuses(OPERATE, TAP_MINUS_7, sequence=2) == [CommandStatus.SUCCESS]
-    assert desk.field.operated == [(TAP, TapSetpoint(position=-7))]
-    half = "290328 0100 0000 0000003f 00"  # 0.5 as float32
-    assert desk.statuses(SELECT, half, sequence=3) == [CommandStatus.OUT_OF_RANGE]
-
-
-def test_a_control_that_is_cut_short_or_of_another_group_is_a_parameter_error() -> None:
-    desk = Desk()
-    for objects in ("0c0128 0100 0000 81 01", "0a0228 0100 0000 81", "0c0106"):
-        assert indications(desk.asked(SELECT, objects, sequence=1)) & IIN.PARAMETER_ERROR
-    assert desk.field.asked == []
 
 
 # ---- reading and events, clauses 4.4 and 5.1 -------------------------------------------------------------------------
