@@ -240,6 +240,14 @@ def sunspec(
     finish(lambda: run_module("adms.gateway", ["sunspec", str(config)]))
 
 
+@gateway_app.command()
+def dnp3(config: Annotated[Path, typer.Argument(help="RTUs, their points and devices, TOML.")]) -> None:
+    """Carry between RTUs on DNP3 and the service, until interrupted."""
+    from adms.cli.serve import run_module
+
+    finish(lambda: run_module("adms.gateway", ["dnp3", str(config)]))
+
+
 def run() -> None:
     """Run the command line to its exit code."""
     to_the_end(app)

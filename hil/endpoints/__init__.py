@@ -1,1 +1,1 @@
-"""Device endpoints of the bench on real field protocols."""
+"""Device endpoints: simulated field devices on real protocols."""
