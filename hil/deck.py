@@ -34,8 +34,9 @@ class RegulatorControl:
     """From one tap to the next while it stays out of band."""
     winding_v: float
     """Nominal voltage across a phase of the winding."""
-    delta: bool
-    """Its winding stands between two phases."""
+    bus: str
+    phases: tuple[int, ...]
+    """Where its voltage transformer stands: from one phase to ground, or between two."""
     tap_step_pu: float
     tap_low: int
     """Lowest position, in steps from neutral."""

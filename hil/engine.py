@@ -183,8 +183,14 @@ class Engine:
         self._places[element] = index, int(self._circuit.ActiveCktElement.NumConductors)
 
     def element_names(self) -> tuple[str, ...]:
-        """Full lower-case names of every circuit element."""
-        return tuple(name.lower() for name in self._circuit.AllElementNames)
+        """Full lower-case names of every circuit element that is enabled."""
+        active = self._circuit.ActiveCktElement
+        names = []
+        for i, name in enumerate(self._circuit.AllElementNames):
+            self._lib.ctx_Circuit_SetCktElementIndex(self._ctx, i)
+            if active.Enabled:
+                names.append(name.lower())
+        return tuple(names)
 
     def element(self, name: str) -> ElementRecord:
         """Terminals of an element. Raises EngineError when there is none of that name."""
@@ -312,12 +318,15 @@ class Engine:
                 },
             )
             step_pu, low, high = self._tap_range(name, winding=winding)
+            across = 2 if bool(self._circuit.Transformers.IsDelta) else 1
+            bus, phases = split_bus(str(self._circuit.ActiveCktElement.BusNames[winding - 1]), phase_count=across)
             records.append(
                 RegulatorControl(
                     transformer=f"transformer.{name}",
                     winding=winding,
                     winding_v=self._winding_v(),
-                    delta=bool(self._circuit.Transformers.IsDelta),
+                    bus=bus,
+                    phases=phases,
                     tap_step_pu=step_pu,
                     tap_low=low,
                     tap_high=high,
