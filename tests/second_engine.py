@@ -1,8 +1,8 @@
 """EPRI's own engine (`py-dss-interface`) as the bench's referee: the same deck and overlay, the same day.
 
-It lives in a process of its own (`python -m tests.second_engine <job> <answer>`): it moves the working directory, speaks
-on standard output and keeps one circuit for everybody. It shares nothing with `hil`: the overlay is read and put on the
-deck here once more, so that a plant that put a switch or a unit in the wrong place is found out."""
+It lives in a process of its own (`python -m tests.second_engine <job> <answer>`): it moves the working directory,
+speaks on standard output and keeps one circuit for everybody. It shares nothing with `hil`: the overlay is read and put
+on the deck here once more, so that a plant that put a switch or a unit in the wrong place is found out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Day:
     der_va: ComplexArray | None = None
     """Injected."""
     taps: Mapping[str, npt.NDArray[np.int64]] | None = None
-    """Positions, steps from neutral. Own controls: those of the first row are where they start."""
+    """Positions, steps from neutral: where they start, then a row a step."""
     capacitors: Mapping[str, npt.NDArray[np.int64]] | None = None
 
 
@@ -76,8 +76,8 @@ def second_engine(
         words=np.array(json.dumps(words)),
         load_va=day.load_va,
         der_va=day.der_va if day.der_va is not None else np.zeros((steps, 0), dtype=np.complex128),
-        taps=np.array([taps[name] for name in taps], dtype=np.int64).reshape(len(taps), -1).T,
-        capacitors=np.array([capacitors[name] for name in capacitors], dtype=np.int64).reshape(len(capacitors), -1).T,
+        taps=np.array(list(taps.values()), dtype=np.int64).T,
+        capacitors=np.array(list(capacitors.values()), dtype=np.int64).T,
     )
     command = [sys.executable, "-m", "tests.second_engine", str(job), str(answer)]
     root = Path(__file__).resolve().parent.parent
@@ -126,8 +126,9 @@ def _dotted(bus: str, phases: Sequence[int]) -> str:
     return ".".join([bus, *(str(phase) for phase in phases)])
 
 
-def _bases(epri: _Epri) -> None:
-    epri.say("calcvoltagebases")
+def _names(listed: Sequence[str]) -> list[str]:
+    """An empty list is told as one thing called None."""
+    return [name for name in listed if name.lower() != "none"]
 
 
 def _put_on(epri: _Epri, overlay: Mapping[str, Any]) -> None:
@@ -153,7 +154,7 @@ def _put_on(epri: _Epri, overlay: Mapping[str, Any]) -> None:
             f"new {name} phases={ends[0].count('.')} bus1={ends[0]} bus2={ends[1]} switch=yes "
             "r1=1e-3 r0=1e-3 x1=0 x0=0 c1=0 c0=0 length=0.001"
         )
-    _bases(epri)
+    epri.say("calcvoltagebases")
     for entry in overlay.get("source", []):
         kv = epri.base_kv(entry["bus"]) * (3**0.5 if len(entry["phases"]) > 1 else 1.0)
         epri.say(
@@ -168,7 +169,7 @@ def _put_on(epri: _Epri, overlay: Mapping[str, Any]) -> None:
             f"bus1={_dotted(entry['bus'], entry['phases'])} kv={epri.base_kv(entry['bus']) * across:.6f} "
             f"vminpu=0.3 vmaxpu=1.5 conn={entry.get('connection', 'wye')}"
         )
-    _bases(epri)
+    epri.say("calcvoltagebases")
 
 
 def _positions(epri: _Epri, overlay: Mapping[str, Any]) -> None:
@@ -180,12 +181,12 @@ def _positions(epri: _Epri, overlay: Mapping[str, Any]) -> None:
 def _controls(epri: _Epri, overlay: Mapping[str, Any]) -> None:
     """Delays of the overlay into the deck's RegControls, its capacitors' voltage control as CapControls."""
     delay_s = {entry["id"].lower(): entry["delay_s"] for entry in overlay.get("tap_changer", [])}
-    for name in epri.dss.regcontrols.names:
+    for name in _names(epri.dss.regcontrols.names):
         transformer = epri.ask(f"regcontrol.{name}", "transformer").lower()
         known = delay_s.get(f"transformer.{transformer}")
         epri.say(f"edit regcontrol.{name} " + (f"delay={known}" if known is not None else "enabled=no"))
     mine = {entry["id"].lower() for entry in overlay.get("capacitor", [])}
-    for name in [name for name in epri.dss.capcontrols.names if name.lower() != "none"]:
+    for name in _names(epri.dss.capcontrols.names):
         if "capacitor." + epri.ask(f"capcontrol.{name}", "capacitor").lower() not in mine:
             epri.say(f"edit capcontrol.{name} enabled=no")
     for entry in overlay.get("capacitor", []):
@@ -206,7 +207,7 @@ class _Taps:
     def __init__(self, epri: _Epri, names: Sequence[str]) -> None:
         self._dss = epri.dss
         winding = {}
-        for control in epri.dss.regcontrols.names:
+        for control in _names(epri.dss.regcontrols.names):
             transformer = "transformer." + epri.ask(f"regcontrol.{control}", "transformer").lower()
             winding[transformer] = int(epri.ask(f"regcontrol.{control}", "winding"))
         self._places = [(name.split(".", 1)[1], winding[name]) for name in names]
@@ -275,7 +276,9 @@ def _live(job: Path, answer: Path) -> None:
     epri.say("set maxcontroliter=100")
     epri.say(f"set tolerance={words['tolerance']}")
     if own:
-        epri.say(f"set mode=daily number=1 hour=0 sec=0 stepsize={words['step_s']}s controlmode=time")
+        epri.say(
+            f"set mode=time number=1 hour=0 sec=0 stepsize={words['step_s']}s loadshapeclass=none controlmode=time"
+        )
     else:
         epri.say("set mode=snapshot controlmode=off")
     v, moved, switched, iterations = [], [], [], []
@@ -290,9 +293,9 @@ def _live(job: Path, answer: Path) -> None:
                 before[element] = s
         if not own:
             if words["taps"]:
-                gear.put(taps[k])
+                gear.put(taps[k + 1])
             if words["capacitors"]:
-                banks.put(capacitors[k])
+                banks.put(capacitors[k + 1])
         epri.dss.solution.solve()
         if not epri.dss.solution.converged:
             raise RuntimeError(f"step {k}: no convergence")
