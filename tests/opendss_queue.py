@@ -3,7 +3,7 @@
 With `controlmode=time` a RegControl that wants several taps puts the next one into the control queue without keeping
 hold of it. Back in band it deletes the entry that it does hold, which has passed long ago, and calls itself disarmed;
 the other one stays. When that comes up and the voltage has meanwhile left the band again, on either side, it moves at
-once, without its delay. Gear starts its delay again whenever it has seen itself in band, and so does the bench's plant."""
+once, without its delay. Gear starts its delay again whenever it has seen itself in band; so does the bench's plant."""
 
 from __future__ import annotations
 

@@ -284,12 +284,12 @@ def _live(job: Path, answer: Path) -> None:
     v, moved, switched, iterations = [], [], [], []
     before: dict[str, complex] = {}
     for k, drawn in enumerate(load_va):
-        for element, s in [
-            *zip(words["loads"], drawn, strict=True),
-            *zip(("generator." + name.split(".", 1)[1] for name in words["ders"]), der_va[k], strict=True),
-        ]:
+        for element, s in [*zip(words["loads"], drawn, strict=True), *zip(words["ders"], der_va[k], strict=True)]:
             if before.get(element) != s:
-                epri.say(f"edit {element} kw={float(s.real) / 1e3!r} kvar={float(s.imag) / 1e3!r}")
+                kind, name = element.split(".", 1)
+                unit = epri.dss.loads if kind == "load" else epri.dss.generators
+                unit.name = name
+                unit.kw, unit.kvar = float(s.real) / 1e3, float(s.imag) / 1e3
                 before[element] = s
         if not own:
             if words["taps"]:
