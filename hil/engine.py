@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +314,7 @@ class Engine:
                     "inversetime=yes": bool(controls.IsInverseTime),
                     "vlimit": float(controls.VoltageLimit) > 0.0,
                     "bus (a remote bus)": bool(str(controls.MonitoredBus)),
+                    "ptphase other than 1": self.property_of(f"regcontrol.{own}", name="ptphase") != "1",
                     "tapwinding other than winding": int(controls.TapWinding) != winding,
                 },
             )
@@ -342,16 +343,17 @@ class Engine:
             )
         return tuple(records)
 
-    def capacitor_controls(self) -> tuple[CapacitorControl, ...]:
-        """Local controls of the deck's capacitors. Raises EngineError for one that does what the plant does not."""
+    def capacitor_controls(self, capacitors: Container[str]) -> tuple[CapacitorControl, ...]:
+        """The deck's local controls of some capacitors. Raises EngineError for one that does what the plant does not."""
         controls = self._circuit.CapControls
         records = []
         for i in range(1, int(controls.Count) + 1):
             controls.idx = i
-            own = f"capcontrol.{str(controls.Name).lower()}"
+            own, capacitor = f"capcontrol.{str(controls.Name).lower()}", f"capacitor.{str(controls.Capacitor).lower()}"
+            if capacitor not in capacitors:
+                continue
             override = bool(controls.UseVoltOverride)
-            element = str(controls.MonitoredObj).lower()
-            capacitor, side = f"capacitor.{str(controls.Capacitor).lower()}", int(controls.MonitoredTerm) - 1
+            element, side = str(controls.MonitoredObj).lower(), int(controls.MonitoredTerm) - 1
             limits = (float(controls.Vmin), float(controls.Vmax)) if override else (None, None)
             kind = self.property_of(own, name="type").lower()
             kind = next((known for known in ("voltage", "current", "kvar") if known.startswith(kind)), kind)

@@ -36,7 +36,8 @@ def bare_feeder(deck: Path, *, coordinates: Path, folder: Path) -> FeederFiles:
     text = _HEAD.format(name=deck.stem, deck=deck.name)
     for control in engine.regulator_controls():
         text += _TAP_CHANGER.format(id=control.transformer, delay_s=control.delay_s)
-    for capacitor in dict.fromkeys(control.capacitor for control in engine.capacitor_controls()):
+    banks = [name for name in engine.element_names() if name.startswith("capacitor.")]
+    for capacitor in dict.fromkeys(control.capacitor for control in engine.capacitor_controls(banks)):
         text += _CAPACITOR.format(id=capacitor, steps=1)
     overlay = folder / f"{deck.stem}.toml"
     overlay.write_text(text)

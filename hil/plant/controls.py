@@ -27,7 +27,8 @@ class LocalControls:
             entry.id: LocalRegulator(control=circuit.regulators[entry.id], delay_s=entry.delay_s)
             for entry in overlay.tap_changers
         }
-        deck = {control.capacitor: control for control in circuit.engine.capacitor_controls()}
+        asked = {entry.id for entry in overlay.capacitors if entry.v_on_pu is None or entry.v_off_pu is None}
+        deck = {control.capacitor: control for control in circuit.engine.capacitor_controls(asked)}
         self.capacitors: dict[str, LocalCapacitor] = {}
         for entry in overlay.capacitors:
             if entry.v_on_pu is not None and entry.v_off_pu is not None:
