@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class EngineError(Exception):
+    """OpenDSS refused a command or found no solution."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoadRecord:
     """A load as the deck states it. Powers are drawn, at nominal voltage."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from dss import DSS as _DEFAULT_CONTEXT
 
-from hil.deck import CapacitorControl, ElementRecord, LoadRecord, RegulatorControl, split_bus
+from hil.deck import CapacitorControl, ElementRecord, EngineError, LoadRecord, RegulatorControl, split_bus
+from hil.deck_controls import capacitor_controls, regulator_controls
 
 __all__ = [
     "CapacitorControl",
@@ -26,16 +27,6 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
-
-
-class EngineError(Exception):
-    """OpenDSS refused a command or found no solution."""
-
-
-def _refuse(control: str, unknown: Mapping[str, bool]) -> None:
-    found = [what for what, is_so in unknown.items() if is_so]
-    if found:
-        raise EngineError(f"{control}: the plant has no local control with {', '.join(found)}")
 
 
 def _phasors(flat: FloatArray) -> ComplexArray:
@@ -272,21 +263,6 @@ class Engine:
         else:
             active.Open(1, 0)
 
-    def _tap_range(self, transformer: str, *, winding: int) -> tuple[float, int, int]:
-        """(step in pu, lowest position, highest position) of a winding."""
-        transformers = self._circuit.Transformers
-        transformers.Name = transformer
-        transformers.Wdg = winding
-        low, high = float(transformers.MinTap), float(transformers.MaxTap)
-        step_pu = (high - low) / int(transformers.NumTaps)
-        return step_pu, round((low - 1.0) / step_pu), round((high - 1.0) / step_pu)
-
-    def _winding_v(self) -> float:
-        """Nominal voltage across a phase of the active winding, V."""
-        winding = self._circuit.Transformers
-        star = not bool(winding.IsDelta) and int(self._circuit.ActiveCktElement.NumPhases) > 1
-        return float(winding.kV) * 1000.0 / (3**0.5 if star else 1.0)
-
     def set_tap(self, transformer: str, *, winding: int, position: int, step_pu: float) -> None:
         """Put a winding on a tap, steps from neutral."""
         transformers = self._circuit.Transformers
@@ -302,84 +278,9 @@ class Engine:
 
     def regulator_controls(self) -> tuple[RegulatorControl, ...]:
         """Local controls of the deck's regulators. Raises EngineError for one that does what the plant does not."""
-        controls = self._circuit.RegControls
-        records = []
-        for i in range(1, int(controls.Count) + 1):
-            controls.idx = i
-            own, name, winding = str(controls.Name).lower(), str(controls.Transformer).lower(), int(controls.Winding)
-            _refuse(
-                f"regcontrol.{own}",
-                {
-                    "reversible=yes": bool(controls.IsReversible),
-                    "inversetime=yes": bool(controls.IsInverseTime),
-                    "vlimit": float(controls.VoltageLimit) > 0.0,
-                    "bus (a remote bus)": bool(str(controls.MonitoredBus)),
-                    "ptphase other than 1": self.property_of(f"regcontrol.{own}", name="ptphase") != "1",
-                    "tapwinding other than winding": int(controls.TapWinding) != winding,
-                },
-            )
-            step_pu, low, high = self._tap_range(name, winding=winding)
-            across = 2 if bool(self._circuit.Transformers.IsDelta) else 1
-            bus, phases = split_bus(str(self._circuit.ActiveCktElement.BusNames[winding - 1]), phase_count=across)
-            records.append(
-                RegulatorControl(
-                    transformer=f"transformer.{name}",
-                    winding=winding,
-                    winding_v=self._winding_v(),
-                    bus=bus,
-                    phases=phases,
-                    tap_step_pu=step_pu,
-                    tap_low=low,
-                    tap_high=high,
-                    v_set_v=float(controls.ForwardVreg),
-                    v_band_v=float(controls.ForwardBand),
-                    pt_ratio=float(controls.PTratio),
-                    ct_primary_a=float(controls.CTPrimary),
-                    drop_r_v=float(controls.ForwardR),
-                    drop_x_v=float(controls.ForwardX),
-                    delay_s=float(controls.Delay),
-                    tap_delay_s=float(controls.TapDelay),
-                )
-            )
-        return tuple(records)
+        return regulator_controls(self._circuit)
 
     def capacitor_controls(self, capacitors: Container[str]) -> tuple[CapacitorControl, ...]:
-        """The deck's local controls of some capacitors. Raises EngineError for one that does what the plant does not."""
-        controls = self._circuit.CapControls
-        records = []
-        for i in range(1, int(controls.Count) + 1):
-            controls.idx = i
-            own, capacitor = f"capcontrol.{str(controls.Name).lower()}", f"capacitor.{str(controls.Capacitor).lower()}"
-            if capacitor not in capacitors:
-                continue
-            override = bool(controls.UseVoltOverride)
-            element, side = str(controls.MonitoredObj).lower(), int(controls.MonitoredTerm) - 1
-            limits = (float(controls.Vmin), float(controls.Vmax)) if override else (None, None)
-            kind = self.property_of(own, name="type").lower()
-            kind = next((known for known in ("voltage", "current", "kvar") if known.startswith(kind)), kind)
-            several = len(self.element(element).terminals[side][1]) > 1
-            _refuse(
-                own,
-                {
-                    f"type={kind}": kind not in {"voltage", "current", "kvar"},
-                    "an element of several phases": several,
-                },
-            )
-            records.append(
-                CapacitorControl(
-                    capacitor=capacitor,
-                    kind=kind,
-                    element=element,
-                    side=side,
-                    v_min_v=limits[0],
-                    v_max_v=limits[1],
-                    on=float(controls.ONSetting),
-                    off=float(controls.OFFSetting),
-                    pt_ratio=float(controls.PTratio),
-                    ct_ratio=float(controls.CTratio),
-                    delay_on_s=float(controls.Delay),
-                    delay_off_s=float(controls.DelayOff),
-                    dead_time_s=float(controls.DeadTime),
-                )
-            )
-        return tuple(records)
+        """Local controls that the deck gives these capacitors. Raises EngineError for one that does what the plant does
+        not."""
+        return capacitor_controls(self._circuit, capacitors=capacitors)
