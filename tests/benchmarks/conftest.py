@@ -14,6 +14,7 @@ _ONLY_WHEN_TIMED = (
     "test_estimation_speed",
     "test_estimation_growth",
     "test_estimation_load",
+    "test_plant_speed",
 )
 
 

@@ -2,7 +2,8 @@
 loads, in one run. Times are printed; what is asserted is how much the plant may add to the engine that it stands on.
 
 What the requirement leaves for it: a day of the 123-bus feeder at 4 s steps in 15 minutes is 41 ms a step for plant and
-service together; the 8500-node feeder at 1 s steps in real time is 1 s."""
+service together, of which the plant may have 8, about 50 of these Solves; half of that is asserted. The 8500-node
+feeder at 1 s steps in real time is 1 s, and there the Solve itself is nearly all."""
 
 import time
 from dataclasses import replace
@@ -43,7 +44,7 @@ def _bench(feeder: str, *, folder: Path, project_root: Path) -> Bench:
     return replace(bench, scenario=replace(bench.scenario, meters=meters))
 
 
-@pytest.mark.parametrize(("feeder", "at_most"), [("123-operated", 12.0), ("european-lv", 8.0), ("8500", 2.5)])
+@pytest.mark.parametrize(("feeder", "at_most"), [("123-operated", 25.0), ("european-lv", 8.0), ("8500", 2.5)])
 def test_a_step_costs_little_more_than_the_engines_own_solution(
     feeder: str, at_most: float, tmp_path: Path, project_root: Path
 ) -> None:
