@@ -121,7 +121,7 @@ def test_a_unit_at_its_neighbours_bus_is_found(day123: PlantDay, tmp_path: Path)
     moved.write_text(IEEE123.overlay.read_text().replace('bus = "48"', 'bus = "47"'))
     assert differs(noon, answer=_answer(noon, folder=tmp_path)).v_pu < TOLERANCE_PU
     found = differs(noon, answer=_answer(noon, folder=tmp_path, overlay=moved))
-    # By hand: 180 kW and 44 kvar through 0.15 kft of line code 4, positive sequence 0.058 + 0.119j ohm a kft, at 4.16 kV:
+    # By hand: 180 kW and 44 kvar through 0.15 kft of line code 4, at 4.16 kV, positive sequence 0.058 + 0.119j ohm/kft:
     # 0.0198 x 185e3 / 4160^2 = 2.1e-4 pu; a phase of an untransposed line has up to a tenth more.
     assert found.v_pu == pytest.approx(2.12e-4, rel=0.15)
     assert found.node[0] == "48"
