@@ -16,7 +16,7 @@ from math import copysign
 from hil.engine import CapacitorControl, RegulatorControl
 
 DEAD_FRAC = 0.3
-LOOK_S = 1e-9
+LOOK_S = 1e-6
 """A look so close to the end of a delay is at its end: times are sums of steps."""
 
 
