@@ -9,13 +9,16 @@ import numpy as np
 
 from hil.engine import ComplexArray, FloatArray
 from hil.plant.circuit import Circuit, Node
+from hil.plant.controls import LocalControls
 from hil.plant.customers import Customers
 from hil.plant.der import DerUnit
 from hil.plant.events import PlantEvent, Watcher
-from hil.plant.local import LocalCapacitor, LocalRegulator
 from hil.plant.protection import Relay, why_it_never_trips
 from hil.plant.weather import Sky
 from hil.scenario import FaultEvent, Scenario
+
+CONTROL_ROUNDS = 100
+"""OpenDSS' own limit is 10 of them, with several taps in each."""
 
 
 class Plant:
@@ -70,20 +73,12 @@ class Plant:
                     trip_delay_s=0.3,
                 )
                 self.relays[switch.id] = Relay(neighbour, times=scenario.protection)
-        self._regulators = {
-            entry.id: LocalRegulator(control=circuit.regulators[entry.id], delay_s=entry.delay_s)
-            for entry in overlay.tap_changers
-        }
-        self._local_capacitors = {
-            entry.id: LocalCapacitor(v_on_pu=entry.v_on_pu, v_off_pu=entry.v_off_pu, delay_s=entry.delay_s)
-            for entry in overlay.capacitors
-            if entry.v_on_pu is not None and entry.v_off_pu is not None
-        }
         self._moving: dict[str, tuple[bool, float, str]] = {}
         self._tap_target: dict[str, int] = {}
         self._prefault_a: dict[str, FloatArray] = {}
         names = circuit.engine.node_names()
         self._row = {node: i for i, node in enumerate(names)}
+        self._controls = LocalControls(circuit, rows=self._row)
         self._rows = np.array([self._row[node] for node in circuit.nodes], dtype=np.int64)
         self._base = circuit.engine.node_bases()
         self._live: frozenset[Node] = frozenset()
@@ -168,8 +163,8 @@ class Plant:
         if steps == before:
             return
         self.capacitors[capacitor] = steps
-        if steps < before and capacitor in self._local_capacitors:
-            self._local_capacitors[capacitor].opened_at = self.time_s
+        if steps < before:
+            self._controls.opened(capacitor, now=self.time_s)
         self.circuit.set_capacitor(capacitor, steps=steps)
         self._note(capacitor, what="capacitor", text=f"{before} -> {steps} steps", by=by)
 
@@ -280,41 +275,40 @@ class Plant:
                 self._note(switch, what="lockout", text=f"after {relay.shots} reclosings", by="protection")
 
     def _local(self, dt_s: float) -> None:
-        for name, regulator in self._regulators.items():
+        """What moves at this instant has moved before anything reads it; what that puts out of band starts its delay
+        now. Every device has a delay, so that this ends; a delay of 0 s has `CONTROL_ROUNDS`."""
+        for _ in range(CONTROL_ROUNDS):
+            if not self._local_moves(dt_s):
+                return
+            self._solve()
+            dt_s = 0.0
+
+    def _local_moves(self, dt_s: float) -> bool:
+        moved = False
+        for name in self._controls.regulators:
             if not self.automatic[name]:
-                regulator.reset()
+                self._controls.reset(name)
                 continue
-            direction = regulator.step(dt_s, **self._regulator_readings(name))
+            direction = self._controls.tap_step(name, dt_s=dt_s, v_phasor_v=self._v_all)
             position = self.taps[name] + direction
             if direction and self._reachable(name, position=position):
                 self._tap_target.pop(name, None)
                 self._set_tap(name, position=position, by="local")
-        for name, capacitor in self._local_capacitors.items():
-            if self.automatic[name]:
-                moved = capacitor.step(
-                    dt_s,
-                    v_pu=self._capacitor_v_pu(name),
-                    steps=self.capacitors[name],
-                    max_steps=self.circuit.capacitor_steps[name],
-                    now=self.time_s,
-                )
-                if moved:
-                    self.switch_capacitor(name, steps=self.capacitors[name] + moved, by="local")
+                moved = True
+        for name in self._controls.capacitors:
+            if not self.automatic[name]:
+                self._controls.reset(name)
+                continue
+            steps = self.capacitors[name]
+            change = self._controls.capacitor_step(name, now=self.time_s, v_phasor_v=self._v_all, steps=steps)
+            if change:
+                self.switch_capacitor(name, steps=steps + change, by="local")
+                moved = True
+        return moved
 
     def _reachable(self, regulator: str, *, position: int) -> bool:
         control = self.circuit.regulators[regulator]
         return control.tap_low <= position <= control.tap_high
-
-    def _regulator_readings(self, name: str) -> dict[str, complex]:
-        control = self.circuit.regulators[name]
-        bus, phases = self.circuit.engine.element(name).terminals[control.winding - 1]
-        current, _ = self.flow(name, side=control.winding - 1)
-        return {"v_phasor_v": complex(self._v_all[self._row[(bus, phases[0])]]), "i_into_a": complex(current[0])}
-
-    def _capacitor_v_pu(self, name: str) -> float:
-        bus, phases = self.circuit.engine.element(name).terminals[0]
-        rows = [self._row[(bus, phase)] for phase in phases]
-        return float(np.mean(np.abs(self._v_all[rows]) / self._base[rows]))
 
     def _settle(self) -> None:
         """Start as if it had stood so for hours: DER at their targets, local controls at rest."""
@@ -323,7 +317,8 @@ class Plant:
         for _ in range(2 * max((c.tap_high - c.tap_low for c in self.circuit.regulators.values()), default=1)):
             self._solve()
             moves = {
-                name: regulator.wanted(**self._regulator_readings(name)) for name, regulator in self._regulators.items()
+                name: int(np.sign(self._controls.tap_wanted(name, v_phasor_v=self._v_all)))
+                for name in self._controls.regulators
             }
             active = {n: d for n, d in moves.items() if d and self._reachable(n, position=self.taps[n] + d)}
             if not active:

@@ -15,6 +15,7 @@ _ONLY_WHEN_TIMED = (
     "test_estimation_growth",
     "test_estimation_load",
     "test_sunspec_latency",
+    "test_plant_speed",
 )
 
 

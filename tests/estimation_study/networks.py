@@ -50,7 +50,7 @@ DECKS = {
     "4bus_oyod_unbalanced": _four("4Bus-OYOD-UnBal/4bus-OYOD-UnBal.dss", "line.l1"),
     "4bus_yd": _four("4Bus-YD-Bal/4Bus-YD-Bal.DSS"),
     "4bus_yy": _four("4Bus-YY-Bal/4Bus-YY-Bal.DSS"),
-    "european_lv": _deck("LVTestCase/Master.dss", "line.line1"),
+    "european_lv": _deck("../../../hil/feeders/european_lv/Master.dss", "line.line1"),
     "8500": _deck("8500-Node/Master.dss", "line.hvmv_sub_connector", loading=0.8),
 }
 """123 is the operated variant: DER, neighbouring sources behind open ties, sectionalising switches."""
