@@ -9,13 +9,17 @@ import numpy as np
 
 from hil.engine import ComplexArray, FloatArray
 from hil.plant.circuit import Circuit, Node
-from hil.plant.customers import Customers
-from hil.plant.der import DerUnit
 from hil.plant.events import PlantEvent, Watcher
 from hil.plant.local import LocalCapacitor, LocalRegulator
+from hil.plant.mismatch import starting_positions
+from hil.plant.nature import nature_of
+from hil.plant.plan import PlantPlan
 from hil.plant.protection import Relay, why_it_never_trips
-from hil.plant.weather import Sky
+from hil.plant.terminals import Terminals
 from hil.scenario import FaultEvent, Scenario
+
+SETTLE_STEPS = 60
+"""More solves at the start where inverters listen to voltage."""
 
 
 class Plant:
@@ -29,7 +33,10 @@ class Plant:
         seed: int,
         coordinates: Mapping[str, tuple[float, float]],
         fault: FaultEvent | None,
+        plan: PlantPlan | None = None,
     ) -> None:
+        """`plan`: what lives on the feeder beyond the scenario's statistics. Raises InputError for names in it that the
+        feeder does not have."""
         overlay = circuit.overlay
         self.circuit = circuit
         self.time_s = 0.0
@@ -48,12 +55,14 @@ class Plant:
         self.capacitors = {entry.id: entry.normal_steps for entry in overlay.capacitors}
         self.indicators = {switch.id: False for switch in overlay.switches if switch.fault_indicator}
         self.automatic = dict.fromkeys([*self.taps, *self.capacitors], True)
-        self._customers = Customers(circuit.loads, statistics=scenario.loads, seed=seed)
-        self._sky = Sky(coordinates, clear_frac=scenario.clear_frac, clouds=scenario.clouds)
-        self.ders = {
-            entry.id: DerUnit(entry, ride_through=scenario.ride_through, soc_frac=scenario.soc_frac)
-            for entry in overlay.ders
-        }
+        nature = nature_of(circuit, plan or PlantPlan(), scenario=scenario, coordinates=coordinates, seed=seed)
+        self.changes = nature.changes
+        """What differs from the service's model."""
+        self.closed.update(starting_positions(self.changes))
+        self.f_hz: float | None = None
+        """Frequency, for units that heed it; None: not modelled. A co-simulation may set it."""
+        self._customers, self._fleet = nature.customers, nature.fleet
+        self.ders = self._fleet.units
         self.relays = {
             switch.id: Relay(switch, times=scenario.protection)
             for switch in overlay.switches
@@ -239,16 +248,15 @@ class Plant:
         self._note(regulator, what="tap", text=f"{before:+d} -> {position:+d}", by=by)
 
     def _resources(self, dt_s: float) -> None:
-        for name, unit in self.ders.items():
-            nodes = [(unit.entry.bus, phase) for phase in unit.entry.phases]
-            alive = all(node in self.live for node in nodes)
-            v_pu = min(abs(self._v_all[self._row[n]]) / self._base[self._row[n]] for n in nodes) if alive else 0.0
-            was_tripped = unit.tripped
-            irradiance = self._sky.irradiance_frac(unit.entry.bus, time_s=self.time_s)
-            unit.step(dt_s, irradiance_frac=irradiance, v_pu=v_pu)
-            if unit.tripped != was_tripped:
-                what = "der_trip" if unit.tripped else "der_return"
-                self._note(name, what=what, text="voltage", by="protection")
+        rounds = self._fleet.rounds(dt_s, seen=self._terminals())
+        for k in range(rounds):
+            if k:
+                self._solve()
+            for name, what, why in self._fleet.step(dt_s / rounds, now_s=self.time_s, seen=self._terminals()):
+                self._note(name, what=what, text=why, by="protection")
+
+    def _terminals(self) -> Terminals:
+        return Terminals(v_v=self._v_all, base_v=self._base, row=self._row, live=self.live, f_hz=self.f_hz)
 
     def _solve(self) -> None:
         engine = self.circuit.engine
@@ -318,15 +326,16 @@ class Plant:
 
     def _settle(self) -> None:
         """Start as if it had stood so for hours: DER at their targets, local controls at rest."""
-        for unit in self.ders.values():
-            unit.settle(irradiance_frac=self._sky.irradiance_frac(unit.entry.bus, time_s=0.0))
-        for _ in range(2 * max((c.tap_high - c.tap_low for c in self.circuit.regulators.values()), default=1)):
+        self._fleet.settle()
+        steps = 2 * max((c.tap_high - c.tap_low for c in self.circuit.regulators.values()), default=1)
+        for _ in range(steps + (SETTLE_STEPS if self._fleet.inverters else 0)):
             self._solve()
+            at_rest = self._fleet.settle_on(self._terminals())
             moves = {
                 name: regulator.wanted(**self._regulator_readings(name)) for name, regulator in self._regulators.items()
             }
             active = {n: d for n, d in moves.items() if d and self._reachable(n, position=self.taps[n] + d)}
-            if not active:
+            if not active and at_rest:
                 break
             for name, direction in active.items():
                 self._set_tap(name, position=self.taps[name] + direction, by="local")
