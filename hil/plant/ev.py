@@ -112,6 +112,7 @@ class Charger:
         self.drawn_w = 0.0
         self.total_wh = 0.0
         self._limit_a = inf
+        self._begun = False
         self._told_s: float | None = None
         """None: nobody ever supervised it."""
 
@@ -146,6 +147,12 @@ class Charger:
         present = self._habits.at(now_s)
         if present != self._session:
             self._session, self.session_wh = present, 0.0
+            if not self._begun and present is not None:
+                # Who stands there at the start has charged since he came.
+                before_s = max(now_s - dt_s - present.arrival_s, 0.0)
+                full_w = self._power(self.plan.i_max_a)
+                self.session_wh = min(present.energy_wh, full_w * before_s / 3600.0)
+        self._begun = True
         limit_a = self.limit_a(now_s=now_s)
         current_a = min(self._wanted_a(), limit_a)
         if not live or limit_a < I_MIN_A:
