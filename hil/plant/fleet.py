@@ -23,6 +23,7 @@ ROUNDS_MAX = 8
 UNREST_PU = 0.01
 """Of rated power: less than this needs no more than one solve."""
 AT_REST_PU = 1e-4
+SETTLE_STEPS = 60
 SETTLE_WEIGHT = 0.5
 """Share of the way that a law goes at a time when the feeder is put to rest: it converges up to a loop gain of 3."""
 
@@ -71,6 +72,11 @@ class Fleet:
             name: unit for name, unit in self.units.items() if isinstance(unit, InverterUnit)
         }
         self._quickest_s = min((unit.quickest_s for unit in self.inverters.values()), default=float("inf"))
+
+    @property
+    def settle_steps(self) -> int:
+        """Solves that may be needed before its laws are at rest at the start."""
+        return SETTLE_STEPS if self.inverters else 0
 
     def rounds(self, dt_s: float, *, seen: Terminals) -> int:
         """Solves that a step needs: more than one only where it is longer than a law's time constant and a law is not

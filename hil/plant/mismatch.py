@@ -17,8 +17,8 @@ STREAM = 33
 
 @dataclass(frozen=True, kw_only=True)
 class ZipModel:
-    """How loads answer voltage: shares of constant impedance, current and power, each three of sum 1. As every load of
-    OpenDSS does, it holds inside the band of voltage that the deck gives the load; outside, the load is an impedance."""
+    """How loads answer voltage: shares of constant impedance, current and power, each three of sum 1. It holds inside
+    the band of voltage that the deck gives a load; outside, the load is an impedance, as all loads of OpenDSS are."""
 
     p_frac: tuple[float, ...]
     q_frac: tuple[float, ...]

@@ -18,9 +18,6 @@ from hil.plant.protection import Relay, why_it_never_trips
 from hil.plant.terminals import Terminals
 from hil.scenario import FaultEvent, Scenario
 
-SETTLE_STEPS = 60
-"""More solves at the start where inverters listen to voltage."""
-
 
 class Plant:
     """One feeder with its devices. Times are feeder seconds from 0."""
@@ -58,7 +55,9 @@ class Plant:
         nature = nature_of(circuit, plan or PlantPlan(), scenario=scenario, coordinates=coordinates, seed=seed)
         self.changes = nature.changes
         """What differs from the service's model."""
-        self.closed.update(starting_positions(self.changes))
+        elsewhere = starting_positions(self.changes)
+        self._told = {switch: not closed for switch, closed in elsewhere.items()}
+        self.closed.update(elsewhere)
         self.f_hz: float | None = None
         """Frequency, for units that heed it; None: not modelled. A co-simulation may set it."""
         self._customers, self._fleet = nature.customers, nature.fleet
@@ -125,6 +124,10 @@ class Plant:
         if key != self._live_for:
             self._live, self._live_for = self.circuit.topology.energised(self.closed), key
         return self._live
+
+    def told_closed(self, switch: str) -> bool:
+        """Position as its contact tells it: one that a mismatch put elsewhere lies until it first moves."""
+        return self._told.get(switch, self.closed[switch])
 
     def node_v(self, bus: str, *, phase: int) -> float:
         """Magnitude at a node, V."""
@@ -238,6 +241,7 @@ class Plant:
         if self.watcher is not None:
             self.watcher.switching(switch=switch, closed=closed, by=by, time_s=self.time_s, positions=dict(self.closed))
         self.closed[switch] = closed
+        self._told.pop(switch, None)
         self.circuit.engine.set_switch(self.circuit.element(switch), closed=closed)
         self._note(switch, what="closed" if closed else "opened", text="", by=by)
 
@@ -328,7 +332,7 @@ class Plant:
         """Start as if it had stood so for hours: DER at their targets, local controls at rest."""
         self._fleet.settle()
         steps = 2 * max((c.tap_high - c.tap_low for c in self.circuit.regulators.values()), default=1)
-        for _ in range(steps + (SETTLE_STEPS if self._fleet.inverters else 0)):
+        for _ in range(steps + self._fleet.settle_steps):
             self._solve()
             at_rest = self._fleet.settle_on(self._terminals())
             moves = {

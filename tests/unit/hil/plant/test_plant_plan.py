@@ -257,6 +257,16 @@ def test_a_switch_that_stands_elsewhere_is_so_for_the_plant_from_the_start(tmp_p
     assert not one.closed["switch.bc"]
     assert one.customers_off() == 60
     assert one.node_v("c", phase=1) < 1e-3
+    assert one.told_closed("switch.bc")
+    one.operate_switch("switch.bc", closed=True)
+    one.operate_switch("switch.ab", closed=False)
+    one.advance(10.0)
+    assert dict(one.closed)["switch.bc"]
+    assert one.told_closed("switch.bc")
+    one.operate_switch("switch.bc", closed=False)
+    one.advance(20.0)
+    assert not one.told_closed("switch.bc")
+    assert not one.told_closed("switch.ab")
 
 
 def test_volt_var_is_at_rest_on_its_curve_when_the_story_begins() -> None:
