@@ -59,7 +59,7 @@ class Plant:
         self._told = {switch: not closed for switch, closed in elsewhere.items()}
         self.closed.update(elsewhere)
         self.f_hz: float | None = None
-        """Frequency, for units that heed it; None: not modelled. A co-simulation may set it."""
+        """Of a 60 Hz system, for units that heed it; None: not modelled. A co-simulation may set it."""
         self._customers, self._fleet = nature.customers, nature.fleet
         self.ders = self._fleet.units
         self.relays = {

@@ -69,15 +69,19 @@ class RideThrough1547:
         """Element or rule that tripped it last."""
         self.permit_service = True
         """Clause 4.6.1: the operator's permission; without it the unit ceases and stays off."""
-        self.share_frac = 1.0
-        """Of its power that it may deliver while it returns."""
         self._trips = (*VOLTAGE_TRIPS[plan.category], *FREQUENCY_TRIPS)
         self._beyond_s = dict.fromkeys((trip.name for trip in self._trips), 0.0)
         self._outside_s = 0.0
         self._ceasing_s = 0.0
         self._good_s = 0.0
         self._wait_s = 0.0
-        self._share_per_s = RESTORE_PER_S
+        self._restored = 1.0
+        self._ramped = 1.0
+
+    @property
+    def share_frac(self) -> float:
+        """Of its power that it may deliver: after a cessation, and on the ramp of a return to service."""
+        return min(self._restored, self._ramped) if self.state is State.RUNNING else 0.0
 
     @property
     def return_in_s(self) -> float:
@@ -99,11 +103,16 @@ class RideThrough1547:
             self._trip(cause)
             return False
         if self._ceases(dt_s, regions=regions) or terminal.v_low_pu < DEAD_PU:
-            self.state, self.share_frac, self._share_per_s = State.CEASED, 0.0, RESTORE_PER_S
+            self.state, self._restored = State.CEASED, 0.0
             return False
         self.state = State.RUNNING
-        self.share_frac = min(1.0, self.share_frac + dt_s * self._share_per_s)
+        self._go_on(dt_s)
         return True
+
+    def _go_on(self, dt_s: float) -> None:
+        ramp_s = self._plan.return_ramp_s
+        self._restored = min(1.0, self._restored + dt_s * RESTORE_PER_S)
+        self._ramped = min(1.0, self._ramped + dt_s / ramp_s) if ramp_s > 0.0 else 1.0
 
     def _cause(self, dt_s: float, *, terminal: Terminal, regions: list[Region]) -> str:
         """What trips the unit now; empty for nothing."""
@@ -131,7 +140,7 @@ class RideThrough1547:
         return self._plan.permissive == "cease" and any(r.operation is Operation.PERMISSIVE for r in regions)
 
     def _trip(self, cause: str) -> None:
-        self.state, self.why, self.share_frac = State.TRIPPED, cause, 0.0
+        self.state, self.why = State.TRIPPED, cause
         self._good_s = self._ceasing_s = 0.0
         self._wait_s = float(self._rng.uniform(0.0, self._plan.return_random_s))
 
@@ -146,7 +155,6 @@ class RideThrough1547:
         self._good_s = self._good_s + dt_s if good else 0.0
         if self._good_s < self.return_in_s - 1e-9 or not good:
             return False
-        self.state, self.share_frac = State.RUNNING, 0.0
-        self._share_per_s = 1.0 / plan.return_ramp_s if plan.return_ramp_s > 0.0 else 1.0 / dt_s
-        self.share_frac = min(1.0, dt_s * self._share_per_s)
+        self.state, self._restored, self._ramped = State.RUNNING, 1.0, 0.0
+        self._go_on(dt_s)
         return True

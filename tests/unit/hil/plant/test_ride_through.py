@@ -130,6 +130,17 @@ def test_a_unit_returns_after_300_s_of_good_voltage_and_ramps_for_300_s() -> Non
     assert ride.share_frac == pytest.approx(0.5, abs=1e-3)
 
 
+def test_a_dip_on_the_way_back_does_not_shorten_the_ramp() -> None:
+    ride = protection()
+    time_until(ride, State.TRIPPED, terminal=at(0.3))
+    time_until(ride, State.RUNNING, terminal=at(1.0))
+    for k in range(6000):
+        # A second of momentary cessation after half a minute.
+        ride.step(DT_S, terminal=at(0.45 if 3000 <= k < 3100 else 1.0))
+    # 59 s and a step of 300 s, less the time without a share.
+    assert ride.share_frac == pytest.approx(59.0 / 300.0, abs=0.003)
+
+
 def test_voltage_that_was_bad_once_starts_the_delay_again() -> None:
     ride = protection()
     time_until(ride, State.TRIPPED, terminal=at(0.3))
