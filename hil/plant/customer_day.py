@@ -135,7 +135,7 @@ class CustomerDay:
         for i, name in enumerate(self._classes):
             deck = self._deck[i]
             if name == "deck":
-                shares[i] = deck.share(hour * 3600.0) if deck is not None else 1.0
+                shares[i] = deck.share(self._local.start_of_day_s + time_s) if deck is not None else 1.0
             else:
                 shares[i] = of_class[name]
             if cooling is not None and name in cooling.classes:

@@ -58,9 +58,9 @@ class DeckShape:
         self._values = values
         self._interval_s = interval_s
 
-    def share(self, seconds_of_day: float) -> float:
-        """Multiplier at a second after local midnight."""
-        return float(self._values[(round(seconds_of_day / self._interval_s) - 1) % self._values.size])
+    def share(self, seconds: float) -> float:
+        """Multiplier so long after the local midnight before feeder second 0."""
+        return float(self._values[(round(seconds / self._interval_s) - 1) % self._values.size])
 
 
 def day_of(name: str, *, weekend: bool = False) -> FloatArray:

@@ -232,7 +232,9 @@ DECK = """
 clear
 new circuit.small basekv=0.4 bus1=head
 new loadshape.mine npts=24 interval=1 mult=({})
+new loadshape.actual npts=24 interval=1 useactual=yes mult=({})
 new load.a bus1=head phases=3 kv=0.4 kw=10 kvar=1 daily=mine
+new load.c bus1=head phases=3 kv=0.4 kw=8 kvar=0 daily=actual
 new load.b bus1=head phases=3 kv=0.4 kw=10 kvar=1
 set voltagebases=[0.4]
 calcvoltagebases
@@ -242,11 +244,15 @@ calcvoltagebases
 def test_a_deck_shape_is_what_opendss_makes_of_it(tmp_path: Path) -> None:
     values = np.random.default_rng(4).uniform(0.2, 1.0, 24)
     path = tmp_path / "deck.dss"
-    path.write_text(DECK.format(" ".join(f"{value:.6f}" for value in values)))
+    path.write_text(DECK.format(*(" ".join(f"{value * unit:.6f}" for value in values) for unit in (1.0, 8.0))))
     engine = Engine()
     engine.compile(path)
-    told = engine.daily_shape("load.a")
+    told, actual = engine.daily_shape("load.a"), engine.daily_shape("load.c")
     assert told is not None
+    assert actual is not None
+    # OpenDSS takes the shape's peak for the power of a load with a shape of actual power.
+    p_w = {load.name: load.p_w for load in engine.loads()}
+    assert actual[0] * p_w["load.c"] == pytest.approx(values * 8e3, rel=1e-4)
     assert engine.daily_shape("load.b") is None
     shape = DeckShape(told[0], interval_s=told[1])
     # Referee: OpenDSS in its own daily mode, a quarter of an hour at a time.
