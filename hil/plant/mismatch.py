@@ -107,13 +107,16 @@ def _lines(circuit: Circuit, plan: MismatchPlan, *, seed: int) -> list[Change]:
     engine = circuit.engine
     switches = {circuit.element(switch.id) for switch in circuit.overlay.switches}
     lines = [n for n in engine.element_names() if n.startswith("line.") and n not in switches]
-    # A line that can fail is in two halves: the far one changes as its near one does.
-    near = next((n for n in lines if engine.element(n).terminals[1][0] == FAULT_BUS), "")
+    ends = {name: tuple(bus for bus, _ in engine.element(name).terminals) for name in lines}
+    before = {to: name for name, (_, to) in ends.items() if to.startswith(FAULT_BUS)}
     changes = []
     for name in lines:
         if name in circuit.overlay.removed:
             continue
-        own = near if name == "line.hil_far" else name
+        own = name
+        while ends[own][0] in before:
+            # Part of a line that can fail: it changes as the line's first part does, which has its name.
+            own = before[ends[own][0]]
         factor = 1.0 + plan.line_length_frac * _draw(seed, kind="line_length", element=own)
         told = float(engine.property_of(name, name="length"))
         engine.command(f"{name}.length={told * factor:.12g}")
