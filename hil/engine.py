@@ -215,6 +215,22 @@ class Engine:
             records.append(LoadRecord(name=name, bus=bus, phases=phases, p_w=p_kw * 1000.0, q_var=q_kvar * 1000.0))
         return tuple(records)
 
+    def daily_shape(self, load: str) -> tuple[FloatArray, float] | None:
+        """The load shape that the deck gives a load (full name), daily or else yearly: its multipliers of P (of actual
+        power: over the load's own) and their interval in s; None where it gives none. Shapes with times of their own
+        are not read."""
+        loads, shapes = self._circuit.Loads, self._circuit.LoadShapes
+        loads.Name = load.split(".", 1)[1]
+        name = str(loads.daily) or str(loads.Yearly)
+        if not name:
+            return None
+        shapes.Name = name
+        interval_s = float(shapes.HrInterval) * 3600.0
+        if not interval_s > 0.0:
+            return None
+        values = np.array(shapes.Pmult, dtype=np.float64)
+        return (values / float(loads.kW) if bool(shapes.UseActual) else values), interval_s
+
     def set_loads(self, s_va: ComplexArray) -> None:
         """Drawn power of every load at nominal voltage, VA, in the order of `loads`. Sets those that changed.
 

@@ -10,11 +10,12 @@ import numpy as np
 from hil.engine import ComplexArray, FloatArray
 from hil.plant.circuit import Circuit, Node
 from hil.plant.controls import LocalControls
-from hil.plant.customers import Customers
-from hil.plant.der import DerUnit
 from hil.plant.events import PlantEvent, Watcher
+from hil.plant.mismatch import starting_positions
+from hil.plant.nature import nature_of
+from hil.plant.plan import PlantPlan
 from hil.plant.protection import Relay, why_it_never_trips
-from hil.plant.weather import Sky
+from hil.plant.terminals import Terminals
 from hil.scenario import FaultEvent, Scenario
 
 CONTROL_ROUNDS = 100
@@ -32,7 +33,10 @@ class Plant:
         seed: int,
         coordinates: Mapping[str, tuple[float, float]],
         fault: FaultEvent | None,
+        plan: PlantPlan | None = None,
     ) -> None:
+        """`plan`: what lives on the feeder beyond the scenario's statistics. Raises InputError for names in it that the
+        feeder does not have."""
         overlay = circuit.overlay
         self.circuit = circuit
         self.time_s = 0.0
@@ -51,12 +55,16 @@ class Plant:
         self.capacitors = {entry.id: entry.normal_steps for entry in overlay.capacitors}
         self.indicators = {switch.id: False for switch in overlay.switches if switch.fault_indicator}
         self.automatic = dict.fromkeys([*self.taps, *self.capacitors], True)
-        self._customers = Customers(circuit.loads, statistics=scenario.loads, seed=seed)
-        self._sky = Sky(coordinates, clear_frac=scenario.clear_frac, clouds=scenario.clouds)
-        self.ders = {
-            entry.id: DerUnit(entry, ride_through=scenario.ride_through, soc_frac=scenario.soc_frac)
-            for entry in overlay.ders
-        }
+        nature = nature_of(circuit, plan or PlantPlan(), scenario=scenario, coordinates=coordinates, seed=seed)
+        self.changes = nature.changes
+        """What differs from the service's model."""
+        elsewhere = starting_positions(self.changes)
+        self._told = {switch: not closed for switch, closed in elsewhere.items()}
+        self.closed.update(elsewhere)
+        self.f_hz: float | None = None
+        """Of a 60 Hz system, for units that heed it; None: not modelled. A co-simulation may set it."""
+        self._customers, self._fleet = nature.customers, nature.fleet
+        self.ders = self._fleet.units
         self.relays = {
             switch.id: Relay(switch, times=scenario.protection)
             for switch in overlay.switches
@@ -111,6 +119,10 @@ class Plant:
         if key != self._live_for:
             self._live, self._live_for = self.circuit.topology.energised(self.closed), key
         return self._live
+
+    def told_closed(self, switch: str) -> bool:
+        """Position as its contact tells it: one that a mismatch put elsewhere lies until it first moves."""
+        return self._told.get(switch, self.closed[switch])
 
     def node_v(self, bus: str, *, phase: int) -> float:
         """Magnitude at a node, V."""
@@ -224,6 +236,7 @@ class Plant:
         if self.watcher is not None:
             self.watcher.switching(switch=switch, closed=closed, by=by, time_s=self.time_s, positions=dict(self.closed))
         self.closed[switch] = closed
+        self._told.pop(switch, None)
         self.circuit.engine.set_switch(self.circuit.element(switch), closed=closed)
         self._note(switch, what="closed" if closed else "opened", text="", by=by)
 
@@ -234,16 +247,15 @@ class Plant:
         self._note(regulator, what="tap", text=f"{before:+d} -> {position:+d}", by=by)
 
     def _resources(self, dt_s: float) -> None:
-        for name, unit in self.ders.items():
-            nodes = [(unit.entry.bus, phase) for phase in unit.entry.phases]
-            alive = all(node in self.live for node in nodes)
-            v_pu = min(abs(self._v_all[self._row[n]]) / self._base[self._row[n]] for n in nodes) if alive else 0.0
-            was_tripped = unit.tripped
-            irradiance = self._sky.irradiance_frac(unit.entry.bus, time_s=self.time_s)
-            unit.step(dt_s, irradiance_frac=irradiance, v_pu=v_pu)
-            if unit.tripped != was_tripped:
-                what = "der_trip" if unit.tripped else "der_return"
-                self._note(name, what=what, text="voltage", by="protection")
+        rounds = self._fleet.rounds(dt_s, seen=self._terminals())
+        for k in range(rounds):
+            if k:
+                self._solve()
+            for name, what, why in self._fleet.step(dt_s / rounds, now_s=self.time_s, seen=self._terminals()):
+                self._note(name, what=what, text=why, by="protection")
+
+    def _terminals(self) -> Terminals:
+        return Terminals(v_v=self._v_all, base_v=self._base, row=self._row, live=self.live, f_hz=self.f_hz)
 
     def _solve(self) -> None:
         engine = self.circuit.engine
@@ -312,16 +324,17 @@ class Plant:
 
     def _settle(self) -> None:
         """Start as if it had stood so for hours: DER at their targets, local controls at rest."""
-        for unit in self.ders.values():
-            unit.settle(irradiance_frac=self._sky.irradiance_frac(unit.entry.bus, time_s=0.0))
-        for _ in range(2 * max((c.tap_high - c.tap_low for c in self.circuit.regulators.values()), default=1)):
+        self._fleet.settle()
+        steps = 2 * max((c.tap_high - c.tap_low for c in self.circuit.regulators.values()), default=1)
+        for _ in range(steps + self._fleet.settle_steps):
             self._solve()
+            at_rest = self._fleet.settle_on(self._terminals())
             moves = {
                 name: int(np.sign(self._controls.tap_wanted(name, v_phasor_v=self._v_all)))
                 for name in self._controls.regulators
             }
             active = {n: d for n, d in moves.items() if d and self._reachable(n, position=self.taps[n] + d)}
-            if not active:
+            if not active and at_rest:
                 break
             for name, direction in active.items():
                 self._set_tap(name, position=self.taps[name] + direction, by="local")
