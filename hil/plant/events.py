@@ -14,7 +14,8 @@ class PlantEvent:
     time_s: float
     element: str
     what: str
-    """fault, trip, reclose, lockout, opened, closed, tap, capacitor, indicator, der_trip, der_return."""
+    """fault, evolved, cleared, trip, reclose, lockout, sectionalise, fuse, opened, closed, tap, capacitor, indicator,
+    der_trip, der_return."""
     text: str
     by: str
     """command, protection, local, nature."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 
@@ -12,10 +13,19 @@ from hil.plant.circuit import Circuit, Node
 from hil.plant.customers import Customers
 from hil.plant.der import DerUnit
 from hil.plant.events import PlantEvent, Watcher
+from hil.plant.faults import Faults
+from hil.plant.incidents import Incidents
+from hil.plant.indicators import Indicators, IndicatorSettings, LastGasps, LastGaspSettings
 from hil.plant.local import LocalCapacitor, LocalRegulator
-from hil.plant.protection import Relay, why_it_never_trips
+from hil.plant.protection import DevicePlan, Protection
+from hil.plant.switchgear import Switchgear
 from hil.plant.weather import Sky
 from hil.scenario import FaultEvent, Scenario
+
+DUE_GRID_S = 1e-3
+"""Protection acts, and faults change, on this grid: rounded up."""
+MOST_REACTIONS = 20
+"""Rounds of acting and solving again at one instant; what is left acts at the next."""
 
 
 class Plant:
@@ -29,7 +39,13 @@ class Plant:
         seed: int,
         coordinates: Mapping[str, tuple[float, float]],
         fault: FaultEvent | None,
+        devices: DevicePlan | None = None,
+        indicators: IndicatorSettings | None = None,
+        last_gasps: LastGaspSettings | None = None,
     ) -> None:
+        """`fault` says when the one that the circuit was built with by name begins; its others know it themselves.
+        `devices` are protective devices beside or instead of the overlay's. Raises InputError with every one of them
+        that does not fit the feeder."""
         overlay = circuit.overlay
         self.circuit = circuit
         self.time_s = 0.0
@@ -37,16 +53,13 @@ class Plant:
         self.watcher: Watcher | None = None
         self.unsolved: list[tuple[float, str]] = []
         """(time, why) of every step without a solution."""
-        self.never_trips = ""
-        """Why the fault cannot trip anything where it is; empty where it can, or before it."""
         self._scenario = scenario
-        self._fault = fault
-        self.fault_on = False
+        self.gear = Switchgear(circuit)
+        self.closed = self.gear.closed
+        """By switch; False only where every pole is open (`gear.open_poles` has the others)."""
         self._switch = {switch.id: switch for switch in overlay.switches}
-        self.closed = {switch.id: switch.normally_closed for switch in overlay.switches}
         self.taps = dict.fromkeys((entry.id for entry in overlay.tap_changers), 0)
         self.capacitors = {entry.id: entry.normal_steps for entry in overlay.capacitors}
-        self.indicators = {switch.id: False for switch in overlay.switches if switch.fault_indicator}
         self.automatic = dict.fromkeys([*self.taps, *self.capacitors], True)
         self._customers = Customers(circuit.loads, statistics=scenario.loads, seed=seed)
         self._sky = Sky(coordinates, clear_frac=scenario.clear_frac, clouds=scenario.clouds)
@@ -54,22 +67,24 @@ class Plant:
             entry.id: DerUnit(entry, ride_through=scenario.ride_through, soc_frac=scenario.soc_frac)
             for entry in overlay.ders
         }
-        self.relays = {
-            switch.id: Relay(switch, times=scenario.protection)
-            for switch in overlay.switches
-            if switch.pickup_a is not None
-        }
-        source_buses = {source.bus for source in overlay.sources}
-        for switch in overlay.switches:
-            if switch.between is not None and source_buses.intersection(switch.between):
-                neighbour = replace(
-                    switch,
-                    pickup_a=scenario.neighbour_pickup_a,
-                    ground_pickup_a=None,
-                    reclose_shots=0,
-                    trip_delay_s=0.3,
-                )
-                self.relays[switch.id] = Relay(neighbour, times=scenario.protection)
+        times, by_event = scenario.protection, fault.time_s if fault is not None else None
+        timed = (f if f.time_s is not None or f.after else replace(f, time_s=by_event) for f in circuit.faults)
+        self.incidents = Incidents(
+            circuit,
+            feeder=self,
+            faults=Faults(tuple(timed), places=circuit.fault_places),
+            protection=Protection(
+                circuit, times=times, neighbour_pickup_a=scenario.neighbour_pickup_a, plan=devices or DevicePlan()
+            ),
+            indicators=Indicators(
+                [switch.id for switch in overlay.switches if switch.fault_indicator],
+                settings=indicators or IndicatorSettings(rise_a=times.indicator_rise_a, min_a=times.indicator_min_a),
+                seed=seed,
+            ),
+            last_gasps=LastGasps(circuit.loads, settings=last_gasps, seed=seed) if last_gasps is not None else None,
+        )
+        self.relays = self.incidents.protection.reclosers
+        self.indicators = self.incidents.indicators.reported
         self._regulators = {
             entry.id: LocalRegulator(control=circuit.regulators[entry.id], delay_s=entry.delay_s)
             for entry in overlay.tap_changers
@@ -81,13 +96,10 @@ class Plant:
         }
         self._moving: dict[str, tuple[bool, float, str]] = {}
         self._tap_target: dict[str, int] = {}
-        self._prefault_a: dict[str, FloatArray] = {}
         names = circuit.engine.node_names()
         self._row = {node: i for i, node in enumerate(names)}
         self._rows = np.array([self._row[node] for node in circuit.nodes], dtype=np.int64)
         self._base = circuit.engine.node_bases()
-        self._live: frozenset[Node] = frozenset()
-        self._live_for: tuple[bool, ...] | None = None
         self._v_all: ComplexArray = circuit.engine.voltages()
         self._load_nodes = [tuple((load.bus, phase) for phase in load.phases) for load in circuit.loads]
         self._settle()
@@ -112,10 +124,21 @@ class Plant:
     @property
     def live(self) -> frozenset[Node]:
         """Nodes with a path to a source."""
-        key = tuple(self.closed.values())
-        if key != self._live_for:
-            self._live, self._live_for = self.circuit.topology.energised(self.closed), key
-        return self._live
+        return self.gear.live
+
+    @property
+    def fault_on(self) -> bool:
+        """A fault has begun, gone or not."""
+        return self.incidents.faults.any_began
+
+    @property
+    def never_trips(self) -> str:
+        """Why the first fault cannot trip anything where it is; empty where it can, or before it."""
+        return self.incidents.never_trips
+
+    def phasor_v(self, nodes: Sequence[Node]) -> ComplexArray:
+        """Voltages to ground, V."""
+        return np.asarray(self._v_all[[self._row[node] for node in nodes]], dtype=np.complex128)
 
     def node_v(self, bus: str, *, phase: int) -> float:
         """Magnitude at a node, V."""
@@ -153,7 +176,7 @@ class Plant:
 
     def operate_switch(self, switch: str, *, closed: bool, by: str = "command") -> None:
         """Start the travel of a switch; it arrives after its travel time."""
-        if self.closed[switch] == closed and switch not in self._moving:
+        if self.closed[switch] == closed and switch not in self._moving and switch not in self.gear.open_poles:
             return
         self._moving[switch] = (closed, self.time_s + self._switch[switch].travel_s, by)
 
@@ -171,7 +194,7 @@ class Plant:
         if steps < before and capacitor in self._local_capacitors:
             self._local_capacitors[capacitor].opened_at = self.time_s
         self.circuit.set_capacitor(capacitor, steps=steps)
-        self._note(capacitor, what="capacitor", text=f"{before} -> {steps} steps", by=by)
+        self.note(capacitor, what="capacitor", text=f"{before} -> {steps} steps", by=by)
 
     # ---- time -----------------------------------------------------------------------------------------------
 
@@ -179,18 +202,15 @@ class Plant:
         """Let the feeder live until a time."""
         timing = self._scenario.timing
         while self.time_s < time_s - 1e-9:
-            step = timing.fine_step_s if self._agitated() else timing.step_s
-            if self._fault is not None and not self.fault_on and self._fault.time_s > self.time_s:
-                step = min(step, self._fault.time_s - self.time_s)
+            step = timing.fine_step_s if self.incidents.agitated else timing.step_s
+            due_s = self.incidents.due_s - self.time_s
+            if due_s < step:
+                step = max(1, ceil(due_s / DUE_GRID_S - 1e-6)) * DUE_GRID_S
             self._step(min(step, time_s - self.time_s))
-
-    def _agitated(self) -> bool:
-        hit = self.fault_on and any(node in self.live for node in self.circuit.fault_nodes)
-        return hit or any(relay.busy for relay in self.relays.values())
 
     def _step(self, dt_s: float) -> None:
         self.time_s = round(self.time_s + dt_s, 6)
-        self._nature()
+        self.incidents.nature()
         self._arrivals()
         self._customers.step(dt_s, live=self.load_live())
         self._resources(dt_s)
@@ -198,45 +218,30 @@ class Plant:
         self._protect()
         self._local(dt_s)
 
-    def _nature(self) -> None:
-        fault = self._fault
-        if fault is None or self.fault_on or self.time_s < fault.time_s - 1e-9:
-            return
-        self.fault_on = True
-        self.never_trips = why_it_never_trips(
-            self.circuit.fault_nodes, topology=self.circuit.topology, closed=self.closed, relays=self.relays
-        )
-        self.circuit.engine.command("fault.hil.enabled=yes")
-        self._note(fault.line, what="fault", text=f"permanent {fault.kind} fault at mid-line", by="nature")
-
     def _arrivals(self) -> None:
         for switch, (closed, at, by) in sorted(self._moving.items()):
             if self.time_s >= at - 1e-9:
                 del self._moving[switch]
-                self._set_switch(switch, closed=closed, by=by)
-                if switch in self.relays:
-                    self.relays[switch].operated(closed=closed, now=self.time_s)
-        for switch, relay in self.relays.items():
-            if relay.recloses(now=self.time_s):
-                self._note(switch, what="reclose", text=f"shot {relay.shots}", by="protection")
-                self._set_switch(switch, closed=True, by="protection")
+                self.set_switch(switch, closed=closed, by=by)
+                self.incidents.operated(switch, closed=closed)
+        self.incidents.timed()
         for regulator, target in sorted(self._tap_target.items()):
             before = self.taps[regulator]
             if before != target:
                 self._set_tap(regulator, position=before + (1 if target > before else -1), by="command")
 
-    def _set_switch(self, switch: str, *, closed: bool, by: str) -> None:
+    def set_switch(self, switch: str, *, closed: bool, by: str) -> None:
+        """Every pole, at once and without travel: for what moves by itself."""
         if self.watcher is not None:
             self.watcher.switching(switch=switch, closed=closed, by=by, time_s=self.time_s, positions=dict(self.closed))
-        self.closed[switch] = closed
-        self.circuit.engine.set_switch(self.circuit.element(switch), closed=closed)
-        self._note(switch, what="closed" if closed else "opened", text="", by=by)
+        self.gear.set_switch(switch, closed=closed)
+        self.note(switch, what="closed" if closed else "opened", text="", by=by)
 
     def _set_tap(self, regulator: str, *, position: int, by: str) -> None:
         before = self.taps[regulator]
         self.taps[regulator] = position
         self.circuit.set_tap(regulator, position=position)
-        self._note(regulator, what="tap", text=f"{before:+d} -> {position:+d}", by=by)
+        self.note(regulator, what="tap", text=f"{before:+d} -> {position:+d}", by=by)
 
     def _resources(self, dt_s: float) -> None:
         for name, unit in self.ders.items():
@@ -248,7 +253,7 @@ class Plant:
             unit.step(dt_s, irradiance_frac=irradiance, v_pu=v_pu)
             if unit.tripped != was_tripped:
                 what = "der_trip" if unit.tripped else "der_return"
-                self._note(name, what=what, text="voltage", by="protection")
+                self.note(name, what=what, text="voltage", by="protection")
 
     def _solve(self) -> None:
         engine = self.circuit.engine
@@ -260,24 +265,11 @@ class Plant:
         self._v_all = engine.voltages()
 
     def _protect(self) -> None:
-        if self.fault_on and any(node in self.live for node in self.circuit.fault_nodes):
-            times = self._scenario.protection
-            for switch, latched in self.indicators.items():
-                now_a = np.abs(self.flow(switch, side=0)[0]) if self.closed[switch] else np.zeros(3)
-                rise = now_a - self._prefault_a.get(switch, np.zeros(now_a.size))
-                if not latched and bool(((rise > times.indicator_rise_a) & (now_a > times.indicator_min_a)).any()):
-                    self.indicators[switch] = True
-                    self._note(switch, what="indicator", text=f"{now_a.max():.0f} A passed", by="protection")
-        elif not self.fault_on:
-            self._prefault_a = {switch: np.abs(self.flow(switch, side=0)[0]) for switch in self.indicators}
-        for switch, relay in self.relays.items():
-            if not self.closed[switch] or not relay.sees(self.flow(switch, side=0)[0], now=self.time_s):
-                continue
-            relay.tripped(now=self.time_s)
-            self._note(switch, what="trip", text="overcurrent", by="protection")
-            self._set_switch(switch, closed=False, by="protection")
-            if relay.lockout:
-                self._note(switch, what="lockout", text=f"after {relay.shots} reclosings", by="protection")
+        for _ in range(MOST_REACTIONS):
+            if not self.incidents.react():
+                break
+            self._solve()
+        self.incidents.settled(load_live=self.load_live())
 
     def _local(self, dt_s: float) -> None:
         for name, regulator in self._regulators.items():
@@ -333,5 +325,6 @@ class Plant:
         self.events.clear()
         self._protect()
 
-    def _note(self, element: str, *, what: str, text: str, by: str) -> None:
+    def note(self, element: str, *, what: str, text: str, by: str) -> None:
+        """Something has happened now."""
         self.events.append(PlantEvent(time_s=self.time_s, element=element, what=what, text=text, by=by))
