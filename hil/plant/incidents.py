@@ -160,7 +160,8 @@ class Incidents:
         elif self.protection.busy:
             self.indicators.disturbed(now=now)
         else:
-            self.indicators.quiet(self._passages() if self.faults.any_left else {}, now=now)
+            wanted = self.faults.any_left or self.indicators.waits_for_load
+            self.indicators.quiet(self._passages() if wanted else {}, now=now)
 
     def _passages(self) -> dict[str, Passage]:
         return {

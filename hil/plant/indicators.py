@@ -82,6 +82,12 @@ class Indicators:
         """+1 forward, -1 backward, 0 where it says none."""
         return self._devices[device].direction if self.reported[device] else 0
 
+    @property
+    def waits_for_load(self) -> bool:
+        """Some device is latched and resets when load returns."""
+        latched = any(indicator.latched_at is not None for indicator in self._devices.values())
+        return latched and self._settings.reset_load_a is not None
+
     def quiet(self, passages: Mapping[str, Passage], *, now: float) -> None:
         """No fault is fed and nothing is timing: these are the currents before the next fault."""
         for device, passage in passages.items():
