@@ -73,6 +73,25 @@ class InverseTime:
         return (1.0 - min(multiple, 1.0) ** 2) / (self.dial * self.reset_s)
 
 
+@dataclass(frozen=True, kw_only=True)
+class HighSet:
+    """A curve with a high-set element beside it: above a multiple of pickup never slower than its delay."""
+
+    curve: Curve
+    from_multiple: float
+    delay_s: float
+    """0: instantaneous."""
+
+    def trip_s(self, multiple: float) -> float:
+        """The faster of both."""
+        trip_s = self.curve.trip_s(multiple)
+        return min(trip_s, self.delay_s) if multiple >= self.from_multiple else trip_s
+
+    def reset_per_s(self, multiple: float) -> float:
+        """The curve's."""
+        return self.curve.reset_per_s(multiple)
+
+
 CONSTANTS: dict[str, tuple[float, float, float, float | None]] = {
     "iec_standard_inverse": (0.14, 0.0, 0.02, None),
     "iec_very_inverse": (13.5, 0.0, 1.0, None),

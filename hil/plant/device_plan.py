@@ -40,7 +40,8 @@
     cooling_s = 60.0
 
 Curves: `definite` (delay_s), `instantaneous`, `table` (points: multiple of pickup, s), or a name of `curves.CONSTANTS`
-(dial; optional minimum_s, reset_s, resets_at_once).
+(dial; optional minimum_s, reset_s, resets_at_once). Any of them may
+have high_set = { from_multiple, delay_s } beside it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ from hil.plant.curves import (
     Curve,
     DefiniteTime,
     FuseLink,
+    HighSet,
     Table,
     TabulatedCurve,
     inverse,
@@ -89,8 +91,21 @@ def _points(records: Records, said: str, entry: Mapping[str, Any], key: str) -> 
 
 
 def _curve(records: Records, said: str, entry: Mapping[str, Any]) -> Curve:
+    curve = _plain_curve(records, said, entry)
+    if "high_set" not in entry:
+        return curve
+    table, said = records.table(said, entry, "high_set"), f"{said} high_set"
+    records.unknown(said, table, known=("from_multiple", "delay_s"))
+    return HighSet(
+        curve=curve,
+        from_multiple=records.number(said, table, "from_multiple", above=1.0),
+        delay_s=records.number(said, table, "delay_s", least=0.0),
+    )
+
+
+def _plain_curve(records: Records, said: str, entry: Mapping[str, Any]) -> Curve:
     name = records.word(said, entry, "curve", of=(*_OWN_CURVES, *CONSTANTS))
-    records.unknown(said, entry, known=("curve", *_OWN_CURVES.get(name, _STANDARD)))
+    records.unknown(said, entry, known=("curve", "high_set", *_OWN_CURVES.get(name, _STANDARD)))
     if name == "definite":
         return DefiniteTime(delay_s=records.number(said, entry, "delay_s", least=0.0))
     if name == "instantaneous":

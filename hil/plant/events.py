@@ -22,8 +22,12 @@ class PlantEvent:
 
 
 class Watcher(Protocol):
-    """Is told of every switching before it happens."""
+    """Is told of every switching before it happens, and of every fault."""
 
     def switching(self, *, switch: str, closed: bool, by: str, time_s: float, positions: Mapping[str, bool]) -> None:
         """`positions` are those before it."""
+        ...
+
+    def faults(self, nodes: frozenset[tuple[str, int]]) -> None:
+        """A fault has begun, evolved or gone: (bus, phase) that faults touch from now on."""
         ...

@@ -9,7 +9,7 @@ import numpy as np
 
 from hil.engine import ComplexArray
 from hil.plant.circuit import Circuit, Node
-from hil.plant.events import PlantEvent
+from hil.plant.events import PlantEvent, Watcher
 from hil.plant.faults import Faults
 from hil.plant.gear import Action, DeviceStatus, Reading, named
 from hil.plant.indicators import Indicators, LastGasps, Passage
@@ -26,6 +26,7 @@ class Feeder(Protocol):
     time_s: float
     events: list[PlantEvent]
     gear: Switchgear
+    watcher: Watcher | None
 
     def flow(self, element_id: str, *, side: int) -> tuple[ComplexArray, ComplexArray]:
         """Currents and powers into an element, per phase."""
@@ -67,6 +68,7 @@ class Incidents:
         self._feeder = feeder
         self._fed: tuple[str, ...] = ()
         self._fed_since = 0.0
+        self._last_a: dict[str, ComplexArray] = {}
 
     @property
     def busy(self) -> bool:
@@ -93,7 +95,10 @@ class Incidents:
         feeder, gear = self._feeder, self._feeder.gear
         self.faults.hears(feeder.events)
         first = not self.faults.any_began
-        for change in self.faults.step(now=feeder.time_s, live=gear.live):
+        changes = self.faults.step(now=feeder.time_s, live=gear.live)
+        if changes and feeder.watcher is not None:
+            feeder.watcher.faults(self.faults.active_nodes)
+        for change in changes:
             if first:
                 first = False
                 self.never_trips = why_it_never_trips(
@@ -178,10 +183,11 @@ class Incidents:
             return np.zeros(len(self._first_nodes(element)), dtype=np.complex128)
         return self._feeder.flow(element, side=0)[0]
 
-    def _reading(self, element: str) -> Reading | None:
+    def _reading(self, element: str) -> Reading:
         i_a, closed = self._currents(element), self._feeder.gear.closed_phases(element)
-        if not np.isfinite(i_a).all():
-            return None  # the step has no solution: what was held goes on
+        if not np.isfinite(i_a).all():  # the step has no solution: what flowed before goes on
+            i_a = self._last_a.get(element, np.zeros(i_a.size, dtype=np.complex128))
+        self._last_a[element] = i_a
         phases = [phase for _, phase in self._first_nodes(element)]
         return Reading(
             i_a={phase: float(abs(i)) if phase in closed else 0.0 for phase, i in zip(phases, i_a, strict=True)},

@@ -14,10 +14,11 @@ from hil.plant.customers import Customers
 from hil.plant.der import DerUnit
 from hil.plant.events import PlantEvent, Watcher
 from hil.plant.faults import Faults
+from hil.plant.incident_plan import IncidentPlan
 from hil.plant.incidents import Incidents
-from hil.plant.indicators import Indicators, IndicatorSettings, LastGasps, LastGaspSettings
+from hil.plant.indicators import Indicators, IndicatorSettings, LastGasps
 from hil.plant.local import LocalCapacitor, LocalRegulator
-from hil.plant.protection import DevicePlan, Protection
+from hil.plant.protection import Protection
 from hil.plant.switchgear import Switchgear
 from hil.plant.weather import Sky
 from hil.scenario import FaultEvent, Scenario
@@ -39,13 +40,12 @@ class Plant:
         seed: int,
         coordinates: Mapping[str, tuple[float, float]],
         fault: FaultEvent | None,
-        devices: DevicePlan | None = None,
-        indicators: IndicatorSettings | None = None,
-        last_gasps: LastGaspSettings | None = None,
+        plan: IncidentPlan | None = None,
     ) -> None:
         """`fault` says when the one that the circuit was built with by name begins; its others know it themselves.
-        `devices` are protective devices beside or instead of the overlay's. Raises InputError with every one of them
-        that does not fit the feeder."""
+        `plan` has protective devices, indicators and meters beside the overlay (its faults are the circuit's). Raises
+        InputError with every device of it that does not fit the feeder."""
+        plan = plan or IncidentPlan()
         overlay = circuit.overlay
         self.circuit = circuit
         self.time_s = 0.0
@@ -74,14 +74,15 @@ class Plant:
             feeder=self,
             faults=Faults(tuple(timed), places=circuit.fault_places),
             protection=Protection(
-                circuit, times=times, neighbour_pickup_a=scenario.neighbour_pickup_a, plan=devices or DevicePlan()
+                circuit, times=times, neighbour_pickup_a=scenario.neighbour_pickup_a, plan=plan.devices
             ),
             indicators=Indicators(
                 [switch.id for switch in overlay.switches if switch.fault_indicator],
-                settings=indicators or IndicatorSettings(rise_a=times.indicator_rise_a, min_a=times.indicator_min_a),
+                settings=plan.indicators
+                or IndicatorSettings(rise_a=times.indicator_rise_a, min_a=times.indicator_min_a),
                 seed=seed,
             ),
-            last_gasps=LastGasps(circuit.loads, settings=last_gasps, seed=seed) if last_gasps is not None else None,
+            last_gasps=LastGasps(circuit.loads, settings=plan.last_gasps, seed=seed) if plan.last_gasps else None,
         )
         self.relays = self.incidents.protection.reclosers
         self.indicators = self.incidents.indicators.reported

@@ -64,6 +64,10 @@ class DevicePlan:
                     found.append(
                         Problem(element=element, field=kind, value="", message=f"there is {where} of that name")
                     )
+        relays = {switch.id for switch in circuit.overlay.switches if switch.pickup_a is not None}
+        for element in sorted(relays & {*self.sectionalisers, *self.fuses}):
+            message = "the overlay gives this switch a relay, and the service listens to its lockout"
+            found.append(Problem(element=element, field="device", value="", message=message))
         for element, several in kinds.items():
             if len(several) > 1:
                 message = f"cannot be {' and '.join(several)} at once"
@@ -196,11 +200,6 @@ class Protection:
             for action in device.timed(now=now, live=self.live_phases(element, live=live))
         ]
 
-    def sees(self, read: Callable[[str], Reading | None], *, now: float) -> list[Action]:
-        """Show every device its currents; None for one that cannot be read now."""
-        actions: list[Action] = []
-        for element, device in self.devices.items():
-            reading = read(element)
-            if reading is not None:
-                actions += device.sees(reading, now=now)
-        return actions
+    def sees(self, read: Callable[[str], Reading], *, now: float) -> list[Action]:
+        """Show every device its currents."""
+        return [action for element, device in self.devices.items() for action in device.sees(read(element), now=now)]

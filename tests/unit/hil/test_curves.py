@@ -2,7 +2,7 @@ from math import inf
 
 import pytest
 
-from hil.plant.curves import CONSTANTS, DefiniteTime, FuseLink, Table, Timer, inverse, link_from_ratios
+from hil.plant.curves import CONSTANTS, DefiniteTime, FuseLink, HighSet, Table, Timer, inverse, link_from_ratios
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,12 @@ def test_the_dial_multiplies_the_time_and_the_minimum_response_bounds_it() -> No
     curve = inverse("iec_very_inverse", dial=0.1, minimum_s=0.2)
     assert curve.trip_s(2.0) == pytest.approx(1.35)  # 0.1 * 13.5
     assert curve.trip_s(20.0) == 0.2  # by the equation 0.1 * 13.5 / 19 = 0.071 s
+
+
+def test_a_high_set_element_is_faster_from_its_multiple_on() -> None:
+    curve = HighSet(curve=inverse("iec_very_inverse", dial=1.0), from_multiple=8.0, delay_s=0.0)
+    assert curve.trip_s(4.0) == pytest.approx(4.5)  # 13.5 / 3
+    assert curve.trip_s(8.0) == 0.0
 
 
 @pytest.mark.parametrize("name", sorted(CONSTANTS))

@@ -3,8 +3,9 @@ import tomllib
 import pytest
 
 from adms.client import InputError
-from hil.plant.curves import DefiniteTime, inverse
+from hil.plant.curves import DefiniteTime, HighSet, inverse
 from hil.plant.device_plan import read_devices
+from hil.plant.incident_plan import IncidentPlan, read_incidents
 from hil.plant.recloser import ColdLoadRestraint, Overcurrent
 
 RECORDS = """
@@ -19,7 +20,7 @@ interrupting_s = 0.04
 [protective_device.phase]
 pickup_a = 400.0
 fast = { curve = "definite", delay_s = 0.05 }
-slow = { curve = "ieee_very_inverse", dial = 2.0 }
+slow = { curve = "ieee_very_inverse", dial = 2.0, high_set = { from_multiple = 12.0, delay_s = 0.1 } }
 [protective_device.cold_load]
 after_outage_s = 60.0
 pickup_frac = 2.0
@@ -46,7 +47,9 @@ def test_records_become_settings() -> None:
     plan = read_devices(tomllib.loads(RECORDS)["protective_device"])
     settings = plan.reclosers["switch.s_l13"]
     assert settings.phase == Overcurrent(
-        pickup_a=400.0, fast=DefiniteTime(delay_s=0.05), slow=inverse("ieee_very_inverse", dial=2.0)
+        pickup_a=400.0,
+        fast=DefiniteTime(delay_s=0.05),
+        slow=HighSet(curve=inverse("ieee_very_inverse", dial=2.0), from_multiple=12.0, delay_s=0.1),
     )
     assert settings.restraint == ColdLoadRestraint(after_outage_s=60.0, pickup_frac=2.0, for_s=10.0)
     assert (settings.sequence, settings.dead_s, settings.interrupting_s) == (("fast", "slow"), (0.5,), 0.04)
@@ -64,6 +67,7 @@ def test_records_become_settings() -> None:
         ('curve = "definite", delay_s = 0.05', 'curve = "definitely"', "curve"),
         ("dial = 2.0", "dial = 2.0, delay_s = 1.0", "delay_s"),
         ('very_inverse", dial = 2.0', 'very_inverse"', "dial"),
+        ("from_multiple = 12.0", "from_multiple = 1.0", "from_multiple"),
         ("manual_block_s = 5.0", "manual_block_s = 5.0\nsingle_pole = 1", "single_pole"),
         ("counts = 3", "counts = 0", "counts"),
         ("[160.0, 10.0]", "[120.0, 10.0]", "melt"),
@@ -101,3 +105,42 @@ def test_a_link_by_ratios_is_read() -> None:
     link = {"melt_300s_a": 128.0, "ratio_10s": 1.25, "ratio_100ms": 7.0, "clear_over_melt": 1.2, "arcing_s": 0.02}
     (settings,) = read_devices([{"device": "line.x", "type": "fuse", "link": link, "cooling_s": 60.0}]).fuses.values()
     assert settings.link.melt_s(896.0) == pytest.approx(0.1)
+
+
+def test_a_story_gives_faults_devices_indicators_and_meters_at_once_or_all_that_is_wrong_with_them() -> None:
+    plan = read_incidents(tomllib.loads(RECORDS + STORY))
+    assert [fault.name for fault in plan.faults] == ["line.l67"]
+    assert set(plan.devices.fuses) == {"line.l11"}
+    assert plan.indicators is not None
+    assert plan.indicators.missing_frac == 0.02
+    assert plan.last_gasps is not None
+    assert read_incidents({"fault": {"line": "line.l67"}}) == IncidentPlan()
+    wrong = {"fault": [{"line": "line.b"}], "indicators": {"rise_a": 1.0}, "last_gasps": [], "protective_device": {}}
+    with pytest.raises(InputError) as refused:
+        read_incidents(wrong)
+    assert {problem.element for problem in refused.value.problems} == {
+        "fault line.b",
+        "indicators",
+        "last_gasps",
+        "protective_device",
+    }
+
+
+STORY = """
+[[fault]]
+time_s = 180.0
+line = "line.l67"
+at_frac = 0.3
+kind = "LL"
+phases = [1, 3]
+r_fault_ohm = 0.05
+[indicators]
+rise_a = 250.0
+min_a = 400.0
+missing_frac = 0.02
+[last_gasps]
+through_frac = 0.6
+after_s = 15.0
+delay_min_s = 2.0
+delay_max_s = 60.0
+"""

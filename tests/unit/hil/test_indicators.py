@@ -9,6 +9,7 @@ from adms.client import InputError
 from hil.engine import LoadRecord
 from hil.plant.circuit import build_circuit
 from hil.plant.fault_plan import Fault, FaultStage
+from hil.plant.incident_plan import IncidentPlan
 from hil.plant.indicator_plan import read_indicators, read_last_gasps
 from hil.plant.indicators import Indicators, IndicatorSettings, LastGasps, LastGaspSettings, Passage
 from hil.plant.plant import Plant
@@ -133,7 +134,7 @@ def test_on_the_feeder_indicators_say_forward_up_to_the_fault_and_reset_when_loa
         seed=1,
         coordinates={"head": (0.0, 0.0)},
         fault=None,
-        indicators=settings,
+        plan=IncidentPlan(indicators=settings),
     )
     seen, directions = [], []
     for time_s in (10.5, 11.5, 30.0, 34.0):

@@ -12,6 +12,7 @@ from hil.plant.circuit import build_circuit
 from hil.plant.curves import DefiniteTime, FuseLink, link_from_ratios
 from hil.plant.fault_plan import Fault, FaultStage
 from hil.plant.fuse import FuseSettings
+from hil.plant.incident_plan import IncidentPlan
 from hil.plant.plant import Plant
 from hil.plant.protection import DevicePlan
 from hil.plant.recloser import Overcurrent, RecloserSettings
@@ -50,7 +51,7 @@ def plant_of(fault: Fault, devices: DevicePlan) -> Plant:
         seed=1,
         coordinates={"1": (0.0, 0.0), "2": (1.0, 1.0)},
         fault=None,
-        devices=devices,
+        plan=IncidentPlan(devices=devices),
     )
 
 
