@@ -44,7 +44,9 @@ def test_it_latches_on_a_rise_that_is_large_enough_and_on_nothing_less() -> None
 def test_direction_is_that_of_the_faulted_phase_around_the_torque_angle(angle_deg: float, direction: int) -> None:
     # Characteristic angle 45 degrees lagging: forward from -135 to +45 degrees.
     settings = replace(SETTINGS, torque_angle_deg=45.0)
-    assert latched(settings, 100.0, 900.0, 100.0, angle_deg=angle_deg).direction("s") == direction
+    for faulted in range(3):
+        amperes = [900.0 if phase == faulted else 100.0 for phase in range(3)]
+        assert latched(settings, *amperes, angle_deg=angle_deg).direction("s") == direction
 
 
 def test_without_a_torque_angle_no_direction_is_told() -> None:
