@@ -36,6 +36,10 @@ class Feeder(Protocol):
         """Voltages to ground."""
         ...
 
+    def load_live(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which loads have a supply."""
+        ...
+
     def set_switch(self, switch: str, *, closed: bool, by: str) -> None:
         """Move every pole of a switch at once."""
         ...
@@ -132,11 +136,11 @@ class Incidents:
             self._act(action)
         return bool(actions)
 
-    def settled(self, *, load_live: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-        """This instant's switching is over; `load_live` says which loads have a supply."""
+    def settled(self) -> None:
+        """This instant's switching is over."""
         self.faults.supplied(self._feeder.gear.live)
         if self.last_gasps is not None:
-            self.last_gasps.step(now=self._feeder.time_s, live=load_live)
+            self.last_gasps.step(now=self._feeder.time_s, live=self._feeder.load_live())
 
     # ---- one instant ----------------------------------------------------------------------------------------
 
@@ -170,7 +174,10 @@ class Incidents:
 
     def _passages(self) -> dict[str, Passage]:
         return {
-            switch: Passage(i_a=self._currents(switch), v_v=self._feeder.phasor_v(self._first_nodes(switch)))
+            switch: Passage(
+                i_a=self._currents(switch),
+                v_v=self._feeder.phasor_v(self._first_nodes(switch)) if self.indicators.directional else None,
+            )
             for switch in self.indicators.reported
         }
 

@@ -52,8 +52,8 @@ class Passage:
 
     i_a: ComplexArray
     """Into its first terminal; zero where it is open."""
-    v_v: ComplexArray
-    """At its first terminal, to ground."""
+    v_v: ComplexArray | None
+    """At its first terminal, to ground; None where no direction is asked for."""
 
 
 class _Indicator:
@@ -81,6 +81,11 @@ class Indicators:
     def direction(self, device: str) -> int:
         """+1 forward, -1 backward, 0 where it says none."""
         return self._devices[device].direction if self.reported[device] else 0
+
+    @property
+    def directional(self) -> bool:
+        """They tell a direction, so they need voltages."""
+        return self._settings.torque_angle_deg is not None
 
     @property
     def waits_for_load(self) -> bool:
@@ -141,7 +146,7 @@ class Indicators:
 
     def _forward(self, passage: Passage, *, phase: int) -> int:
         angle_deg = self._settings.torque_angle_deg
-        if angle_deg is None:
+        if angle_deg is None or passage.v_v is None:
             return 0
         torque = passage.v_v[phase] * np.conj(passage.i_a[phase]) * np.exp(-1j * np.radians(angle_deg))
         return int(np.sign(torque.real))

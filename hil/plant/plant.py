@@ -270,7 +270,7 @@ class Plant:
             if not self.incidents.react():
                 break
             self._solve()
-        self.incidents.settled(load_live=self.load_live())
+        self.incidents.settled()
 
     def _local(self, dt_s: float) -> None:
         for name, regulator in self._regulators.items():

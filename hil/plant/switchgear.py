@@ -12,19 +12,16 @@ class Switchgear:
     def __init__(self, circuit: Circuit) -> None:
         self._circuit = circuit
         self.closed = {switch.id: switch.normally_closed for switch in circuit.overlay.switches}
-        """False only where every pole is open."""
+        """False only where every pole is open. Read it; `set_switch` and `set_poles` write it."""
         self.open_poles: dict[str, frozenset[int]] = {}
         """Open phases of switches that are closed in others, and of lines with a fuse that blew."""
-        self._live: frozenset[Node] = frozenset()
-        self._live_for: object = None
+        self._live: frozenset[Node] | None = None
 
     @property
     def live(self) -> frozenset[Node]:
         """Nodes with a path to a source."""
-        key = (tuple(self.closed.values()), tuple(sorted((e, tuple(sorted(p))) for e, p in self.open_poles.items())))
-        if key != self._live_for:
+        if self._live is None:
             self._live = self._circuit.topology.energised(self.closed, open_poles=self.open_poles)
-            self._live_for = key
         return self._live
 
     def closed_phases(self, element: str) -> frozenset[int]:
@@ -35,6 +32,7 @@ class Switchgear:
 
     def set_switch(self, switch: str, *, closed: bool) -> None:
         """All poles at once."""
+        self._live = None
         self.closed[switch] = closed
         self.open_poles.pop(switch, None)
         self._circuit.engine.set_switch(self._circuit.element(switch), closed=closed)
@@ -49,6 +47,7 @@ class Switchgear:
 
     def set_poles(self, element: str, *, phases: frozenset[int], closed: bool) -> None:
         """Some poles of a switch, or of a line."""
+        self._live = None
         every = self._circuit.topology.phases_of(element)
         before = self.closed_phases(element)
         after = before | phases if closed else before - phases
