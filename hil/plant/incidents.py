@@ -76,8 +76,10 @@ class Incidents:
 
     @property
     def busy(self) -> bool:
-        """Protection has not finished: a fault has a supply, or some device is timing."""
-        return self.protection.busy or bool(self.faults.fed(self._feeder.gear.live))
+        """Protection has not finished: some device is timing, or a fault has a supply and was not yet left alone for
+        `LOOK_CLOSELY_S` by devices that could have tripped (a fault of high impedance is no more busy after it)."""
+        waits = bool(self.never_trips) and bool(self.faults.fed(self._feeder.gear.live))
+        return self.agitated or waits
 
     @property
     def agitated(self) -> bool:

@@ -183,6 +183,30 @@ def test_an_evolving_fault_is_seen_by_protection_once_it_is_large_enough(tmp_pat
     assert told(plant, "fault", "evolved", "trip") == [(10.0, "fault"), (11.5, "evolved"), (11.7, "trip")]
 
 
+def test_a_high_impedance_fault_that_nobody_sees_stays_on_and_keeps_nobody_busy(tmp_path: Path) -> None:
+    plant = played(tmp_path, at("line.b", 0.5, stage("LG", 1, r_ohm=40.0)), until_s=15.0)
+    busy = [plant.incidents.busy]
+    plant.advance(21.0)
+    busy.append(plant.incidents.busy)
+    assert busy == [True, False]
+    assert told(plant, "trip", "lockout", "indicator") == []
+    assert plant.incidents.faults.fed(plant.live) == ("f",)
+    # By hand: 2402 V / 40 ohm = 60 A in phase, beside 88 A of load at 17 degrees lagging: 146 A, less 1 to 2 % of voltage.
+    assert abs(plant.flow("switch.breaker", side=0)[0][0]) == pytest.approx(146.0, rel=0.03)
+
+
+def test_how_often_the_bench_looks_changes_no_time_of_protection(tmp_path: Path) -> None:
+    fault = at("line.b", 0.4, stage("LG", 2, r_ohm=0.05), stage("LLG", 2, 3, r_ohm=0.05, after_s=0.3))
+    seen = []
+    for scan_s in (60.0, 2.0, 0.7):
+        plant = played(tmp_path, fault, until_s=0.5)
+        while plant.time_s < 60.0 - 1e-9:
+            plant.advance(min(60.0, plant.time_s + scan_s))
+        seen.append([(e.time_s, e.element, e.what) for e in plant.events if e.by in ("protection", "nature")])
+    assert seen[0] == seen[1] == seen[2]
+    assert any(what == "lockout" for _, _, what in seen[0])
+
+
 def test_a_fault_evolves_by_energised_time_only(tmp_path: Path) -> None:
     # Fed 0.2 s to the first trip, dead for 2 s, fed again from 12.2: the remaining 0.1 s end at 12.3.
     first = stage("LG", 1, r_ohm=0.05)

@@ -193,6 +193,21 @@ def test_more_meters_change_nothing_for_the_others() -> None:
     assert [gasp for gasp in many if gasp.load in names] == few
 
 
+def test_on_the_feeder_a_lockout_is_told_by_the_meters_behind_it(tmp_path: Path) -> None:
+    deck, overlay = small_feeder(tmp_path)
+    stage = FaultStage(kind="LLLG", phases=(1, 2, 3), r_fault_ohm=0.05)
+    fault = Fault(name="f", line="line.b", at_frac=0.5, stages=(stage,), time_s=10.0)
+    circuit = build_circuit(deck, overlay=overlay, faults=[fault])
+    plan = IncidentPlan(last_gasps=GASPS)
+    plant = Plant(circuit, scenario=steady_scenario(), seed=1, coordinates={"head": (0.0, 0.0)}, fault=None, plan=plan)
+    plant.advance(60.0)
+    gasps = plant.incidents.last_gasps
+    assert gasps is not None
+    # Dead from 10.2, 12.4 and for good from 17.6: the waits of 2 s and 5 s are too short to be told, the last is not.
+    assert {gasp.load for gasp in gasps.arrived} == {"load.a", "load.b", "load.c"}
+    assert {gasp.lost_at_s for gasp in gasps.arrived} == {17.6}
+
+
 # ---- records ------------------------------------------------------------------------------------------------------
 
 
