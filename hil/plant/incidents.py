@@ -23,6 +23,7 @@ LOOK_CLOSELY_S = 10.0
 class Feeder(Protocol):
     """What of the plant this reads and moves."""
 
+    circuit: Circuit
     time_s: float
     events: list[PlantEvent]
     gear: Switchgear
@@ -40,12 +41,20 @@ class Feeder(Protocol):
         """Which loads have a supply."""
         ...
 
-    def set_switch(self, switch: str, *, closed: bool, by: str) -> None:
-        """Move every pole of a switch at once."""
+
+class Note(Protocol):
+    """Tell of an event."""
+
+    def __call__(self, element: str, *, what: str, text: str, by: str) -> None:
+        """Now."""
         ...
 
-    def note(self, element: str, *, what: str, text: str, by: str) -> None:
-        """Tell of an event."""
+
+class Move(Protocol):
+    """Move every pole of a switch at once, without travel."""
+
+    def __call__(self, switch: str, *, closed: bool, by: str) -> None:
+        """Now."""
         ...
 
 
@@ -54,9 +63,10 @@ class Incidents:
 
     def __init__(
         self,
-        circuit: Circuit,
-        *,
         feeder: Feeder,
+        *,
+        note: Note,
+        move: Move,
         faults: Faults,
         protection: Protection,
         indicators: Indicators,
@@ -68,8 +78,10 @@ class Incidents:
         self.last_gasps = last_gasps
         self.never_trips = ""
         """Why the first fault cannot trip anything where it is; empty where it can, or before it."""
-        self._circuit = circuit
+        self._circuit = feeder.circuit
         self._feeder = feeder
+        self._note = note
+        self._move = move
         self._fed: tuple[str, ...] = ()
         self._fed_since = 0.0
         self._last_a: dict[str, ComplexArray] = {}
@@ -117,7 +129,7 @@ class Incidents:
             for element, on in [(e, "no") for e in change.off] + [(e, "yes") for e in change.on]:
                 self._circuit.engine.command(f"{element}.enabled={on}")
             self._fed = ()
-            feeder.note(change.fault.line, what=change.what, text=change.text, by="nature")
+            self._note(change.fault.line, what=change.what, text=change.text, by="nature")
 
     def timed(self) -> None:
         """Reclosings, contacts and arcs whose time has come; before the feeder is solved."""
@@ -149,16 +161,16 @@ class Incidents:
     def _act(self, action: Action) -> None:
         feeder = self._feeder
         for what, text in action.before:
-            feeder.note(action.element, what=what, text=text, by="protection")
+            self._note(action.element, what=what, text=text, by="protection")
         moved, ganged = feeder.gear.needed(action)
         if moved and ganged:
-            feeder.set_switch(action.element, closed=action.closed, by="protection")
+            self._move(action.element, closed=action.closed, by="protection")
         elif moved:
             feeder.gear.set_poles(action.element, phases=moved, closed=action.closed)
             what = "closed" if action.closed else "opened"
-            feeder.note(action.element, what=what, text=named(moved), by="protection")
+            self._note(action.element, what=what, text=named(moved), by="protection")
         for what, text in action.after:
-            feeder.note(action.element, what=what, text=text, by="protection")
+            self._note(action.element, what=what, text=text, by="protection")
 
     def _indicate(self) -> None:
         now = self._feeder.time_s
@@ -167,7 +179,7 @@ class Incidents:
             self._fed, self._fed_since = fed, now
         if fed:
             for switch, text in self.indicators.faulted(self._passages(), faults=fed, now=now):
-                self._feeder.note(switch, what="indicator", text=text, by="protection")
+                self._note(switch, what="indicator", text=text, by="protection")
         elif self.protection.busy:
             self.indicators.disturbed(now=now)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -13,12 +12,9 @@ from hil.plant.circuit import Circuit, Node
 from hil.plant.customers import Customers
 from hil.plant.der import DerUnit
 from hil.plant.events import PlantEvent, Watcher
-from hil.plant.faults import Faults
 from hil.plant.incident_plan import IncidentPlan
-from hil.plant.incidents import Incidents
-from hil.plant.indicators import Indicators, IndicatorSettings, LastGasps
+from hil.plant.incident_setup import incidents_of
 from hil.plant.local import LocalCapacitor, LocalRegulator
-from hil.plant.protection import Protection
 from hil.plant.switchgear import Switchgear
 from hil.plant.weather import Sky
 from hil.scenario import FaultEvent, Scenario
@@ -40,12 +36,11 @@ class Plant:
         seed: int,
         coordinates: Mapping[str, tuple[float, float]],
         fault: FaultEvent | None,
-        plan: IncidentPlan | None = None,
+        incidents: IncidentPlan | None = None,
     ) -> None:
         """`fault` says when the one that the circuit was built with by name begins; its others know it themselves.
-        `plan` has protective devices, indicators and meters beside the overlay (its faults are the circuit's). Raises
-        InputError with every device of it that does not fit the feeder."""
-        plan = plan or IncidentPlan()
+        `incidents` has what the overlay does not (its faults are the circuit's). Raises InputError with every device of
+        it that does not fit the feeder."""
         overlay = circuit.overlay
         self.circuit = circuit
         self.time_s = 0.0
@@ -67,22 +62,8 @@ class Plant:
             entry.id: DerUnit(entry, ride_through=scenario.ride_through, soc_frac=scenario.soc_frac)
             for entry in overlay.ders
         }
-        times, by_event = scenario.protection, fault.time_s if fault is not None else None
-        timed = (f if f.time_s is not None or f.after else replace(f, time_s=by_event) for f in circuit.faults)
-        self.incidents = Incidents(
-            circuit,
-            feeder=self,
-            faults=Faults(tuple(timed), places=circuit.fault_places),
-            protection=Protection(
-                circuit, times=times, neighbour_pickup_a=scenario.neighbour_pickup_a, plan=plan.devices
-            ),
-            indicators=Indicators(
-                [switch.id for switch in overlay.switches if switch.fault_indicator],
-                settings=plan.indicators
-                or IndicatorSettings(rise_a=times.indicator_rise_a, min_a=times.indicator_min_a),
-                seed=seed,
-            ),
-            last_gasps=LastGasps(circuit.loads, settings=plan.last_gasps, seed=seed) if plan.last_gasps else None,
+        self.incidents = incidents_of(
+            self, scenario=scenario, fault=fault, plan=incidents, seed=seed, note=self._note, move=self._set_switch
         )
         self.relays = self.incidents.protection.reclosers
         self.indicators = self.incidents.indicators.reported
@@ -195,7 +176,7 @@ class Plant:
         if steps < before and capacitor in self._local_capacitors:
             self._local_capacitors[capacitor].opened_at = self.time_s
         self.circuit.set_capacitor(capacitor, steps=steps)
-        self.note(capacitor, what="capacitor", text=f"{before} -> {steps} steps", by=by)
+        self._note(capacitor, what="capacitor", text=f"{before} -> {steps} steps", by=by)
 
     # ---- time -----------------------------------------------------------------------------------------------
 
@@ -223,7 +204,7 @@ class Plant:
         for switch, (closed, at, by) in sorted(self._moving.items()):
             if self.time_s >= at - 1e-9:
                 del self._moving[switch]
-                self.set_switch(switch, closed=closed, by=by)
+                self._set_switch(switch, closed=closed, by=by)
                 self.incidents.operated(switch, closed=closed)
         self.incidents.timed()
         for regulator, target in sorted(self._tap_target.items()):
@@ -231,18 +212,17 @@ class Plant:
             if before != target:
                 self._set_tap(regulator, position=before + (1 if target > before else -1), by="command")
 
-    def set_switch(self, switch: str, *, closed: bool, by: str) -> None:
-        """Every pole, at once and without travel: for what moves by itself."""
+    def _set_switch(self, switch: str, *, closed: bool, by: str) -> None:
         if self.watcher is not None:
             self.watcher.switching(switch=switch, closed=closed, by=by, time_s=self.time_s, positions=dict(self.closed))
         self.gear.set_switch(switch, closed=closed)
-        self.note(switch, what="closed" if closed else "opened", text="", by=by)
+        self._note(switch, what="closed" if closed else "opened", text="", by=by)
 
     def _set_tap(self, regulator: str, *, position: int, by: str) -> None:
         before = self.taps[regulator]
         self.taps[regulator] = position
         self.circuit.set_tap(regulator, position=position)
-        self.note(regulator, what="tap", text=f"{before:+d} -> {position:+d}", by=by)
+        self._note(regulator, what="tap", text=f"{before:+d} -> {position:+d}", by=by)
 
     def _resources(self, dt_s: float) -> None:
         for name, unit in self.ders.items():
@@ -254,7 +234,7 @@ class Plant:
             unit.step(dt_s, irradiance_frac=irradiance, v_pu=v_pu)
             if unit.tripped != was_tripped:
                 what = "der_trip" if unit.tripped else "der_return"
-                self.note(name, what=what, text="voltage", by="protection")
+                self._note(name, what=what, text="voltage", by="protection")
 
     def _solve(self) -> None:
         engine = self.circuit.engine
@@ -326,6 +306,5 @@ class Plant:
         self.events.clear()
         self._protect()
 
-    def note(self, element: str, *, what: str, text: str, by: str) -> None:
-        """Something has happened now."""
+    def _note(self, element: str, *, what: str, text: str, by: str) -> None:
         self.events.append(PlantEvent(time_s=self.time_s, element=element, what=what, text=text, by=by))

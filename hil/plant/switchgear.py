@@ -15,12 +15,15 @@ class Switchgear:
         """False only where every pole is open. Read it; `set_switch` and `set_poles` write it."""
         self.open_poles: dict[str, frozenset[int]] = {}
         """Open phases of switches that are closed in others, and of lines with a fuse that blew."""
-        self._live: frozenset[Node] | None = None
+        self._live: frozenset[Node] = frozenset()
+        self._live_for: tuple[bool, ...] | None = None
 
     @property
     def live(self) -> frozenset[Node]:
         """Nodes with a path to a source."""
-        if self._live is None:
+        key = tuple(self.closed.values())
+        if key != self._live_for:
+            self._live_for = key
             self._live = self._circuit.topology.energised(self.closed, open_poles=self.open_poles)
         return self._live
 
@@ -32,7 +35,7 @@ class Switchgear:
 
     def set_switch(self, switch: str, *, closed: bool) -> None:
         """All poles at once."""
-        self._live = None
+        self._live_for = None
         self.closed[switch] = closed
         self.open_poles.pop(switch, None)
         self._circuit.engine.set_switch(self._circuit.element(switch), closed=closed)
@@ -47,7 +50,7 @@ class Switchgear:
 
     def set_poles(self, element: str, *, phases: frozenset[int], closed: bool) -> None:
         """Some poles of a switch, or of a line."""
-        self._live = None
+        self._live_for = None
         every = self._circuit.topology.phases_of(element)
         before = self.closed_phases(element)
         after = before | phases if closed else before - phases

@@ -136,7 +136,7 @@ def test_on_the_feeder_indicators_say_forward_up_to_the_fault_and_reset_when_loa
         seed=1,
         coordinates={"head": (0.0, 0.0)},
         fault=None,
-        plan=IncidentPlan(indicators=settings),
+        incidents=IncidentPlan(indicators=settings),
     )
     seen, directions = [], []
     for time_s in (10.5, 11.5, 30.0, 34.0):
@@ -199,7 +199,9 @@ def test_on_the_feeder_a_lockout_is_told_by_the_meters_behind_it(tmp_path: Path)
     fault = Fault(name="f", line="line.b", at_frac=0.5, stages=(stage,), time_s=10.0)
     circuit = build_circuit(deck, overlay=overlay, faults=[fault])
     plan = IncidentPlan(last_gasps=GASPS)
-    plant = Plant(circuit, scenario=steady_scenario(), seed=1, coordinates={"head": (0.0, 0.0)}, fault=None, plan=plan)
+    plant = Plant(
+        circuit, scenario=steady_scenario(), seed=1, coordinates={"head": (0.0, 0.0)}, fault=None, incidents=plan
+    )
     plant.advance(60.0)
     gasps = plant.incidents.last_gasps
     assert gasps is not None

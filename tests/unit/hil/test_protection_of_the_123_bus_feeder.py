@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import exp
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from hil.plant.plant import Plant
 from hil.plant.protection import DevicePlan
 from hil.plant.recloser import Overcurrent, RecloserSettings
 from hil.plant.sectionaliser import SectionaliserSettings
-from tests.unit.hil.bench_case import FILES, steady_scenario
+from tests.unit.hil.bench_case import FILES, small_feeder, steady_scenario
 
 RECLOSER, LATERAL = "line.sw4", "line.l72"
 FAST_S, SLOW_S, COOLING_S = 0.05, 0.45, 20.0
@@ -51,7 +52,7 @@ def plant_of(fault: Fault, devices: DevicePlan) -> Plant:
         seed=1,
         coordinates={"1": (0.0, 0.0), "2": (1.0, 1.0)},
         fault=None,
-        plan=IncidentPlan(devices=devices),
+        incidents=IncidentPlan(devices=devices),
     )
 
 
@@ -177,3 +178,11 @@ def test_devices_that_do_not_fit_the_feeder_are_all_named() -> None:
         ("line.l1", "device"),
         ("line.zz", "fuse"),
     }
+
+
+def test_a_feeder_without_a_switch_is_supplied_all_the_same(tmp_path: Path) -> None:
+    deck, overlay = small_feeder(tmp_path)
+    circuit = build_circuit(deck, overlay=replace(overlay, switches=(), sources=()))
+    plant = Plant(circuit, scenario=steady_scenario(), seed=1, coordinates={"head": (0.0, 0.0)}, fault=None)
+    assert ("c", 1) in plant.live
+    assert plant.customers_off() == 0
