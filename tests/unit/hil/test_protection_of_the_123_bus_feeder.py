@@ -186,3 +186,45 @@ def test_a_feeder_without_a_switch_is_supplied_all_the_same(tmp_path: Path) -> N
     plant = Plant(circuit, scenario=steady_scenario(), seed=1, coordinates={"head": (0.0, 0.0)}, fault=None)
     assert ("c", 1) in plant.live
     assert plant.customers_off() == 0
+
+
+@pytest.mark.parametrize("at_frac", [0.2, 0.8])
+@pytest.mark.parametrize(
+    ("kind", "phases"), [("LG", (2,)), ("LL", (1, 3)), ("LLG", (1, 2)), ("LLL", (1, 2, 3)), ("LLLG", (1, 2, 3))]
+)
+def test_every_kind_of_fault_carries_what_the_short_circuit_matrix_of_opendss_gives(
+    kind: str, phases: tuple[int, ...], at_frac: float
+) -> None:
+    """Thevenin at the place: OpenDSS' own short-circuit impedance matrix and open-circuit voltages, without loads."""
+    r_ohm = 0.5
+    stage = FaultStage(kind=kind, phases=phases, r_fault_ohm=r_ohm)
+    fault = Fault(name="f", line="line.l67", at_frac=at_frac, stages=(stage,), time_s=None)
+    circuit = build_circuit(FILES.deck, overlay=read_overlay(FILES.overlay), faults=[fault])
+    engine, place = circuit.engine, circuit.fault_places["f"]
+    for idle in ("load", "generator"):
+        engine.command(f"batchedit {idle}..* enabled=no")
+    assert engine.solve()
+    names = engine.node_names()
+    v_open = engine.voltages()[[names.index((place.bus, phase)) for phase in (1, 2, 3)]]
+    dss = engine._dss.ActiveCircuit  # the bench itself has no use for this matrix
+    dss.SetActiveBus(place.bus)
+    assert dss.ActiveBus.ZscRefresh()
+    flat = np.array(dss.ActiveBus.ZscMatrix)
+    z_ohm = (flat[0::2] + 1j * flat[1::2]).reshape(3, 3)
+    # The fault as admittances: to ground, or between each two of its phases.
+    y = np.zeros((3, 3), dtype=np.complex128)
+    hit = [phase - 1 for phase in phases]
+    if stage.grounded:
+        y[hit, hit] = 1.0 / r_ohm
+    else:
+        for p in hit:
+            for q in hit:
+                y[p, q] = (len(hit) - 1) / r_ohm if p == q else -1.0 / r_ohm
+    expected_a = y @ np.linalg.solve(np.eye(3) + z_ohm @ y, v_open)
+    for element in place.elements[0]:
+        engine.command(f"{element}.enabled=yes")
+    assert engine.solve()
+    into_line = engine.flows("line.l67", terminal=1)[0]
+    beyond = engine.flows("line.hil_part_1", terminal=0)[0]
+    # What leaves both parts of the line at the place flows into the fault.
+    assert -(into_line + beyond) == pytest.approx(expected_a, rel=1e-7, abs=1e-4)
