@@ -26,7 +26,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Poles that move by themselves."""
+    """Poles that move by themselves; without phases only something to tell."""
 
     element: str
     closed: bool

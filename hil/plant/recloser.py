@@ -209,18 +209,19 @@ class Recloser:
         self.trips += 1
         for timer in group.timers.values():
             timer.restart()
+        told = (("trip", f"overcurrent, {named(self.targets)}"),)
+        trip = Action(element=self.element, closed=False, phases=frozenset(), before=told)
         group.opens_at = now + self.settings.interrupting_s
-        return self._open(group, now=now) if self.settings.interrupting_s <= 0.0 else []
+        return [trip, *self._open(group, now=now)] if self.settings.interrupting_s <= 0.0 else [trip]
 
     def _open(self, group: _Poles, *, now: float) -> list[Action]:
         group.opens_at = inf
         group.trips += 1
         by_hand = now - group.by_hand_at < self.settings.manual_block_s
-        told = (("trip", f"overcurrent, {named(self.targets)}"),)
         if not by_hand and group.trips < len(self.settings.sequence):
             group.recloses_at = now + self.settings.dead_s[group.trips - 1]
             self.shots = max(self.shots, group.trips)
-            return [Action(element=self.element, closed=False, phases=group.phases, before=told)]
+            return [Action(element=self.element, closed=False, phases=group.phases)]
         reclosings = group.trips - 1
         locked = (("lockout", f"after {reclosings} reclosings" + self._of(group)),)
         together = self._groups if not self.settings.single_pole_lockout else (group,)
@@ -230,7 +231,7 @@ class Recloser:
             for timer in other.timers.values():
                 timer.restart()
         phases = frozenset().union(*(other.phases for other in together))
-        return [Action(element=self.element, closed=False, phases=phases, before=told, after=locked)]
+        return [Action(element=self.element, closed=False, phases=phases, after=locked)]
 
     def _reclaim(self, group: _Poles, *, now: float) -> None:
         if group.last_close is not None and now - group.last_close > self.settings.reclaim_s:

@@ -52,5 +52,6 @@ class Driven:
         at = round(now, 3)
         self.told += [(at, what, ()) for what, _ in action.before]
         self.closed = self.closed | action.phases if action.closed else self.closed - action.phases
-        self.told.append((at, "close" if action.closed else "open", tuple(sorted(action.phases))))
+        if action.phases:
+            self.told.append((at, "close" if action.closed else "open", tuple(sorted(action.phases))))
         self.told += [(at, what, ()) for what, _ in action.after]
