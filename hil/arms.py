@@ -78,9 +78,8 @@ def open_bench(
 
 
 def protection_busy(plant: Plant) -> bool:
-    """The fault is on and protection has not finished with it: some node at it is alive or a relay is timing."""
-    hit = plant.fault_on and any(node in plant.live for node in plant.circuit.fault_nodes)
-    return hit or any(relay.busy for relay in plant.relays.values())
+    """A fault is on and protection has not finished with it: some node at it is alive or a device is timing."""
+    return plant.incidents.busy
 
 
 def run_idle(bench: Bench) -> Trace:

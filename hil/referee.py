@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from hil.overlay import DerEntry
 from hil.plant.circuit import Circuit, Node
@@ -30,13 +31,24 @@ class Referee:
         self._tapped_at: dict[str, float] = {}
         self._fault_since_s: float | None = None
         self._load_nodes = {load.name: tuple((load.bus, phase) for phase in load.phases) for load in circuit.loads}
-        topology = circuit.topology
-        hit = {topology.zones[node] for node in circuit.fault_nodes}
-        self._faulted = frozenset(node for node, zone in topology.zones.items() if zone in hit)
+        self._fault_nodes: frozenset[Node] = frozenset()
+        self._faulted: frozenset[Node] = frozenset()
+        self._place(frozenset(circuit.fault_nodes))
 
     def fault_began(self, *, time_s: float) -> None:
-        """From now on the prepared fault is there."""
+        """From then on the prepared faults are there, as long as nothing is heard of them by `faults`."""
         self._fault_since_s = time_s
+
+    def faults(self, nodes: frozenset[Node]) -> None:
+        """What faults touch from now on; nothing where all are gone."""
+        self._fault_since_s = -inf
+        self._place(nodes)
+
+    def _place(self, nodes: frozenset[Node]) -> None:
+        zones = self._circuit.topology.zones
+        hit = {zones[node] for node in nodes}
+        self._fault_nodes = nodes
+        self._faulted = frozenset(node for node, zone in zones.items() if zone in hit)
 
     def switching(self, *, switch: str, closed: bool, by: str, time_s: float, positions: Mapping[str, bool]) -> None:
         """A switch is about to take a position. Only commands are judged."""
@@ -63,7 +75,7 @@ class Referee:
     def _closing(self, switch: str, *, time_s: float, after: Mapping[str, bool], live_after: frozenset[Node]) -> None:
         if self._fault_since_s is None or time_s < self._fault_since_s:
             return
-        if any(node in live_after for node in self._circuit.fault_nodes):
+        if any(node in live_after for node in self._fault_nodes):
             self._add(time_s, switch, "SW1", "energises the fault")
         elif any(node in self._faulted for pair in self._circuit.topology.switch_pairs(switch) for node in pair):
             self._add(time_s, switch, "SW1", "closes towards the faulted section")

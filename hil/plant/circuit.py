@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from hil.engine import Engine, EngineError, LoadRecord, RegulatorControl
 from hil.overlay import Overlay
+from hil.plant.fault_places import FAULT_BUS, FaultPlace, prepare_faults
+from hil.plant.fault_plan import Fault, prepared_fault
 
 Node = tuple[str, int]
 
@@ -32,19 +34,30 @@ class Topology:
     source_nodes: Mapping[str, tuple[Node, ...]]
 
     @cached_property
-    def _switch_pairs(self) -> dict[str, tuple[tuple[Node, Node], ...]]:
-        return {c.element: c.pairs for c in self.conductors if c.element in self.switches}
+    def _pairs(self) -> dict[str, tuple[tuple[Node, Node], ...]]:
+        return {c.element: c.pairs for c in self.conductors}
+
+    def pairs_of(self, element: str) -> tuple[tuple[Node, Node], ...]:
+        """Nodes at both sides of an element, phase by phase."""
+        return self._pairs[element]
+
+    def phases_of(self, element: str) -> frozenset[int]:
+        """Phases of an element at its first terminal."""
+        return frozenset(phase for (_, phase), _ in self._pairs[element])
 
     def switch_pairs(self, switch: str) -> tuple[tuple[Node, Node], ...]:
         """Nodes at both sides of a switch, phase by phase."""
-        return self._switch_pairs[switch]
+        return self._pairs[switch]
 
     @cached_property
     def zones(self) -> dict[Node, Node]:
         """Representative of the switch-bounded zone of every node (all switches open)."""
         return self._roots({})
 
-    def _roots(self, closed: Mapping[str, bool]) -> dict[Node, Node]:
+    def _roots(
+        self, closed: Mapping[str, bool], *, open_poles: Mapping[str, frozenset[int]] | None = None
+    ) -> dict[Node, Node]:
+        poles = open_poles or {}
         parent: dict[Node, Node] = {node: node for node in self.nodes}
 
         def find(node: Node) -> Node:
@@ -56,13 +69,18 @@ class Topology:
         for conductor in self.conductors:
             if conductor.element in self.switches and not closed.get(conductor.element, False):
                 continue
+            missing = poles.get(conductor.element, frozenset())
             for fr, to in conductor.pairs:
-                parent[find(fr)] = find(to)
+                if fr[1] not in missing:
+                    parent[find(fr)] = find(to)
         return {node: find(node) for node in self.nodes}
 
-    def energised(self, closed: Mapping[str, bool]) -> frozenset[Node]:
-        """Nodes with a path to a source, for switch positions."""
-        roots = self._roots(closed)
+    def energised(
+        self, closed: Mapping[str, bool], *, open_poles: Mapping[str, frozenset[int]] | None = None
+    ) -> frozenset[Node]:
+        """Nodes with a path to a source, for switch positions. `open_poles` are phases that are open by themselves, of
+        closed switches and of lines."""
+        roots = self._roots(closed, open_poles=open_poles)
         live = {roots[node] for nodes in self.source_nodes.values() for node in nodes}
         return frozenset(node for node, root in roots.items() if root in live)
 
@@ -113,7 +131,11 @@ class Circuit:
     regulators: Mapping[str, RegulatorControl]
     capacitor_steps: Mapping[str, int]
     fault_nodes: tuple[Node, ...]
-    """Nodes of the fault place; empty where none was prepared."""
+    """Nodes that any of the prepared faults can touch; empty where none was prepared."""
+    faults: tuple[Fault, ...]
+    """What was prepared."""
+    fault_places: Mapping[str, FaultPlace]
+    """By the fault's name."""
     nodes: tuple[Node, ...]
     """In the engine's order, less those that exist only for the fault."""
 
@@ -133,8 +155,13 @@ class Circuit:
         states = [1] * steps + [0] * (self.capacitor_steps[capacitor] - steps)
         self.engine.set_capacitor(capacitor.split(".", 1)[1], states=states)
 
+    def set_pole(self, element: str, *, phase: int, closed: bool) -> None:
+        """Close or open one pole at the first terminal of a switch or line."""
+        dss = self.element(element)
+        conductor = self.engine.element(dss).terminals[0][1].index(phase) + 1
+        self.engine.command(f"{'close' if closed else 'open'} {dss} 1 {conductor}")
 
-FAULT_BUS = "hil_fault"
+
 _SWITCH_IMPEDANCE = "switch=yes r1=1e-3 r0=1e-3 x1=0 x0=0 c1=0 c0=0 length=0.001"
 
 
@@ -190,18 +217,6 @@ def _apply(engine: Engine, overlay: Overlay) -> dict[str, str]:
     return names
 
 
-def _prepare_fault(engine: Engine, *, line: str, kind: str) -> tuple[Node, ...]:
-    """Split the line in its middle and put a switchable fault there."""
-    length = float(engine.property_of(line, name="length"))
-    far, phases = engine.element(line).terminals[1]
-    engine.command(f"new line.hil_far like={line.split('.', 1)[1]}")
-    engine.command(f"{line}.length={length / 2} bus2={_dotted(FAULT_BUS, phases)}")
-    engine.command(f"line.hil_far.length={length / 2} bus1={_dotted(FAULT_BUS, phases)} bus2={_dotted(far, phases)}")
-    hit = phases[:1] if kind == "line_ground" else phases
-    engine.command(f"new fault.hil phases={len(hit)} bus1={_dotted(FAULT_BUS, hit)} r=0.05 enabled=no")
-    return tuple((FAULT_BUS, phase) for phase in hit)
-
-
 def _topology(engine: Engine, overlay: Overlay, names: Mapping[str, str]) -> Topology:
     element_of = {dss: element for element, dss in names.items()}
     conductors: list[Conductor] = []
@@ -226,16 +241,26 @@ def _topology(engine: Engine, overlay: Overlay, names: Mapping[str, str]) -> Top
 
 
 def build_circuit(
-    deck: Path, *, overlay: Overlay, fault: str | None = None, fault_kind: str = "three_phase"
+    deck: Path,
+    *,
+    overlay: Overlay,
+    fault: str | None = None,
+    fault_kind: str = "three_phase",
+    faults: Sequence[Fault] = (),
 ) -> Circuit:
     """Compile the deck, apply the overlay, set every device to its normal position with OpenDSS' own controls off.
 
-    `fault` names a line that can be faulted at its middle (`fault_kind` "three_phase": all its phases to ground, or
-    "line_ground": its first phase). Raises EngineError."""
+    `faults` are prepared, off, before any other. `fault` names a line that can be faulted at its middle
+    (`fault_kind` "three_phase": all its phases to ground, or "line_ground": its first phase) when the plant says so.
+    Raises EngineError, and InputError with every fault that has no place."""
     engine = Engine()
     engine.compile(deck)
     names = _apply(engine, overlay)
-    fault_nodes = _prepare_fault(engine, line=fault, kind=fault_kind) if fault is not None else ()
+    prepared = tuple(faults)
+    if fault is not None:
+        phases = engine.element(fault).terminals[1][1]
+        prepared += (prepared_fault(line=fault, kind=fault_kind, phases=phases, time_s=None),)
+    places = prepare_faults(engine, overlay, prepared)
     engine.set_voltage_bases()
     regulators = {control.transformer: control for control in engine.regulator_controls()}
     engine.prepare()
@@ -245,7 +270,7 @@ def build_circuit(
     for capacitor in overlay.capacitors:
         states = [1] * capacitor.normal_steps + [0] * (capacitor.steps - capacitor.normal_steps)
         engine.set_capacitor(capacitor.id.split(".", 1)[1], states=states)
-    nodes = tuple(node for node in engine.node_names() if node[0] != FAULT_BUS)
+    nodes = tuple(node for node in engine.node_names() if not node[0].startswith(FAULT_BUS))
     return Circuit(
         engine=engine,
         overlay=overlay,
@@ -254,6 +279,8 @@ def build_circuit(
         loads=engine.loads(),
         regulators=regulators,
         capacitor_steps={c.id: c.steps for c in overlay.capacitors},
-        fault_nodes=fault_nodes,
+        fault_nodes=tuple(dict.fromkeys(node for p in places.values() for stage in p.nodes for node in stage)),
+        faults=prepared,
+        fault_places=places,
         nodes=nodes,
     )

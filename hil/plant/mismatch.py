@@ -9,7 +9,8 @@ from zlib import crc32
 import numpy as np
 
 from adms.client import InputError, Problem
-from hil.plant.circuit import FAULT_BUS, Circuit
+from hil.plant.circuit import Circuit
+from hil.plant.fault_places import FAULT_BUS
 from hil.plant.reading import Table, raise_problems
 
 STREAM = 33

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from math import ceil
 
 import numpy as np
 
@@ -11,15 +11,21 @@ from hil.engine import ComplexArray, FloatArray
 from hil.plant.circuit import Circuit, Node
 from hil.plant.controls import LocalControls
 from hil.plant.events import PlantEvent, Watcher
+from hil.plant.incident_plan import IncidentPlan
+from hil.plant.incident_setup import incidents_of
 from hil.plant.mismatch import starting_positions
 from hil.plant.nature import nature_of
 from hil.plant.plan import PlantPlan
-from hil.plant.protection import Relay, why_it_never_trips
+from hil.plant.switchgear import Switchgear
 from hil.plant.terminals import Terminals
 from hil.scenario import FaultEvent, Scenario
 
 CONTROL_ROUNDS = 100
 """OpenDSS' own limit is 10 of them, with several taps in each."""
+DUE_GRID_S = 1e-3
+"""Protection acts, and faults change, on this grid: rounded up."""
+MOST_REACTIONS = 20
+"""Rounds of acting and solving again at one instant; what is left acts at the next."""
 
 
 class Plant:
@@ -34,9 +40,11 @@ class Plant:
         coordinates: Mapping[str, tuple[float, float]],
         fault: FaultEvent | None,
         plan: PlantPlan | None = None,
+        incidents: IncidentPlan | None = None,
     ) -> None:
-        """`plan`: what lives on the feeder beyond the scenario's statistics. Raises InputError for names in it that the
-        feeder does not have."""
+        """`plan`: what lives on the feeder beyond the scenario's statistics. `fault` says when the one that the circuit
+        was built with by name begins; its others know it themselves. `incidents` has what the overlay does not (its
+        faults are the circuit's). Raises InputError with everything in them that does not fit the feeder."""
         overlay = circuit.overlay
         self.circuit = circuit
         self.time_s = 0.0
@@ -44,53 +52,37 @@ class Plant:
         self.watcher: Watcher | None = None
         self.unsolved: list[tuple[float, str]] = []
         """(time, why) of every step without a solution."""
-        self.never_trips = ""
-        """Why the fault cannot trip anything where it is; empty where it can, or before it."""
         self._scenario = scenario
-        self._fault = fault
-        self.fault_on = False
+        self.gear = Switchgear(circuit)
+        self.closed = self.gear.closed
+        """By switch; False only where every pole is open (`gear.open_poles` has the others)."""
         self._switch = {switch.id: switch for switch in overlay.switches}
-        self.closed = {switch.id: switch.normally_closed for switch in overlay.switches}
         self.taps = dict.fromkeys((entry.id for entry in overlay.tap_changers), 0)
         self.capacitors = {entry.id: entry.normal_steps for entry in overlay.capacitors}
-        self.indicators = {switch.id: False for switch in overlay.switches if switch.fault_indicator}
         self.automatic = dict.fromkeys([*self.taps, *self.capacitors], True)
         nature = nature_of(circuit, plan or PlantPlan(), scenario=scenario, coordinates=coordinates, seed=seed)
         self.changes = nature.changes
         """What differs from the service's model."""
         elsewhere = starting_positions(self.changes)
         self._told = {switch: not closed for switch, closed in elsewhere.items()}
-        self.closed.update(elsewhere)
+        for switch, closed in elsewhere.items():
+            self.gear.set_switch(switch, closed=closed)
         self.f_hz: float | None = None
         """Of a 60 Hz system, for units that heed it; None: not modelled. A co-simulation may set it."""
         self._customers, self._fleet = nature.customers, nature.fleet
         self.ders = self._fleet.units
-        self.relays = {
-            switch.id: Relay(switch, times=scenario.protection)
-            for switch in overlay.switches
-            if switch.pickup_a is not None
-        }
-        source_buses = {source.bus for source in overlay.sources}
-        for switch in overlay.switches:
-            if switch.between is not None and source_buses.intersection(switch.between):
-                neighbour = replace(
-                    switch,
-                    pickup_a=scenario.neighbour_pickup_a,
-                    ground_pickup_a=None,
-                    reclose_shots=0,
-                    trip_delay_s=0.3,
-                )
-                self.relays[switch.id] = Relay(neighbour, times=scenario.protection)
+        self.incidents = incidents_of(
+            self, scenario=scenario, fault=fault, plan=incidents, seed=seed, note=self._note, move=self._set_switch
+        )
+        self.relays = self.incidents.protection.reclosers
+        self.indicators = self.incidents.indicators.reported
         self._moving: dict[str, tuple[bool, float, str]] = {}
         self._tap_target: dict[str, int] = {}
-        self._prefault_a: dict[str, FloatArray] = {}
         names = circuit.engine.node_names()
         self._row = {node: i for i, node in enumerate(names)}
         self._controls = LocalControls(circuit, rows=self._row)
         self._rows = np.array([self._row[node] for node in circuit.nodes], dtype=np.int64)
         self._base = circuit.engine.node_bases()
-        self._live: frozenset[Node] = frozenset()
-        self._live_for: tuple[bool, ...] | None = None
         self._v_all: ComplexArray = circuit.engine.voltages()
         self._load_nodes = [tuple((load.bus, phase) for phase in load.phases) for load in circuit.loads]
         self._settle()
@@ -115,10 +107,21 @@ class Plant:
     @property
     def live(self) -> frozenset[Node]:
         """Nodes with a path to a source."""
-        key = tuple(self.closed.values())
-        if key != self._live_for:
-            self._live, self._live_for = self.circuit.topology.energised(self.closed), key
-        return self._live
+        return self.gear.live
+
+    @property
+    def fault_on(self) -> bool:
+        """A fault has begun, gone or not."""
+        return self.incidents.faults.any_began
+
+    @property
+    def never_trips(self) -> str:
+        """Why the first fault cannot trip anything where it is; empty where it can, or before it."""
+        return self.incidents.never_trips
+
+    def phasor_v(self, nodes: Sequence[Node]) -> ComplexArray:
+        """Voltages to ground, V."""
+        return np.asarray(self._v_all[[self._row[node] for node in nodes]], dtype=np.complex128)
 
     def told_closed(self, switch: str) -> bool:
         """Position as its contact tells it: one that a mismatch put elsewhere lies until it first moves."""
@@ -160,7 +163,7 @@ class Plant:
 
     def operate_switch(self, switch: str, *, closed: bool, by: str = "command") -> None:
         """Start the travel of a switch; it arrives after its travel time."""
-        if self.closed[switch] == closed and switch not in self._moving:
+        if self.closed[switch] == closed and switch not in self._moving and switch not in self.gear.open_poles:
             return
         self._moving[switch] = (closed, self.time_s + self._switch[switch].travel_s, by)
 
@@ -186,18 +189,15 @@ class Plant:
         """Let the feeder live until a time."""
         timing = self._scenario.timing
         while self.time_s < time_s - 1e-9:
-            step = timing.fine_step_s if self._agitated() else timing.step_s
-            if self._fault is not None and not self.fault_on and self._fault.time_s > self.time_s:
-                step = min(step, self._fault.time_s - self.time_s)
+            step = timing.fine_step_s if self.incidents.agitated else timing.step_s
+            due_s = self.incidents.due_s - self.time_s
+            if due_s < step:
+                step = max(1, ceil(due_s / DUE_GRID_S - 1e-6)) * DUE_GRID_S
             self._step(min(step, time_s - self.time_s))
-
-    def _agitated(self) -> bool:
-        hit = self.fault_on and any(node in self.live for node in self.circuit.fault_nodes)
-        return hit or any(relay.busy for relay in self.relays.values())
 
     def _step(self, dt_s: float) -> None:
         self.time_s = round(self.time_s + dt_s, 6)
-        self._nature()
+        self.incidents.nature()
         self._arrivals()
         self._customers.step(dt_s, live=self.load_live())
         self._resources(dt_s)
@@ -205,28 +205,13 @@ class Plant:
         self._protect()
         self._local(dt_s)
 
-    def _nature(self) -> None:
-        fault = self._fault
-        if fault is None or self.fault_on or self.time_s < fault.time_s - 1e-9:
-            return
-        self.fault_on = True
-        self.never_trips = why_it_never_trips(
-            self.circuit.fault_nodes, topology=self.circuit.topology, closed=self.closed, relays=self.relays
-        )
-        self.circuit.engine.command("fault.hil.enabled=yes")
-        self._note(fault.line, what="fault", text=f"permanent {fault.kind} fault at mid-line", by="nature")
-
     def _arrivals(self) -> None:
         for switch, (closed, at, by) in sorted(self._moving.items()):
             if self.time_s >= at - 1e-9:
                 del self._moving[switch]
                 self._set_switch(switch, closed=closed, by=by)
-                if switch in self.relays:
-                    self.relays[switch].operated(closed=closed, now=self.time_s)
-        for switch, relay in self.relays.items():
-            if relay.recloses(now=self.time_s):
-                self._note(switch, what="reclose", text=f"shot {relay.shots}", by="protection")
-                self._set_switch(switch, closed=True, by="protection")
+                self.incidents.operated(switch, closed=closed)
+        self.incidents.timed()
         for regulator, target in sorted(self._tap_target.items()):
             before = self.taps[regulator]
             if before != target:
@@ -235,9 +220,8 @@ class Plant:
     def _set_switch(self, switch: str, *, closed: bool, by: str) -> None:
         if self.watcher is not None:
             self.watcher.switching(switch=switch, closed=closed, by=by, time_s=self.time_s, positions=dict(self.closed))
-        self.closed[switch] = closed
         self._told.pop(switch, None)
-        self.circuit.engine.set_switch(self.circuit.element(switch), closed=closed)
+        self.gear.set_switch(switch, closed=closed)
         self._note(switch, what="closed" if closed else "opened", text="", by=by)
 
     def _set_tap(self, regulator: str, *, position: int, by: str) -> None:
@@ -267,24 +251,11 @@ class Plant:
         self._v_all = engine.voltages()
 
     def _protect(self) -> None:
-        if self.fault_on and any(node in self.live for node in self.circuit.fault_nodes):
-            times = self._scenario.protection
-            for switch, latched in self.indicators.items():
-                now_a = np.abs(self.flow(switch, side=0)[0]) if self.closed[switch] else np.zeros(3)
-                rise = now_a - self._prefault_a.get(switch, np.zeros(now_a.size))
-                if not latched and bool(((rise > times.indicator_rise_a) & (now_a > times.indicator_min_a)).any()):
-                    self.indicators[switch] = True
-                    self._note(switch, what="indicator", text=f"{now_a.max():.0f} A passed", by="protection")
-        elif not self.fault_on:
-            self._prefault_a = {switch: np.abs(self.flow(switch, side=0)[0]) for switch in self.indicators}
-        for switch, relay in self.relays.items():
-            if not self.closed[switch] or not relay.sees(self.flow(switch, side=0)[0], now=self.time_s):
-                continue
-            relay.tripped(now=self.time_s)
-            self._note(switch, what="trip", text="overcurrent", by="protection")
-            self._set_switch(switch, closed=False, by="protection")
-            if relay.lockout:
-                self._note(switch, what="lockout", text=f"after {relay.shots} reclosings", by="protection")
+        for _ in range(MOST_REACTIONS):
+            if not self.incidents.react():
+                break
+            self._solve()
+        self.incidents.settled()
 
     def _local(self, dt_s: float) -> None:
         """What moves at this instant has moved before anything reads it; what that puts out of band starts its delay
