@@ -50,7 +50,7 @@ def test_both_halves_of_a_line_that_can_fail_change_alike(tmp_path: Path) -> Non
     whole, split = small_circuit(tmp_path), small_circuit(tmp_path, fault="line.b")
     for circuit in (whole, split):
         apply_mismatch(circuit, MismatchPlan(line_length_frac=0.3), 1)
-    assert length(split, "line.b") == length(split, "line.hil_far") == pytest.approx(length(whole, "line.b") / 2)
+    assert length(split, "line.b") == length(split, "line.hil_part_1") == pytest.approx(length(whole, "line.b") / 2)
     assert length(split, "line.c") == length(whole, "line.c")
 
 
