@@ -1,210 +1,224 @@
-"""Plots of a run as SVG text."""
+"""Plots of a run over feeder time, from its record, as SVG text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from io import StringIO
-from typing import Any
-
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from hil.engine import FloatArray
-from hil.plant.circuit import Node
-from hil.plant.events import PlantEvent
-from hil.record import DEAD_PU, EstimateRow, Trace
+from hil.plot_base import (
+    LIMIT,
+    STORE,
+    SUN,
+    WITH,
+    WITHOUT,
+    figure,
+    has_values,
+    joined,
+    legend,
+    literal,
+    svg,
+    time_axis,
+)
+from hil.recorded import Marks as Marks
+from hil.results import Arm, Results
 
-PHASE_COLOUR = {1: "#c0392b", 2: "#d68910", 3: "#2471a3"}
-WITH, WITHOUT, LIMIT = "#1a5276", "#b0b7bd", "#922b21"
-_STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e4e7ea",
-    "grid.linewidth": 0.7,
-    "axes.edgecolor": "#7f8c8d",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "svg.hashsalt": "adms-hil",
-}
+_MODE_COLOUR = {"control": "#1e8449", "advise": "#2471a3", "observe": "#aab7b8", "suspended": "#922b21"}
+_GRADE_COLOUR = {"solved": "#1e8449", "partial": "#d68910", "inconsistent": "#b03a2e", "failed": "#641e16"}
+_BY_COLOUR = {"command": WITH, "protection": LIMIT, "local": "#7d6608", "nature": "#616a6b"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Marks:
-    """Moments of the story, s from the start."""
-
-    moments: tuple[tuple[float, str], ...]
-
-
-@contextmanager
-def _figure(*, width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, list[Axes], StringIO]]:
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False)
-        out = StringIO()
-        yield figure, list(axes[0]), out
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+def arms(results: Results) -> list[tuple[Arm, str, str]]:
+    """What is drawn: (arm, colour, words), the feeder left alone below."""
+    mine = "with the service" if results.service else "without the service"
+    idle = [(results.idle, WITHOUT, "doing nothing")] if results.idle is not None else []
+    return [*idle, (results.run, WITH, mine)]
 
 
-def _svg(out: StringIO) -> str:
-    text = out.getvalue()
-    return text[text.index("<svg") :]
+def voltage_band(results: Results) -> str:
+    """Lowest and highest voltage of the live nodes, and where nine of ten of them are."""
+    axis = time_axis(results)
+    with figure(height=3.2) as ((ax,), out):
+        shown: list[float] = [results.v_min_pu, results.v_max_pu]
+        for arm, colour, word in arms(results):
+            axis.line(ax, arm.v_min_pu, color=colour, label=f"lowest and highest, {word}")
+            axis.line(ax, arm.v_max_pu, color=colour)
+            shown += [*arm.v_min_pu.known, *arm.v_max_pu.known]
+        times, low, high = joined(results.run.v_p05_pu, results.run.v_p95_pu)
+        ax.fill_between(axis.at(times), low, high, color=WITH, alpha=0.18, linewidth=0, label="nine of ten nodes")
+        axis.line(ax, results.run.v_median_pu, color=WITH, linewidth=0.7, linestyle="-.", label="median")
+        for limit in (results.v_min_pu, results.v_max_pu):
+            ax.axhline(limit, color=LIMIT, linewidth=1.0, linestyle="--")
+        ax.set(title="Voltage of live nodes (dashed: normal limits)", ylabel="voltage, pu")
+        # A node that is about to die in a fault would squeeze everything else.
+        ax.set_ylim(max(min(shown), 0.8) - 0.005, min(max(shown), 1.2) + 0.005)
+        legend(ax)
+        axis.finish(ax)
+    return svg(out)
 
 
-def _mark(ax: Axes, marks: Marks) -> None:
-    top = ax.get_ylim()[1]
-    for time_s, word in marks.moments:
-        ax.axvline(time_s / 60.0, color="#95a5a6", linewidth=0.8, linestyle=":")
-        ax.text(time_s / 60.0, top, f" {word}", rotation=90, va="top", ha="left", fontsize=7, color="#616a6b")
+def customers(results: Results) -> str:
+    """Customers without supply."""
+    axis = time_axis(results)
+    with figure(height=2.7) as ((ax,), out):
+        for arm, colour, word in arms(results):
+            axis.line(ax, arm.customers_off, step=True, color=colour, label=word)
+        off = results.run.customers_off
+        ax.fill_between(axis.at(off.time_s), off.value, step="post", color=WITH, alpha=0.15, linewidth=0)
+        ax.set(title="Customers without supply", ylabel="customers")
+        ax.set_ylim(0, max(1.0, 1.1 * max((arm.customers_off.highest for arm, *_ in arms(results)), default=1.0)))
+        legend(ax)
+        axis.finish(ax)
+    return svg(out)
 
 
-def _minutes(times_s: Sequence[float]) -> FloatArray:
-    return np.asarray(times_s, dtype=np.float64) / 60.0
-
-
-def voltage_profile(
-    profiles: Sequence[tuple[str, FloatArray]],
-    *,
-    nodes: tuple[Node, ...],
-    distance_km: Mapping[str, float],
-    v_min_pu: float,
-    v_max_pu: float,
-) -> str:
-    """Voltage by distance and phase, one panel a moment."""
-    with _figure(width=11.0, height=3.4, columns=len(profiles)) as (_, axes, out):
-        for ax, (title, v_pu) in zip(axes, profiles, strict=True):
-            for phase, colour in PHASE_COLOUR.items():
-                rows = [i for i, (b, p) in enumerate(nodes) if p == phase and b in distance_km and v_pu[i] > DEAD_PU]
-                ax.scatter(
-                    [distance_km[nodes[i][0]] for i in rows], v_pu[rows], s=9, color=colour, label=f"phase {phase}"
-                )
-            for limit in (v_min_pu, v_max_pu):
-                ax.axhline(limit, color=LIMIT, linewidth=1.0, linestyle="--")
-            ax.set(title=title, xlabel="distance along the feeder, km", ylabel="voltage, pu")
-            ax.set_ylim(v_min_pu - 0.015, v_max_pu + 0.015)
-        axes[0].legend(loc="lower left", ncols=3)
-    return _svg(out)
-
-
-def interface(run: Trace, *, idle: Trace, limit_w: float | None, limit_from_s: float, marks: Marks) -> str:
-    """Import over time against its limit, with and without the service, and what the batteries give."""
-    with _figure(width=11.0, height=3.2) as (_, (ax,), out):
-        for trace, colour, word in ((idle, WITHOUT, "doing nothing"), (run, WITH, "with the service")):
-            # A scan that falls into the fault shows its current, not the import.
-            shown = np.where(trace.in_fault, np.nan, np.array(trace.import_w) / 1e3)
-            ax.plot(_minutes(trace.time_s), shown, color=colour, label=word)
-        ax.plot(
-            _minutes(run.time_s),
-            np.array(run.battery_w) / 1e3,
-            color="#1e8449",
-            linewidth=1.0,
-            label="batteries and EV",
-        )
-        if limit_w is not None and run.time_s:
+def interface(results: Results) -> str:
+    """Import over time against its limits."""
+    axis = time_axis(results)
+    with figure(height=3.0) as ((ax,), out):
+        for arm, colour, word in arms(results):
+            axis.line(ax, arm.import_w, scale=1e-3, color=colour, label=word)
+        for number, limit in enumerate(results.import_limits):
+            stop = results.duration_s if limit.to_s is None else limit.to_s
             ax.plot(
-                [limit_from_s / 60.0, run.time_s[-1] / 60.0],
-                [limit_w / 1e3] * 2,
+                axis.at([limit.from_s, stop]),
+                [limit.max_w / 1e3] * 2,
                 color=LIMIT,
                 linestyle="--",
-                label="import limit",
+                label="import limit" if not number else None,
             )
-        ax.set(title="Interface to the transmission grid", xlabel="feeder time, min", ylabel="import, kW")
-        ax.legend(loc="lower left", ncols=4)
-        _mark(ax, marks)
-    return _svg(out)
+        ax.set(title="Interface to the transmission grid", ylabel="import, kW")
+        legend(ax)
+        axis.finish(ax)
+    return svg(out)
 
 
-def estimate(rows: Sequence[EstimateRow], *, marks: Marks) -> str:
-    """Rms error against the prediction over time, and estimate against truth node by node."""
-    with _figure(width=11.0, height=3.4, columns=2) as (_, (over_time, scatter), out):
-        times, error, predicted, pseudo = [], [], [], []
-        for row in rows:
-            good = np.isfinite(row.v_pu) & (row.truth_pu > DEAD_PU)
-            if not good.any():
-                continue
-            times.append(row.time_s)
-            error.append(float(np.sqrt(np.mean((row.v_pu - row.truth_pu)[good] ** 2))))
-            predicted.append(float(np.sqrt(np.mean(row.sigma_pu[good] ** 2))))
-            pseudo.append(float(np.sqrt(np.nanmean((row.pseudo_pu - row.truth_pu)[good] ** 2))))
-        over_time.plot(_minutes(times), np.array(pseudo) * 1e3, color=WITHOUT, label="power flow on the priors")
-        over_time.plot(_minutes(times), np.array(error) * 1e3, color=WITH, label="estimate")
-        over_time.plot(_minutes(times), np.array(predicted) * 1e3, color=LIMIT, linestyle="--", label="predicted")
-        over_time.set(title="Voltage error", xlabel="feeder time, min", ylabel="rms error, 0.001 pu")
-        over_time.legend(loc="upper right")
-        _mark(over_time, marks)
-        if rows:
-            chosen = rows[:: max(1, len(rows) // 20)]
-            truth = np.concatenate([row.truth_pu for row in chosen])
-            said = np.concatenate([row.v_pu for row in chosen])
-            good = np.isfinite(said) & (truth > DEAD_PU)
-            scatter.scatter(truth[good], said[good], s=3, color=WITH, alpha=0.35, linewidths=0, rasterized=True)
-            span = [float(truth[good].min()), float(truth[good].max())] if good.any() else [0.95, 1.05]
-            scatter.plot(span, span, color=LIMIT, linewidth=0.8)
-        scatter.set(title="Estimate against truth", xlabel="true voltage, pu", ylabel="estimated voltage, pu")
-    return _svg(out)
+def fleet(results: Results) -> str:
+    """What DER inject."""
+    axis = time_axis(results)
+    with figure(height=2.8) as ((ax,), out):
+        for arm, _, word in arms(results):
+            mine = arm is results.run
+            for series, name, colour in ((arm.pv_w, "PV", SUN), (arm.battery_w, "batteries and EV", STORE)):
+                if has_values(series):
+                    axis.line(
+                        ax,
+                        series,
+                        scale=1e-3,
+                        color=colour,
+                        alpha=1.0 if mine else 0.45,
+                        linestyle="-" if mine else "--",
+                        label=f"{name}, {word}",
+                    )
+        ax.axhline(0.0, color="#7f8c8d", linewidth=0.7)
+        ax.set(title="Power of the fleet", ylabel="injection, kW")
+        legend(ax)
+        axis.finish(ax)
+    return svg(out)
 
 
-def customers(run: Trace, *, idle: Trace, marks: Marks) -> str:
-    """Customers without supply over time."""
-    with _figure(width=11.0, height=2.8) as (_, (ax,), out):
-        ax.step(_minutes(idle.time_s), idle.customers_off, where="post", color=WITHOUT, label="doing nothing")
-        ax.fill_between(_minutes(run.time_s), run.customers_off, step="post", color=WITH, alpha=0.15)
-        ax.step(_minutes(run.time_s), run.customers_off, where="post", color=WITH, label="with the service")
-        ax.set(title="Customers without supply", xlabel="feeder time, min", ylabel="customers")
-        ax.set_ylim(bottom=0)
-        ax.legend(loc="upper right")
-        _mark(ax, marks)
-    return _svg(out)
+def losses(results: Results) -> str:
+    """Losses of lines and transformers."""
+    axis = time_axis(results)
+    with figure(height=2.4) as ((ax,), out):
+        for arm, colour, word in arms(results):
+            axis.line(ax, arm.losses_w, scale=1e-3, color=colour, label=word)
+        ax.set(title="Losses", ylabel="losses, kW")
+        legend(ax)
+        axis.finish(ax)
+    return svg(out)
 
 
-def voltage_band(run: Trace, *, idle: Trace, v_min_pu: float, v_max_pu: float, marks: Marks) -> str:
-    """Lowest and highest voltage of the live nodes over time."""
-    with _figure(width=11.0, height=3.0) as (_, (ax,), out):
-        for trace, colour, word in ((idle, WITHOUT, "doing nothing"), (run, WITH, "with the service")):
-            rows = [i for i, bad in enumerate(trace.in_fault) if not bad]
-            low, high = zip(*(trace.live_range(i) for i in rows), strict=True) if rows else ((), ())
-            times = _minutes([trace.time_s[i] for i in rows])
-            ax.plot(times, low, color=colour, label=word)
-            ax.plot(times, high, color=colour)
-        for limit in (v_min_pu, v_max_pu):
-            ax.axhline(limit, color=LIMIT, linewidth=1.0, linestyle="--")
-        ax.set(title="Lowest and highest voltage", xlabel="feeder time, min", ylabel="voltage, pu")
-        ax.set_ylim(v_min_pu - 0.02, v_max_pu + 0.02)
-        ax.legend(loc="lower left", ncols=2)
-        _mark(ax, marks)
-    return _svg(out)
+def modes(results: Results) -> str:
+    """The service's mode and the grade of its picture."""
+    axis = time_axis(results)
+    rows = [("mode", results.modes, _MODE_COLOUR), ("grade", results.grades, _GRADE_COLOUR)]
+    rows = [row for row in rows if row[1]]
+    with figure(height=1.1 + 0.4 * len(rows)) as ((ax,), out):
+        for place, (_, spells, colours) in enumerate(rows):
+            for word in dict.fromkeys(spell.what for spell in spells):
+                mine = [spell for spell in spells if spell.what == word]
+                bars = [(s.start_s / axis.unit_s, (s.end_s - s.start_s) / axis.unit_s) for s in mine]
+                ax.broken_barh(bars, (place - 0.32, 0.64), color=colours.get(word, "#7d3c98"), linewidth=0)
+                longest = max(mine, key=lambda spell: spell.end_s - spell.start_s)
+                if longest.end_s - longest.start_s > 0.06 * axis.end_s:
+                    middle = (longest.start_s + longest.end_s) / 2.0 / axis.unit_s
+                    ax.text(middle, place, literal(word), color="white", ha="center", va="center", fontsize=8)
+        ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        ax.set_ylim(len(rows) - 0.5, -0.5)
+        ax.grid(visible=False, axis="y")
+        ax.set_title("Mode of the service and grade of its picture")
+        axis.finish(ax, words=False)
+    return svg(out)
 
 
-def switching(events: Sequence[PlantEvent], *, duration_s: float) -> str:
+def switching(results: Results) -> str:
     """Which switch stood how, from the first one that moved on: bars are closed, colours say who moved it."""
-    moves = [event for event in events if event.what in {"opened", "closed"}]
-    names = list(dict.fromkeys(event.element for event in moves))
-    colour = {"command": WITH, "protection": LIMIT, "local": "#7d6608"}
-    begin, end = (moves[0].time_s - 10.0, moves[-1].time_s + 20.0) if moves else (0.0, duration_s)
-    with _figure(width=11.0, height=1.2 + 0.34 * max(1, len(names))) as (_, (ax,), out):
+    moved = [event for event in results.events if event.what in {"opened", "closed"}]
+    names = list(dict.fromkeys(event.element for event in moved))
+    begin, end = (moved[0].time_s, moved[-1].time_s) if moved else (0.0, results.duration_s)
+    margin = max(10.0, 0.04 * (end - begin))
+    begin, end = max(0.0, begin - margin), min(results.duration_s, end + margin) if moved else end
+    unit, label = (60.0, "feeder time, min") if end - begin > 600.0 else (1.0, "feeder time, s")
+    with figure(height=1.3 + 0.3 * max(1, len(names))) as ((ax,), out):
         for row, name in enumerate(names):
-            mine = [event for event in moves if event.element == name]
+            mine = [event for event in moved if event.element == name]
             closed, since = mine[0].what == "opened", begin
             for event in mine:
                 if closed:
-                    ax.barh(row, event.time_s - since, left=since, height=0.42, color="#aab7b8")
+                    ax.barh(row, (event.time_s - since) / unit, left=since / unit, height=0.42, color="#c5ced3")
                 closed, since = event.what == "closed", event.time_s
-                ax.plot(event.time_s, row, marker="o" if closed else "X", color=colour[event.by], markersize=7)
             if closed:
-                ax.barh(row, end - since, left=since, height=0.42, color="#aab7b8")
-        for event in events:
-            if event.what == "fault":
-                ax.axvline(event.time_s, color=LIMIT, linewidth=1.2)
-        ax.set_yticks(range(len(names)), names)
-        ax.invert_yaxis()
-        ax.set_xlim(begin, end)
-        ax.set(title="Switching (bar: closed; blue: by command, red: by protection)", xlabel="feeder time, s")
-    return _svg(out)
+                ax.barh(row, (end - since) / unit, left=since / unit, height=0.42, color="#c5ced3")
+            for event in mine:
+                shape = "o" if event.what == "closed" else "X"
+                ax.plot(
+                    event.time_s / unit,
+                    row,
+                    marker=shape,
+                    color=_BY_COLOUR.get(event.by, "#7d3c98"),
+                    markersize=7,
+                    markeredgecolor="white",
+                    markeredgewidth=0.6,
+                )
+        _fault_lines(ax, results, begin=begin, end=end, unit=unit)
+        ax.set_yticks(range(len(names)), [literal(name) for name in names])
+        ax.set_ylim(max(len(names), 1) - 0.4, -0.6)
+        ax.set_xlim(begin / unit, max(end, begin + 1.0) / unit)
+        ax.grid(visible=False, axis="y")
+        ax.set(
+            title="Switching (bar: closed; ● closes, ✖ opens; blue: by command, red: by protection, ochre: local)",
+            xlabel=label,
+        )
+    return svg(out)
+
+
+def _fault_lines(ax: Axes, results: Results, *, begin: float, end: float, unit: float) -> None:
+    for event in results.events:
+        if event.what == "fault" and begin <= event.time_s <= end:
+            ax.axvline(event.time_s / unit, color=LIMIT, linewidth=1.2)
+            ax.annotate(
+                " fault", xy=(event.time_s / unit, 1.0), xycoords=ax.get_xaxis_transform(), fontsize=7, color=LIMIT
+            )
+
+
+def rounds(results: Results) -> str:
+    """Wall time of the service's rounds over feeder time, and how latencies from sensor to actuator are spread."""
+    axis, measured = time_axis(results), results.measured
+    with figure(height=2.8, columns=2, ratios=(1.6, 1.0)) as ((over_time, spread), out):
+        axis.line(over_time, measured.round_ms, color=WITH, linewidth=0.8, label="round")
+        axis.line(over_time, measured.estimate_ms, color=SUN, linewidth=0.8, label="of it the estimate")
+        over_time.set(title="Wall time of a round", ylabel="ms")
+        over_time.set_ylim(bottom=0.0)
+        legend(over_time)
+        axis.finish(over_time)
+        delays = np.sort(np.asarray(measured.latency_s.known, dtype=np.float64)) * 1e3
+        if delays.size:
+            spread.plot(delays, np.arange(1, delays.size + 1) / delays.size * 100.0, color=WITH)
+            for value, word in ((measured.latency_p50_s, "half"), (measured.latency_p99_s, "99 of 100")):
+                spread.axvline(value * 1e3, color=LIMIT, linewidth=0.8, linestyle=":")
+                spread.text(value * 1e3, 3.0, f" {word}: {value * 1e3:.0f} ms", fontsize=7, color=LIMIT, rotation=90)
+        else:
+            spread.text(0.5, 0.5, "not measured in this run", transform=spread.transAxes, ha="center", color=WITHOUT)
+        spread.set(title="Latency, sensor to actuator", xlabel="at most, ms", ylabel="share of commands, %")
+        spread.set_ylim(0.0, 101.0)
+    return svg(out)
