@@ -118,8 +118,18 @@ def overlays(comparison: Comparison, a: Results, b: Results) -> list[str]:
         with figure(height=2.8) as ((ax,), out):
             for run, colour, word in sides:
                 for number, series in enumerate(of(run.run)):
-                    shown = {"color": colour, "label": None if number else literal(word)}
-                    both.line(ax, series, scale=scale, step=extra.get("step", False), **shown)
+                    # A is wider, so that it shows below B where they are the same.
+                    width = 2.4 if run is a else 1.1
+                    label = None if number else literal(word)
+                    both.line(
+                        ax,
+                        series,
+                        scale=scale,
+                        step=extra.get("step", False),
+                        color=colour,
+                        linewidth=width,
+                        label=label,
+                    )
             if extra.get("limits"):
                 for limit in (a.v_min_pu, a.v_max_pu):
                     ax.axhline(limit, color=LIMIT, linewidth=1.0, linestyle="--")

@@ -43,7 +43,7 @@ def voltage_profile(results: Results) -> str:
         live = [v for snapshot in profile.snapshots for v in snapshot.v_pu if v > DEAD_PU]
         low, high = min([*live, results.v_min_pu]), max([*live, results.v_max_pu])
         for ax in axes:
-            ax.set_ylim(max(low, 0.8) - 0.008, min(high, 1.2) + 0.008)
+            ax.set_ylim(max(low, 0.8) - 0.014, min(high, 1.2) + 0.008)
         axes[0].set_ylabel("voltage, pu")
         if profile.snapshots:
             axes[0].legend(loc="lower left", ncols=3, handletextpad=0.1, columnspacing=0.8)
@@ -57,7 +57,7 @@ def estimate(results: Results, found: EstimateResult) -> str:
         axis.line(over_time, found.pseudo_pu, scale=1e3, color=WITHOUT, label="power flow on the priors")
         axis.line(over_time, found.error_pu, scale=1e3, color=WITH, label="estimate")
         axis.line(over_time, found.sigma_pu, scale=1e3, color=LIMIT, linestyle="--", label="predicted by the service")
-        over_time.set(title="Voltage error over all nodes", ylabel="rms error, 0.001 pu")
+        over_time.set(title="Voltage error", ylabel="rms error, 0.001 pu")
         over_time.set_ylim(bottom=0.0)
         legend(over_time)
         axis.finish(over_time)

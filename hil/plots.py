@@ -40,7 +40,7 @@ def voltage_band(results: Results) -> str:
     with figure(height=3.2) as ((ax,), out):
         shown: list[float] = [results.v_min_pu, results.v_max_pu]
         for arm, colour, word in arms(results):
-            axis.line(ax, arm.v_min_pu, color=colour, label=f"lowest and highest, {word}")
+            axis.line(ax, arm.v_min_pu, color=colour, label=f"extremes, {word}")
             axis.line(ax, arm.v_max_pu, color=colour)
             shown += [*arm.v_min_pu.known, *arm.v_max_pu.known]
         times, low, high = joined(results.run.v_p05_pu, results.run.v_p95_pu)
@@ -48,7 +48,7 @@ def voltage_band(results: Results) -> str:
         axis.line(ax, results.run.v_median_pu, color=WITH, linewidth=0.7, linestyle="-.", label="median")
         for limit in (results.v_min_pu, results.v_max_pu):
             ax.axhline(limit, color=LIMIT, linewidth=1.0, linestyle="--")
-        ax.set(title="Voltage of live nodes (dashed: normal limits)", ylabel="voltage, pu")
+        ax.set(title="Voltage of live nodes", ylabel="voltage, pu")
         # A node that is about to die in a fault would squeeze everything else.
         ax.set_ylim(max(min(shown), 0.8) - 0.005, min(max(shown), 1.2) + 0.005)
         legend(ax)

@@ -26,9 +26,6 @@ class Trace:
     in_fault: list[bool] = field(default_factory=list)
     """Protection was still working on the fault."""
     battery_w: list[float] = field(default_factory=list)
-    """Of DER that store energy, injected."""
-    pv_w: list[float] = field(default_factory=list)
-    """Of the other DER, injected."""
     unsolved: list[tuple[float, str]] = field(default_factory=list)
     """(time, why) of every step, between scans too, for which the plant found no solution: no truth there."""
     events: list[PlantEvent] = field(default_factory=list)
@@ -43,7 +40,6 @@ class Trace:
         self.in_fault.append(in_fault)
         self.unsolved = list(plant.unsolved)
         self.battery_w.append(sum(unit.p_w for unit in plant.ders.values() if unit.soc_frac is not None))
-        self.pv_w.append(sum(unit.p_w for unit in plant.ders.values() if unit.soc_frac is None))
 
     def live_range(self, row: int) -> tuple[float, float]:
         """Lowest and highest voltage of the live nodes at a scan."""
