@@ -1,8 +1,8 @@
 """Scenarios from TOML files. Everything that is wrong with one is found at once, and what nobody knows is refused.
 
-A file may begin with `base = "..."`, the name of another file in its folder or below: its tables are what that file says,
-except where they say otherwise. Tables are merged key by key; lists are taken whole, but for `[[acceptance]]`, where an
-entry replaces the one of its name.
+A file may begin with `base = "..."`, the name of another file in its folder or in the folder `base` there: its tables
+are what that file says, except where they say otherwise. Tables are merged key by key; lists are taken whole, but for
+`[[acceptance]]`, where an entry replaces the one of its name.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def read_scenario(path: Path) -> Scenario:
     timing = of(Timing, "timing")
     duration_s = timing.duration_s if timing is not None else None
     given_weather = content.get("weather", {})
-    clear_frac, clouds = 0.0, ()
+    clear_frac = 0.0
+    clouds: tuple[Cloud, ...] = ()
     if isinstance(given_weather, Mapping) and not is_new_style(given_weather):
         weather = top.table("weather")
         if weather is not None:
@@ -76,10 +77,8 @@ def read_scenario(path: Path) -> Scenario:
     for key in ("weather", *KEYS, *TABLES, *_INCIDENTS):
         top.take(key, default=None)
     many = isinstance(top.take("fault", default=None), list)
-    protection = top.table("protection")
-    neighbour_pickup_a = float("nan")
-    if protection is not None:
-        neighbour_pickup_a = protection.number("neighbour_pickup_a", low=0.0)
+    protection = Table(top.take("protection"), name=f"{path.name}.protection", problems=problems)
+    neighbour_pickup_a = protection.number("neighbour_pickup_a", low=0.0)
     values: dict[str, Any] = {
         "name": top.text("name"),
         "title": top.text("title", default=path.stem),
@@ -92,9 +91,7 @@ def read_scenario(path: Path) -> Scenario:
         "clouds": clouds,
         "ride_through": of(RideThrough, "ride_through"),
         "soc_frac": _one(top, "storage", "soc_frac", low=0.0, high=1.0),
-        "protection": record(ProtectionTimes, protection)
-        if protection is not None
-        else top.wrong("protection", "", "is missing"),
+        "protection": record(ProtectionTimes, protection),
         "neighbour_pickup_a": neighbour_pickup_a,
         "supervision_lapse_s": _one(top, "local_control", "supervision_lapse_s", low=0.0),
         "meters": of(MeterPlan, "meters"),
