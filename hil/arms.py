@@ -38,8 +38,17 @@ class Bench:
             overlay=self.overlay,
             fault=fault.line if fault else None,
             fault_kind=fault.kind if fault else "three_phase",
+            faults=self.scenario.incidents.faults,
         )
-        return Plant(circuit, scenario=self.scenario, seed=self.seed, coordinates=self.coordinates, fault=fault)
+        return Plant(
+            circuit,
+            scenario=self.scenario,
+            seed=self.seed,
+            coordinates=self.coordinates,
+            fault=fault,
+            plan=self.scenario.plant,
+            incidents=self.scenario.incidents,
+        )
 
     def pseudo_flow(self) -> PseudoFlow:
         """The power flow on the prior loads."""

@@ -173,7 +173,7 @@ class Meters:
             if not switch.remote:
                 continue
             name = switch.id
-            self._flag(PointKind.SWITCH_CLOSED, name, reader=lambda n=name: float(plant.closed[n]))  # type: ignore[misc]
+            self._flag(PointKind.SWITCH_CLOSED, name, reader=lambda n=name: float(plant.told_closed(n)))  # type: ignore[misc]
             self._flag(PointKind.REMOTE, name, reader=lambda: 1.0)
             if switch.fault_indicator:
                 self._flag(PointKind.FAULT_INDICATOR, name, reader=lambda n=name: float(plant.indicators[n]))  # type: ignore[misc]

@@ -82,6 +82,23 @@ def demo(
     finish(lambda: run(request))
 
 
+@app.command()
+def config(
+    output: Annotated[Path, typer.Argument(help="Configuration to write, TOML.")],
+    *,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="A key of the reference; repeatable.")
+    ] = None,
+    additions: Annotated[
+        list[Path] | None, typer.Option("--add", help="TOML file whose tables are added at the end; repeatable.")
+    ] = None,
+) -> None:
+    """Write a configuration of the service: the commented reference with some keys set."""
+    from adms.cli.configuration import write_configuration
+
+    finish(lambda: write_configuration(output, settings=settings or (), additions=additions or ()))
+
+
 @app.command(name="import")
 def import_network(
     source: Annotated[Path, typer.Argument(help="OpenDSS deck (.dss) or pandapower net (.json).")],

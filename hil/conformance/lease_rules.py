@@ -6,7 +6,6 @@ import asyncio
 from math import isfinite
 
 from adms.wire.control.v1 import control_pb2
-
 from hil.conformance.rules import BrokenError, NotApplicableError, rule
 from hil.conformance.seen import Sample
 from hil.conformance.stage import Stage

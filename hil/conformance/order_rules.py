@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from adms.wire.control.v1 import control_pb2
-
 from hil.conformance.rules import Rule, rule
 from hil.conformance.stage import Stage
 

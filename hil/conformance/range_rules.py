@@ -6,7 +6,6 @@ from math import hypot, inf, nan
 
 from adms.wire.common.v1 import common_pb2
 from adms.wire.control.v1 import control_pb2
-
 from hil.conformance.lease_rules import expiry_s, holds_then_falls_back, lead
 from hil.conformance.rules import BrokenError, NotApplicableError, rule
 from hil.conformance.stage import Stage

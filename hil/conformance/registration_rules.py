@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import isfinite
 
 from adms.wire.control.v1 import control_pb2
-
 from hil.conformance.rules import BrokenError, NotApplicableError, rule
 from hil.conformance.stage import Stage
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from adms.wire.control.v1 import control_pb2
-
 from hil.conformance.levels import DeviceUnderTest, device_under_test
 from hil.conformance.rules import BrokenError, NotApplicableError, Rule, Standing, Verdict
 from hil.conformance.seen import Sample

@@ -12,10 +12,10 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from adms.wire.control.v1 import control_pb2, control_pb2_grpc
-from adms.wire.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 
 from adms.client import AdapterError
+from adms.wire.control.v1 import control_pb2, control_pb2_grpc
+from adms.wire.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from hil.conformance.seen import Seen, SeenFrame, SeenMessage, SeenOutcome, SeenSource, SeenStream
 
 Context = grpc.aio.ServicerContext[Any, Any]

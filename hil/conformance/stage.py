@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 
 from adms.wire.common.v1 import common_pb2
 from adms.wire.control.v1 import control_pb2
-
 from hil.conformance.levels import DeviceUnderTest, two_levels
 from hil.conformance.rules import BrokenError, NotApplicableError
 from hil.conformance.seen import Sample, SeenOutcome, SeenStream

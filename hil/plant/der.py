@@ -35,6 +35,8 @@ class DerUnit:
         self.soc_frac = soc_frac if entry.energy_wh is not None else None
         self.available_w = 0.0
         self.tripped = False
+        self.leased = False
+        """Its target is a lease's; a unit of no class does the same with a default's."""
         self._low_s = 0.0
         self._good_s = 0.0
         self._share = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 import numpy as np
@@ -50,6 +50,8 @@ class Plant:
         self.time_s = 0.0
         self.events: list[PlantEvent] = []
         self.watcher: Watcher | None = None
+        self.on_step: Callable[[float], None] | None = None
+        """Called at the end of every step, with its time."""
         self.unsolved: list[tuple[float, str]] = []
         """(time, why) of every step without a solution."""
         self._scenario = scenario
@@ -204,6 +206,8 @@ class Plant:
         self._solve()
         self._protect()
         self._local(dt_s)
+        if self.on_step is not None:
+            self.on_step(self.time_s)
 
     def _arrivals(self) -> None:
         for switch, (closed, at, by) in sorted(self._moving.items()):

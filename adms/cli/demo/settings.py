@@ -1,17 +1,12 @@
 """The configuration of the demonstration's service: the reference that comes with the service, with a few keys set."""
 
-import json
-import re
 from collections.abc import Mapping
-from importlib.resources import files
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from adms.core.errors import InvariantError
+from adms.cli.configuration import Values, reference_with
 
-# Read as a file: the command line and the service do not import each other.
-REFERENCE = "service/reference.toml"
 CONFIGURATION_FILE = "service.toml"
 MODEL_FILE = "model.json"
 STATE_FOLDER = "state"
@@ -22,8 +17,6 @@ FLAT = """
 name = "unknown"
 weekday = { mean_frac = 1.0 }
 """
-
-Values = Mapping[tuple[str, str], str | float | bool]
 
 
 def write_configuration(folder: Path, *, listen: str, feeder: Mapping[str, Any]) -> Path:
@@ -51,8 +44,7 @@ def write_configuration(folder: Path, *, listen: str, feeder: Mapping[str, Any])
         ("ageing", "skew_s"): 0.0,
     }
     path = folder / CONFIGURATION_FILE
-    text = with_values((files("adms") / REFERENCE).read_text(encoding="utf-8"), values)
-    path.write_text(text + FLAT)
+    path.write_text(reference_with(values) + FLAT)
     return path
 
 
@@ -64,22 +56,3 @@ def set_earlier_run_aside(folder: Path) -> Path | None:
         return None
     number = next(n for n in count(1) if not (folder / f"{STATE_FOLDER}-{n}").exists())
     return state.rename(folder / f"{STATE_FOLDER}-{number}")
-
-
-def with_values(toml: str, values: Values) -> str:
-    """TOML text with the values of some keys replaced and its comments kept; every key must be there."""
-    waiting = dict(values)
-    table = ""
-    lines: list[str] = []
-    for line in toml.splitlines():
-        header = re.match(r"\s*\[([\w.]+)\]", line)
-        entry = re.match(r"\s*(\w+)\s*=", line)
-        if header:
-            table = header.group(1)
-        elif entry and (table, entry.group(1)) in waiting:
-            # A JSON string, number or boolean is also one of TOML.
-            line = f"{entry.group(1)} = {json.dumps(waiting.pop((table, entry.group(1))))}"
-        lines.append(line)
-    if waiting:
-        raise InvariantError(f"not in the reference configuration: {', '.join(f'[{t}] {k}' for t, k in waiting)}")
-    return "\n".join(lines) + "\n"

@@ -3,10 +3,7 @@
 import tomllib
 from pathlib import Path
 
-import pytest
-
-from adms.cli.demo.settings import set_earlier_run_aside, with_values, write_configuration
-from adms.core.errors import InvariantError
+from adms.cli.demo.settings import set_earlier_run_aside, write_configuration
 
 FEEDER = {
     "name": "123-operated",
@@ -15,18 +12,6 @@ FEEDER = {
     "load_sigma_frac": 0.4,
     "load_correlation_s": 60.0,
 }
-
-
-def test_values_are_replaced_in_their_own_table_only() -> None:
-    toml = '# why\n[a]\nx = 1 # old\n[b]\nx = 1\ny = "s"\n'
-    changed = with_values(toml, {("b", "x"): True, ("b", "y"): 'quote " and \\'})
-    assert tomllib.loads(changed) == {"a": {"x": 1}, "b": {"x": True, "y": 'quote " and \\'}}
-    assert "# why" in changed
-
-
-def test_a_key_that_the_reference_lacks_is_our_bug() -> None:
-    with pytest.raises(InvariantError, match=r"\[a\] z"):
-        with_values("[a]\nx = 1\n", {("a", "z"): 2.0})
 
 
 def test_the_configuration_tells_the_service_the_benchs_load_statistics(tmp_path: Path) -> None:
