@@ -7,9 +7,31 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hil.engine import FloatArray
+from hil.overlay import DerEntry
 from hil.plant.circuit import Node
+from hil.plant.der import DerUnit
 from hil.plant.events import PlantEvent
+from hil.plant.fleet import Unit
+from hil.plant.inverter import InverterUnit
 from hil.plant.plant import Plant
+
+
+@dataclass(frozen=True, kw_only=True)
+class DerScan:
+    """All DER at one scan; the columns run over `Trace.ders`. Powers are injections into the network."""
+
+    p_w: FloatArray
+    q_var: FloatArray
+    leased: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    """A lease was in force while the plant went on to this scan."""
+    p_lease_w: FloatArray
+    """What the lease asks for; NaN without one, and where it says nothing of it. As is the next."""
+    q_lease_var: FloatArray
+    p_low_w: FloatArray
+    """Lowest injection that the resource allows, as is the next the highest."""
+    p_high_w: FloatArray
+    tripped: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    """Off by its own protection, or on its way back."""
 
 
 @dataclass(kw_only=True)
@@ -26,12 +48,21 @@ class Trace:
     in_fault: list[bool] = field(default_factory=list)
     """Protection was still working on the fault."""
     battery_w: list[float] = field(default_factory=list)
+    pv_w: list[float] = field(default_factory=list)
+    """Injected by all PV that is not tripped."""
+    pv_available_w: list[float] = field(default_factory=list)
+    """What the same PV could inject."""
+    ders: tuple[DerEntry, ...] = ()
+    """Those of the plant, from the first scan on."""
+    der: list[DerScan] = field(default_factory=list)
     unsolved: list[tuple[float, str]] = field(default_factory=list)
     """(time, why) of every step, between scans too, for which the plant found no solution: no truth there."""
     events: list[PlantEvent] = field(default_factory=list)
 
     def take(self, plant: Plant, *, in_fault: bool) -> None:
-        """Add the plant's present state."""
+        """Add the plant's present state. Leases are those that the units hold: what a scan brings moves the next."""
+        units = tuple(plant.ders.values())
+        self.ders = self.ders or tuple(unit.entry for unit in units)
         self.time_s.append(plant.time_s)
         self.v_pu.append(plant.v_pu)
         self.import_w.append(plant.import_w())
@@ -39,12 +70,42 @@ class Trace:
         self.customers_off.append(plant.customers_off())
         self.in_fault.append(in_fault)
         self.unsolved = list(plant.unsolved)
-        self.battery_w.append(sum(unit.p_w for unit in plant.ders.values() if unit.soc_frac is not None))
+        self.battery_w.append(sum(unit.p_w for unit in units if unit.soc_frac is not None))
+        running = [unit for unit in units if unit.entry.kind == "pv" and not unit.tripped]
+        self.pv_w.append(sum(unit.p_w for unit in running))
+        self.pv_available_w.append(sum(unit.available_w for unit in running))
+        self.der.append(_look(units))
 
     def live_range(self, row: int) -> tuple[float, float]:
         """Lowest and highest voltage of the live nodes at a scan."""
         live = self.v_pu[row][self.v_pu[row] > DEAD_PU]
         return (float(live.min()), float(live.max())) if live.size else (float("nan"), float("nan"))
+
+
+def _look(units: tuple[Unit, ...]) -> DerScan:
+    return DerScan(
+        p_w=np.array([unit.p_w for unit in units]),
+        q_var=np.array([unit.q_var for unit in units]),
+        leased=np.array([unit.leased for unit in units], dtype=np.bool_),
+        p_lease_w=np.array([_asked(unit, unit.p_target_w) for unit in units]),
+        q_lease_var=np.array([_asked(unit, unit.q_target_var) for unit in units]),
+        p_low_w=np.array([_lowest_w(unit) for unit in units]),
+        p_high_w=np.array([unit.available_w for unit in units]),
+        tripped=np.array([unit.tripped for unit in units], dtype=np.bool_),
+    )
+
+
+def _asked(unit: Unit, target: float | None) -> float:
+    return target if unit.leased and target is not None else np.nan
+
+
+def _lowest_w(unit: Unit) -> float:
+    """A store that is full draws nothing."""
+    entry = unit.entry
+    if isinstance(unit, InverterUnit) and unit.battery is not None:
+        return unit.battery.limits_w(1.0, p_min_w=entry.p_min_w, p_max_w=entry.p_max_w)[0]
+    full = isinstance(unit, DerUnit) and unit.soc_frac is not None and unit.soc_frac >= 1.0
+    return min(max(entry.p_min_w, 0.0) if full else entry.p_min_w, unit.available_w)
 
 
 DEAD_PU = 0.02
@@ -131,7 +192,11 @@ def minute_means(trace: Trace, *, from_s: float, window_s: float = 60.0) -> list
     return means
 
 
+def spans_s(trace: Trace) -> FloatArray:
+    """How long each scan stands for: the time since the one before."""
+    return np.diff(np.array([0.0, *trace.time_s]))
+
+
 def customer_minutes(trace: Trace) -> float:
     """Customer minutes without supply."""
-    times = np.array([0.0, *trace.time_s])
-    return float((np.diff(times) * np.array(trace.customers_off)).sum() / 60.0)
+    return float((spans_s(trace) * np.array(trace.customers_off)).sum() / 60.0)
