@@ -151,9 +151,9 @@ def _figures(run: Results) -> dict[str, Measure]:
         add("estimate_ratio", "Estimate error over its prediction", ratio, unit="", better=Better.NEITHER, digits=3)
     if run.cost:
         for currency in dict.fromkeys(line.currency for line in run.cost):
-            total = sum(line.quantity * line.price for line in run.cost if line.currency == currency)
+            total = sum(line.amount for line in run.cost if line.currency == currency)
             add(f"cost_{currency}", "Cost", total, unit=currency, better=Better.LESS, digits=2)
-    latency_ms = run.measured.latency_p99_s * 1e3
+    latency_ms = run.measured.latency.p99_s * 1e3
     if isfinite(latency_ms):
         said = "Latency from sensor to actuator, 99 of 100"
         add("latency_p99", said, latency_ms, unit="ms", better=Better.LESS, digits=0)
@@ -192,7 +192,7 @@ def _better(a: float, b: float, *, way: Better, digits: int) -> str:
 
 
 def _checks(a: Results, b: Results) -> tuple[CheckRow, ...]:
-    mine, other = ({check.name: check for check in run.checks} for run in (a, b))
+    mine, other = ({check.name: check for check in run.all_checks} for run in (a, b))
     rows = []
     for name in dict.fromkeys((*mine, *other)):
         first, second = mine.get(name), other.get(name)
@@ -233,7 +233,7 @@ def _notes(a: Results, b: Results) -> tuple[str, ...]:
         if first != second and (first == first or second == second):
             why = ": loads, weather and noise differ by chance" if what == "seed" else ""
             notes.append(f"Not the same {what.removesuffix('_s')}: {first} and {second}{why}.")
-    mine, other = ({check.name: check.limit for check in run.checks} for run in (a, b))
+    mine, other = ({check.name: check.limit for check in run.all_checks} for run in (a, b))
     notes += [
         f"Not the same limit of {name}: {mine[name]:g} and {other[name]:g}."
         for name in mine

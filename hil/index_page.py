@@ -55,7 +55,7 @@ def _line(run: Results) -> dict[str, Any]:
         "held": run.held,
         "verdict": run.verdict,
         "limits": {standing.value: run.count(standing) for standing in Standing},
-        "broken": [check.name for check in run.checks if check.standing is Standing.BROKEN],
+        "broken": [check.name for check in run.all_checks if check.standing is Standing.BROKEN],
         "report": f"{run.scenario}/{REPORT}",
         "duration_s": run.duration_s,
         "wall_s": run.measured.wall_s,

@@ -82,7 +82,7 @@ def _outcome(results: Results) -> list[str]:
     if inside is not None and inside.value == inside.value:
         figure = in_words(inside.value, unit=inside.unit, digits=inside.digits)
         said.append(f"Voltages were within limits for {figure} of node-minutes{_idle(inside)}.")
-    for check in results.checks:
+    for check in results.all_checks:
         if check.standing is Standing.BROKEN:
             said.append(f"Broken: {check.name}: {check.text}.")
         elif check.standing is Standing.OPEN:

@@ -20,10 +20,11 @@ from hil.plot_base import (
     time_axis,
 )
 from hil.recorded import Marks as Marks
-from hil.results import Arm, Results
+from hil.results import Arm, Latency, Results
 
-_MODE_COLOUR = {"control": "#1e8449", "advise": "#2471a3", "observe": "#aab7b8", "suspended": "#922b21"}
-_GRADE_COLOUR = {"solved": "#1e8449", "partial": "#d68910", "inconsistent": "#b03a2e", "failed": "#641e16"}
+_NONE = {"no service": "#2c3e50", "no round": "#d7bde2"}
+_MODE_COLOUR = {**_NONE, "control": "#1e8449", "advise": "#2471a3", "observe": "#aab7b8"}
+_GRADE_COLOUR = {**_NONE, "solved": "#1e8449", "partial": "#d68910", "inconsistent": "#b03a2e", "failed": "#641e16"}
 _BY_COLOUR = {"command": WITH, "protection": LIMIT, "local": "#7d6608", "nature": "#616a6b"}
 
 
@@ -211,14 +212,24 @@ def rounds(results: Results) -> str:
         over_time.set_ylim(bottom=0.0)
         legend(over_time)
         axis.finish(over_time)
-        delays = np.sort(np.asarray(measured.latency_s.known, dtype=np.float64)) * 1e3
-        if delays.size:
-            spread.plot(delays, np.arange(1, delays.size + 1) / delays.size * 100.0, color=WITH)
-            for value, word in ((measured.latency_p50_s, "half"), (measured.latency_p99_s, "99 of 100")):
-                spread.axvline(value * 1e3, color=LIMIT, linewidth=0.8, linestyle=":")
-                spread.text(value * 1e3, 3.0, f" {word}: {value * 1e3:.0f} ms", fontsize=7, color=LIMIT, rotation=90)
-        else:
-            spread.text(0.5, 0.5, "not measured in this run", transform=spread.transAxes, ha="center", color=WITHOUT)
-        spread.set(title="Latency, sensor to actuator", xlabel="at most, ms", ylabel="share of commands, %")
-        spread.set_ylim(0.0, 101.0)
+        for latency, colour, word in (
+            (results.latency, WITH, "feeder time"),
+            (measured.latency, SUN, "machine's clock"),
+        ):
+            _spread(spread, latency, colour=colour, word=word)
+        spread.set(title="Sensor to actuator", xlabel="at most, s", ylabel="share of commands, %")
+        spread.set_ylim(0.0, 103.0)
+        spread.set_xlim(left=0.0)
+        legend(spread)
     return svg(out)
+
+
+def _spread(ax: Axes, latency: Latency, *, colour: str, word: str) -> None:
+    """Share of commands by their latency at most; 99 of 100 are left of the dotted line."""
+    delays = np.sort(np.asarray(latency.delay_s.known, dtype=np.float64))
+    if not delays.size:
+        return
+    share = np.arange(1, delays.size + 1) / delays.size * 100.0
+    ax.step(np.insert(delays, 0, 0.0), np.insert(share, 0, 0.0), where="post", color=colour, label=word)
+    ax.axvline(latency.p99_s, color=colour, linewidth=0.8, linestyle=":")
+    ax.text(latency.p99_s, 3.0, f"99 of 100: {latency.p99_s:.3g} s", fontsize=7, color=colour, rotation=90, ha="right")

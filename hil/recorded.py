@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from hil.acceptance import Check, FrameCount
+from adms.client import Grade, Mode
 from hil.against_idle import measures
 from hil.estimate_result import estimate_result
+from hil.measures.findings import Actuation, FrameCount
+from hil.measures.judgement import Check, LeftOut, Verdict
+from hil.measures.measure import Bound
 from hil.overlay import Limits
 from hil.record import DEAD_PU, EstimateRow, EstimateScore, Trace
-from hil.results import Arm, CheckResult, Measured, Profile, Results, Snapshot, Standing
-from hil.results_rows import CostLine, Event, FleetRow, Frames, ImportLimit, InjectedFault, Mark, Move, Refusal, Step
+from hil.results import Arm, CheckResult, Latency, Measured, Profile, Results, Snapshot, Standing
+from hil.results_rows import (
+    CostLine,
+    Event,
+    FleetRow,
+    Frames,
+    ImportLimit,
+    InjectedFault,
+    JournalCheck,
+    Mark,
+    Move,
+    Refusal,
+    Step,
+)
+from hil.rounds import Round
 from hil.series import Series, rounded, series, spells
 from hil.story import Story
 
@@ -25,22 +42,22 @@ REFUSALS_KEPT = 200
 """The most frequent ones."""
 
 
+WALL_LIMITS = frozenset({"latency_wall_p99_s", "missed_deadlines", "estimate_p99_ms", "round_p99_ms"})
+"""Measures that differ from run to run."""
+NO_SERVICE, NO_ROUND = "no service", "no round"
+_STANDING = {
+    Verdict.HELD: Standing.HELD,
+    Verdict.BROKEN: Standing.BROKEN,
+    Verdict.OPEN_SHORTFALL: Standing.OPEN,
+    Verdict.SHORTFALL_CLOSED: Standing.HELD,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Marks:
     """Moments of the story, s from the start."""
 
     moments: tuple[tuple[float, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoundRow:
-    """What a round of the service said of itself."""
-
-    time_s: float
-    mode: str
-    grade: str
-    round_ms: float
-    estimate_ms: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +94,17 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=dict)
     scan_s: float = float("nan")
     """The trace's first step where it is not a number."""
-    rounds: Sequence[RoundRow] = ()
+    left_out: Sequence[LeftOut] = ()
+    rounds: Iterable[Round] = ()
     import_limits: Sequence[ImportLimit] = ()
     """`import_max_w` from `import_from_s` on where empty."""
     faults: Sequence[InjectedFault] = ()
     frames: Sequence[FrameCount] = ()
     fleet: Sequence[FleetRow] = ()
     cost: Sequence[CostLine] = ()
-    latency_s: Sequence[tuple[float, float]] = ()
-    """(feeder time of the command, wall seconds from the sensor's sample to the actuator's command)."""
+    actuations: Sequence[Actuation] = ()
+    journal: Mapping[str, Any] | None = None
+    """What `adms journal verify` says: intact, entries, reason."""
     deadlines_missed: int | None = None
     began: str = ""
     machine: str = ""
@@ -94,30 +113,38 @@ class Run:
     @property
     def held(self) -> bool:
         """Whether every limit held but for open shortfalls."""
-        checks = [check_result(check) for check in self.checks]
-        return bool(checks) and all(check.standing is not Standing.BROKEN for check in checks)
+        results = [check_result(check) for check in self.checks]
+        whole = self.journal is None or bool(self.journal["intact"])
+        return bool(results) and whole and all(check.standing is not Standing.BROKEN for check in results)
 
 
 def check_result(check: Check) -> CheckResult:
-    """A judged limit. It applies, has no unit and no stated shortfall where its record has no word of that; its
-    direction is in its name (`_min`: at least) where it has no word of its own."""
-    shortfall = str(getattr(check, "shortfall", None) or "")
-    if not getattr(check, "applies", True):
-        standing = Standing.NOT_JUDGED
-    elif check.held:
-        standing = Standing.HELD
-    else:
-        standing = Standing.OPEN if shortfall else Standing.BROKEN
+    """A judged limit."""
     return CheckResult(
         name=check.name,
-        value=float(check.value),
-        limit=float(check.limit),
-        unit=str(getattr(check, "unit", "")),
-        at_least=bool(getattr(check, "at_least", check.name.endswith("_min"))),
-        standing=standing,
+        value=check.value,
+        limit=check.limit,
+        unit="" if check.unit in {"1", "count"} else check.unit,
+        at_least=check.bound is Bound.AT_LEAST,
+        standing=_STANDING[check.verdict],
         text=check.text,
         reason=check.reason,
-        shortfall=shortfall,
+        shortfall=check.shortfall,
+    )
+
+
+def _left_out(entry: LeftOut) -> CheckResult:
+    nothing = float("nan")
+    return CheckResult(
+        name=entry.name,
+        value=nothing,
+        limit=nothing,
+        unit="",
+        at_least=None,
+        standing=Standing.NOT_JUDGED,
+        text=entry.reason,
+        reason="",
+        shortfall="",
     )
 
 
@@ -128,9 +155,12 @@ def results_of(run: Run) -> Results:
     limits = tuple(run.import_limits)
     if not limits and run.import_max_w is not None:
         limits = (ImportLimit(from_s=run.import_from_s, to_s=None, max_w=run.import_max_w),)
-    times, said = [row.time_s for row in run.rounds], [row.grade for row in run.rounds]
-    if not run.rounds:
-        times, said = [row.time_s for row in run.estimates], [row.grade for row in run.estimates]
+    rounds = tuple(run.rounds)
+    times, modes, grades = _by_round(rounds)
+    if not rounds:
+        times, grades = [row.time_s for row in run.estimates], [row.grade for row in run.estimates]
+    checks = [check_result(check) for check in run.checks] + [_left_out(entry) for entry in run.left_out]
+    delays = [(one.heard_s, one.heard_s - one.sensed_s) for one in run.actuations]
     facts = dict(run.facts)
     frames = [Frames(**entry) for entry in facts.pop("frames", ())]
     if run.frames:
@@ -150,15 +180,15 @@ def results_of(run: Run) -> Results:
         scan_s=run.scan_s if run.scan_s == run.scan_s else _scan_s(trace),
         v_min_pu=run.limits.v_min_pu,
         v_max_pu=run.limits.v_max_pu,
-        checks=tuple(check_result(check) for check in run.checks),
+        checks=tuple(check for check in checks if check.name not in WALL_LIMITS),
         measures=measures(trace, idle=run.idle, limits=run.limits, import_limits=limits),
         run=arm(trace),
         idle=arm(run.idle) if run.idle is not None else None,
         estimate=estimate_result(run.estimates, score=run.score, nodes=trace.nodes) if run.estimates else None,
         profile=_profile(trace, distance_km=run.distance_km),
-        modes=spells(times, [row.mode for row in run.rounds], end_s=duration_s) if run.rounds else (),
-        grades=spells(times, said, end_s=duration_s),
-        grade_rounds=dict(sorted(Counter(said).items())),
+        modes=spells(times, modes, end_s=duration_s) if rounds else (),
+        grades=spells(times, grades, end_s=duration_s),
+        grade_rounds=dict(sorted(Counter(grades).items())),
         import_limits=limits,
         marks=tuple(Mark(time_s=time_s, text=text) for time_s, text in run.marks.moments),
         faults=tuple(run.faults),
@@ -182,11 +212,13 @@ def results_of(run: Run) -> Results:
         ),
         lease_count=story.lease_count,
         commands=run.commands,
+        latency=_latency(delays),
         frames=tuple(frames),
+        journal=_journal(run.journal) if run.journal is not None else None,
         fleet=tuple(run.fleet),
         cost=tuple(run.cost),
         facts=facts,
-        measured=_measured(run),
+        measured=_measured(run, rounds=rounds, checks=checks),
     )
 
 
@@ -194,16 +226,47 @@ def _scan_s(trace: Trace) -> float:
     return trace.time_s[0] if trace.time_s else float("nan")
 
 
-def _measured(run: Run) -> Measured:
-    times, delays = [at for at, _ in run.latency_s], [delay for _, delay in run.latency_s]
+def _by_round(rounds: Sequence[Round]) -> tuple[list[float], list[str], list[str]]:
+    """Times, modes and grades; a word for a round that did not come, and for a service that was not there."""
+
+    def word(one: Round, level: Mode | Grade | None) -> str:
+        if not one.service_up:
+            return NO_SERVICE
+        return level.name.lower() if level is not None else NO_ROUND
+
+    return (
+        [one.time_s for one in rounds],
+        [word(one, one.mode) for one in rounds],
+        [word(one, one.grade) for one in rounds],
+    )
+
+
+def _latency(delays: Sequence[tuple[float, float]]) -> Latency:
+    known = [delay_s for _, delay_s in delays if isfinite(delay_s)]
+    if not known:
+        return Latency()
+    p50_s, p99_s = (float(np.quantile(np.array(known), q, method="higher")) for q in (0.5, 0.99))
+    delay_s = series([at_s for at_s, _ in delays], [delay_s for _, delay_s in delays])
+    return Latency(delay_s=delay_s, p50_s=p50_s, p99_s=p99_s)
+
+
+def _journal(verdict: Mapping[str, Any]) -> JournalCheck:
+    return JournalCheck(
+        intact=bool(verdict["intact"]),
+        entries=int(verdict.get("entries", 0)),
+        reason=str(verdict.get("reason") or ""),
+    )
+
+
+def _measured(run: Run, *, rounds: Sequence[Round], checks: Sequence[CheckResult]) -> Measured:
+    times = [one.time_s for one in rounds]
     return Measured(
         began=run.began,
         wall_s=run.wall_s,
-        round_ms=series([row.time_s for row in run.rounds], [row.round_ms for row in run.rounds]),
-        estimate_ms=series([row.time_s for row in run.rounds], [row.estimate_ms for row in run.rounds]),
-        latency_s=series(times, delays),
-        latency_p50_s=float(np.percentile(delays, 50.0)) if delays else float("nan"),
-        latency_p99_s=float(np.percentile(delays, 99.0)) if delays else float("nan"),
+        round_ms=series(times, [one.round_ms for one in rounds]),
+        estimate_ms=series(times, [one.estimate_ms for one in rounds]),
+        latency=_latency([(one.heard_s, one.wall_s) for one in run.actuations]),
+        checks=tuple(check for check in checks if check.name in WALL_LIMITS),
         deadlines_missed=run.deadlines_missed,
         machine=run.machine,
         bound_by=dict(run.bound_by),

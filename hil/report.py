@@ -92,7 +92,7 @@ def write_html(results: Results, *, path: Path) -> None:
 
 def _cards(results: Results) -> list[tuple[str, str]]:
     by_key = {measure.key: measure for measure in results.measures}
-    judged = sum(check.standing is not Standing.NOT_JUDGED for check in results.checks)
+    judged = sum(check.standing is not Standing.NOT_JUDGED for check in results.all_checks)
     cards = [(f"{results.count(Standing.HELD)} / {judged}", "limits held")]
     if results.shortfalls:
         cards.append((str(len(results.shortfalls)), "open shortfalls"))
@@ -130,7 +130,7 @@ def _figures(results: Results) -> list[tuple[str, list[Markup]]]:
         groups.append(("Fleet", [plots.fleet(results)]))
     if results.modes or results.grades:
         groups.append(("The service itself", [plots.modes(results)]))
-    if has_values(measured.round_ms) or has_values(measured.latency_s):
+    if has_values(measured.round_ms) or has_values(measured.latency.delay_s) or has_values(results.latency.delay_s):
         groups.append(("Speed and latency", [plots.rounds(results)]))
     return [(heading, [Markup(figure) for figure in figures]) for heading, figures in groups]
 

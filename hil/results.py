@@ -19,6 +19,7 @@ from hil.results_rows import (
     Frames,
     ImportLimit,
     InjectedFault,
+    JournalCheck,
     Mark,
     Move,
     Refusal,
@@ -167,6 +168,16 @@ class Profile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latency:
+    """From sensor to actuator, by the feeder time at which the device had the command."""
+
+    delay_s: Series = field(default_factory=Series)
+    p50_s: float = float("nan")
+    p99_s: float = float("nan")
+    """Of all of them, not only those kept in the series."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """What the wall clock said: it differs from run to run."""
 
@@ -176,11 +187,10 @@ class Measured:
     round_ms: Series = field(default_factory=Series)
     """Of the service, by feeder time."""
     estimate_ms: Series = field(default_factory=Series)
-    latency_s: Series = field(default_factory=Series)
-    """From a sensor's sample to the actuator's command, by feeder time of the command."""
-    latency_p50_s: float = float("nan")
-    latency_p99_s: float = float("nan")
-    """Of all of them, not only those kept in the series."""
+    latency: Latency = field(default_factory=Latency)
+    """From a sensor's frame until the device has the command, on the machine's clock."""
+    checks: tuple[CheckResult, ...] = ()
+    """Limits of what is measured on the machine's clock."""
     deadlines_missed: int | None = None
     """Of a real-time run."""
     machine: str = ""
@@ -212,6 +222,7 @@ class Results:
     """Normal voltage limits of the feeder."""
     v_max_pu: float
     checks: tuple[CheckResult, ...]
+    """But for those in `measured`."""
     measures: tuple[Measure, ...]
     run: Arm
     idle: Arm | None
@@ -235,34 +246,52 @@ class Results:
     lease_count: int
     commands: int
     """That devices received."""
+    latency: Latency
+    """In feeder time: from the snapshot that a command rests on."""
     frames: tuple[Frames, ...]
+    journal: JournalCheck | None
+    """None where nobody asked."""
     fleet: tuple[FleetRow, ...]
     cost: tuple[CostLine, ...]
     facts: Mapping[str, Any]
     """Further figures of the run, as they are."""
     measured: Measured = field(default_factory=Measured)
 
+    @property
+    def all_checks(self) -> tuple[CheckResult, ...]:
+        """Those of `measured` too."""
+        return self.checks + self.measured.checks
+
     def count(self, standing: Standing) -> int:
         """Limits that came out so."""
-        return sum(check.standing is standing for check in self.checks)
+        return sum(check.standing is standing for check in self.all_checks)
+
+    @property
+    def journal_broken(self) -> bool:
+        """Whether the service's record was checked and is not whole."""
+        return self.journal is not None and not self.journal.intact
 
     @property
     def held(self) -> bool:
-        """Whether no limit is broken but for open shortfalls."""
-        return bool(self.checks) and not self.count(Standing.BROKEN)
+        """Whether something was judged, no limit is broken but for open shortfalls, and the record is whole."""
+        judged = len(self.all_checks) > self.count(Standing.NOT_JUDGED)
+        return judged and not self.count(Standing.BROKEN) and not self.journal_broken
 
     @property
     def shortfalls(self) -> tuple[CheckResult, ...]:
         """Limits that the loops of today do not hold."""
-        return tuple(check for check in self.checks if check.standing is Standing.OPEN)
+        return tuple(check for check in self.all_checks if check.standing is Standing.OPEN)
 
     @property
     def verdict(self) -> str:
         """One sentence."""
         broken, shortfalls = self.count(Standing.BROKEN), len(self.shortfalls)
-        left_open = f"{shortfalls} open shortfall{'s' if shortfalls > 1 else ''}" if shortfalls else ""
-        if not self.checks:
+        faults = [f"{broken} limit{'s' if broken > 1 else ''} broken"] if broken else []
+        faults += ["the service's journal is not whole"] if self.journal_broken else []
+        left_open = [f"{shortfalls} open shortfall{'s' if shortfalls > 1 else ''}"] if shortfalls else []
+        if not self.held and not faults:
             return "Nothing was judged"
-        if broken:
-            return f"{broken} limit{'s' if broken > 1 else ''} broken" + (f", {left_open}" if left_open else "")
-        return f"All other limits held, {left_open}" if left_open else "All limits held"
+        if faults:
+            said = ", ".join(faults + left_open)
+            return said[0].upper() + said[1:]
+        return f"All other limits held, {left_open[0]}" if left_open else "All limits held"

@@ -93,10 +93,12 @@ class FleetRow:
     s_max_va: float
     energy_wh: float
     curtailed_wh: float
-    """Available less injected while a lease held it down; NaN where that is not known."""
-    leases: int
+    """Of PV: available less injected while it held a lease. NaN for what stores energy."""
+    leased_frac: float
+    """Share of the scans in which it held a lease."""
     obeying_frac: float
-    """Share of its leased time within its setpoint; NaN without a lease."""
+    """Share of the scans under a lease, and not tripped, in which it was where the lease or its resource puts it; NaN
+    without any."""
     trips: int
 
 
@@ -108,6 +110,16 @@ class CostLine:
     quantity: float
     idle_quantity: float
     unit: str
-    price: float
-    """Of one unit."""
+    amount: float
+    """Paid; negative where it was received."""
+    idle_amount: float
     currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalCheck:
+    """What the service's own check of its record said after the run."""
+
+    intact: bool
+    entries: int
+    reason: str

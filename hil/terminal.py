@@ -31,7 +31,7 @@ def show(console: Console, results: Results) -> None:
         if not sentence.startswith(("Broken:", "Open shortfall:")):
             console.print(Text(sentence))
     table = _table("what had to hold", "", "limit", "value>", "at>", "found")
-    for check in results.checks:
+    for check in results.all_checks:
         found = check.text + (f"; {check.shortfall}" if check.standing is Standing.OPEN else "")
         sign = {True: "≥ ", False: "≤ ", None: ""}[check.at_least]
         table.add_row(
@@ -66,7 +66,7 @@ def show_all(console: Console, results: Sequence[Results]) -> None:
             str(run.count(Standing.BROKEN)),
             str(len(run.shortfalls)),
             long(wall_s) if wall_s == wall_s else "–",
-            Text(", ".join(check.name for check in run.checks if check.standing is Standing.BROKEN)),
+            Text(", ".join(check.name for check in run.all_checks if check.standing is Standing.BROKEN)),
         )
     console.print(table)
     shortfalls = [(run.scenario, check) for run in results for check in run.shortfalls]
