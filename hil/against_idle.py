@@ -63,7 +63,8 @@ def in_words(value: float, *, unit: str, digits: int) -> str:
     """A figure with its unit; a dash where there is none."""
     if value != value:
         return "–"
-    return f"{value:,.{digits}f} {unit}".rstrip()
+    # Nothing is shown as less than nothing.
+    return f"{round(value, digits) + 0.0:,.{digits}f} {unit}".rstrip()
 
 
 def _steps_s(trace: Trace) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

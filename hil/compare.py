@@ -237,6 +237,6 @@ def _notes(a: Results, b: Results) -> tuple[str, ...]:
     notes += [
         f"Not the same limit of {name}: {mine[name]:g} and {other[name]:g}."
         for name in mine
-        if name in other and mine[name] != other[name]
+        if name in other and isfinite(mine[name]) and isfinite(other[name]) and mine[name] != other[name]
     ]
     return tuple(notes)

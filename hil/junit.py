@@ -28,11 +28,12 @@ def _suite(run: Results) -> ElementTree.Element:
     wall_s = run.measured.wall_s if run.measured.wall_s == run.measured.wall_s else 0.0
     # A run that judged nothing shows nothing: it must not look like one that passed.
     errors = 0 if run.all_checks else 1
+    torn = int(run.journal_broken)
     suite = ElementTree.Element(
         "testsuite",
         name=_xml(f"hil.{run.scenario}"),
-        tests=str(len(run.all_checks) + errors),
-        failures=str(run.count(Standing.BROKEN)),
+        tests=str(len(run.all_checks) + errors + torn),
+        failures=str(run.count(Standing.BROKEN) + torn),
         errors=str(errors),
         skipped=str(sum(run.count(standing) for standing in _SKIPPED)),
         time=f"{wall_s:.3f}",
@@ -47,6 +48,10 @@ def _suite(run: Results) -> ElementTree.Element:
         ElementTree.SubElement(properties, "property", name=_xml(name), value=_xml(value))
     for check in run.all_checks:
         suite.append(_case(run, check))
+    if run.journal is not None and torn:
+        case = ElementTree.SubElement(suite, "testcase", classname=suite.get("name", ""), name="journal", time="0.000")
+        said = f"the service's journal is not whole: {run.journal.reason}"
+        ElementTree.SubElement(case, "failure", message=_xml(said), type="journal_broken")
     if errors:
         case = ElementTree.SubElement(suite, "testcase", classname=suite.get("name", ""), name="limits", time="0.000")
         ElementTree.SubElement(case, "error", message="no limit was judged", type="nothing_judged")

@@ -42,7 +42,7 @@ def _troubles(results: Results) -> list[str]:
         said.append(f"A fault struck {first.element} at {clock(first.time_s)} ({first.text}){others}.")
     highest_off = results.run.customers_off.highest
     if highest_off > 0:
-        said.append(f"At the worst {highest_off:.0f} customers had no supply.")
+        said.append(f"At worst {highest_off:,.0f} customers had no supply.")
     said += [
         f"From {clock(limit.from_s)} on, import was limited to {limit.max_w / 1e3:,.0f} kW."
         for limit in results.import_limits[:2]

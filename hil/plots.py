@@ -217,7 +217,7 @@ def rounds(results: Results) -> str:
             (measured.latency, SUN, "machine's clock"),
         ):
             _spread(spread, latency, colour=colour, word=word)
-        spread.set(title="Sensor to actuator", xlabel="at most, s", ylabel="share of commands, %")
+        spread.set(title="Latency", xlabel="from sensor to actuator at most, s", ylabel="share of commands, %")
         spread.set_ylim(0.0, 103.0)
         spread.set_xlim(left=0.0)
         legend(spread)

@@ -30,9 +30,9 @@ _WORDS = {
 METHOD = (
     "The plant is OpenDSS with loads drawn from the scenario's statistics; the service saw what the sensors sent and "
     "nothing else. Voltage and estimate are judged on live nodes, and not while protection was still working on a "
-    "fault. What can be restored was found by brute force on the plant. Doing nothing is the same feeder, weather, "
-    "loads and faults with local controls only."
+    "fault. What can be restored was found by brute force on the plant."
 )
+IDLE = "Doing nothing is the same feeder, weather, loads and faults with local controls only."
 
 
 def environment() -> Environment:
@@ -83,7 +83,7 @@ def write_html(results: Results, *, path: Path) -> None:
             happened=sentences(results),
             cards=_cards(results),
             plots=_figures(results),
-            method=METHOD,
+            method=f"{METHOD} {IDLE}" if results.idle is not None else METHOD,
             rule=RULE,
         )
     )

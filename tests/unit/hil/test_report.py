@@ -120,7 +120,8 @@ def test_the_report_renders_and_stands_alone(tmp_path: Path) -> None:
     write_report(run, path=tmp_path / "report.html")
     write_results(run, path=tmp_path / "results.json")
     html = (tmp_path / "report.html").read_text()
-    assert html.count("<svg") == 6
+    # Voltage band and profiles, estimate, customers, switching, interface, losses, fleet, grades.
+    assert html.count("<svg") == 9
     assert "&lt;releases&gt;" in html
     assert "http://" not in html.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
@@ -128,8 +129,8 @@ def test_the_report_renders_and_stands_alone(tmp_path: Path) -> None:
     assert "<script" not in html
     assert "<link" not in html
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["nothing"] is None
-    assert results["held"] == run.held
+    assert results["facts"]["nothing"] is None
+    assert [check["standing"] == "held" for check in results["checks"]] == [check.held for check in run.checks]
 
 
 def test_every_broken_limit_is_named_and_nothing_measured_never_holds() -> None:
