@@ -22,6 +22,7 @@ from hil.plant.incident_plan import IncidentPlan, read_incidents
 from hil.plant.plan import KEYS, PlantPlan, read_plant_plan
 from hil.plant.protection import ProtectionTimes
 from hil.plant.reading import Table, raise_problems
+from hil.plant.switch_defect import SwitchDefect, read_switch_defects
 from hil.plant.weather import Cloud, is_new_style
 from hil.scenario import (
     AcceptanceLimit,
@@ -37,6 +38,7 @@ from hil.sensors.faults import TABLES, SensorPlan, read_sensor_plan
 T = TypeVar("T")
 _INCIDENTS = ("protective_device", "indicators", "last_gasps")
 _MOST_BASES = 8
+_NO_DEFECTS: tuple[SwitchDefect, ...] = ()
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -105,6 +107,7 @@ def read_scenario(path: Path) -> Scenario:
         "plant": part(
             lambda: read_plant_plan(content, folder=path.parent, duration_s=duration_s), otherwise=PlantPlan()
         ),
+        "switch_defects": part(lambda: read_switch_defects(top.take("switch_defect", default=())), otherwise=_NO_DEFECTS),
         "incidents": part(lambda: read_incidents(content), otherwise=IncidentPlan()),
         "sensors": part(
             lambda: read_sensor_plan({key: content[key] for key in TABLES if key in content}), otherwise=SensorPlan()

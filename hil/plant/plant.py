@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
+from math import ceil, isinf
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from hil.plant.incident_setup import incidents_of
 from hil.plant.mismatch import starting_positions
 from hil.plant.nature import nature_of
 from hil.plant.plan import PlantPlan
+from hil.plant.switch_defect import check_switches, travel_s
 from hil.plant.switchgear import Switchgear
 from hil.plant.terminals import Terminals
 from hil.scenario import FaultEvent, Scenario
@@ -46,6 +47,7 @@ class Plant:
         was built with by name begins; its others know it themselves. `incidents` has what the overlay does not (its
         faults are the circuit's). Raises InputError with everything in them that does not fit the feeder."""
         overlay = circuit.overlay
+        check_switches(scenario.switch_defects, switches={switch.id for switch in overlay.switches})
         self.circuit = circuit
         self.time_s = 0.0
         self.events: list[PlantEvent] = []
@@ -167,7 +169,12 @@ class Plant:
         """Start the travel of a switch; it arrives after its travel time."""
         if self.closed[switch] == closed and switch not in self._moving and switch not in self.gear.open_poles:
             return
-        self._moving[switch] = (closed, self.time_s + self._switch[switch].travel_s, by)
+        usual_s = self._switch[switch].travel_s
+        takes_s = travel_s(self._scenario.switch_defects, switch=switch, usual_s=usual_s, now_s=self.time_s)
+        if isinf(takes_s):
+            self._note(switch, what="stuck", text="does not move", by=by)
+            return
+        self._moving[switch] = (closed, self.time_s + takes_s, by)
 
     def move_tap(self, regulator: str, *, position: int) -> None:
         """Start towards a tap; one step a second."""
@@ -248,8 +255,12 @@ class Plant:
     def _solve(self) -> None:
         engine = self.circuit.engine
         engine.set_loads(self.demand_va)
+        live = self.live
         for name, unit in self.ders.items():
-            engine.set_generator(name.split(".", 1)[1], s_injection_va=complex(unit.p_w, unit.q_var))
+            # At the instant that a section dies, its DER have not noticed yet; power into nowhere has no solution.
+            supplied = all((unit.entry.bus, phase) in live for phase in unit.entry.phases)
+            power = complex(unit.p_w, unit.q_var) if supplied else 0j
+            engine.set_generator(name.split(".", 1)[1], s_injection_va=power)
         if not engine.solve():
             self.unsolved.append((self.time_s, engine.problem))
         self._v_all = engine.voltages()
