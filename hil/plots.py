@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from hil.plot_base import (
+    BAND,
     LIMIT,
     STORE,
     SUN,
@@ -194,6 +195,12 @@ def switching(results: Results) -> str:
 
 
 def _fault_lines(ax: Axes, results: Results, *, begin: float, end: float, unit: float) -> None:
+    for number, fault in enumerate(results.faults, start=1):
+        start, stop = max(fault.start_s, begin), min(end if fault.end_s is None else fault.end_s, end)
+        if start < stop and not (fault.start_s <= 0.0 and fault.end_s is None):
+            ax.axvspan(start / unit, stop / unit, color=BAND, alpha=0.35, linewidth=0, zorder=0.5)
+            place = (start / unit, 0.0)
+            ax.annotate(f"F{number}", xy=place, xycoords=ax.get_xaxis_transform(), fontsize=7, color="#a04000")
     for event in results.events:
         if event.what == "fault" and begin <= event.time_s <= end:
             ax.axvline(event.time_s / unit, color=LIMIT, linewidth=1.2)
