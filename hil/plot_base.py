@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from hil.engine import FloatArray
@@ -65,6 +66,11 @@ def svg(out: StringIO) -> str:
     return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
+def shorten(text: str, most: int) -> str:
+    """At most so many letters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def literal(text: str) -> str:
     """A name as matplotlib draws it letter by letter: a dollar sign begins no formula."""
     return text.replace("$", r"\$")
@@ -111,6 +117,7 @@ class TimeAxis:
     def line(self, ax: Axes, series: Series, *, scale: float = 1.0, step: bool = False, **style: Any) -> None:
         """One series."""
         values = np.asarray(series.value, dtype=np.float64) * scale
+        style.setdefault("linewidth", 0.8 if values.size > 1200 else 1.2)
         if step:
             # The last value stands until the end of the run.
             ax.step(self.at((*series.time_s, self.end_s)), np.append(values, values[-1:]), where="post", **style)
@@ -122,6 +129,7 @@ class TimeAxis:
         end = max(self.end_s, 1.0) / self.unit_s
         ax.set_xlim(0.0, end)
         ax.set_xlabel(self.label)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=13, steps=[1, 2, 3, 4, 6, 10]))
         above = ax.get_xaxis_transform()
         for fault in self.faults:
             start = fault.start_s / self.unit_s
@@ -139,7 +147,7 @@ class TimeAxis:
             if not words:
                 continue
             ax.annotate(
-                literal(mark.text),
+                literal(shorten(mark.text, 32)),
                 xy=(place, 0.98),
                 xycoords=above,
                 xytext=(3, 0),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -137,9 +139,14 @@ def modes(results: Results) -> str:
     rows = [row for row in rows if row[1]]
     with figure(height=1.1 + 0.4 * len(rows)) as ((ax,), out):
         for place, (_, spells, colours) in enumerate(rows):
-            for word in dict.fromkeys(spell.what for spell in spells):
+            total_s: Counter[str] = Counter()
+            for spell in spells:
+                total_s[spell.what] += round(spell.end_s - spell.start_s)
+            # What is rare comes on top, and wide enough to be seen.
+            for word, _ in total_s.most_common():
                 mine = [spell for spell in spells if spell.what == word]
-                bars = [(s.start_s / axis.unit_s, (s.end_s - s.start_s) / axis.unit_s) for s in mine]
+                seen_s = axis.end_s / 1200.0
+                bars = [(s.start_s / axis.unit_s, max(s.end_s - s.start_s, seen_s) / axis.unit_s) for s in mine]
                 ax.broken_barh(bars, (place - 0.32, 0.64), color=colours.get(word, "#7d3c98"), linewidth=0)
                 longest = max(mine, key=lambda spell: spell.end_s - spell.start_s)
                 if longest.end_s - longest.start_s > 0.06 * axis.end_s:
@@ -160,7 +167,9 @@ def switching(results: Results) -> str:
     begin, end = (moved[0].time_s, moved[-1].time_s) if moved else (0.0, results.duration_s)
     margin = max(10.0, 0.04 * (end - begin))
     begin, end = max(0.0, begin - margin), min(results.duration_s, end + margin) if moved else end
-    unit, label = (60.0, "feeder time, min") if end - begin > 600.0 else (1.0, "feeder time, s")
+    unit, label = 1.0, "feeder time, s"
+    if end - begin > 600.0:
+        unit, label = time_axis(results).unit_s, time_axis(results).label
     with figure(height=1.3 + 0.3 * max(1, len(names))) as ((ax,), out):
         for row, name in enumerate(names):
             mine = [event for event in moved if event.element == name]
