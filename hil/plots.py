@@ -138,6 +138,7 @@ def modes(results: Results) -> str:
     rows = [("mode", results.modes, _MODE_COLOUR), ("grade", results.grades, _GRADE_COLOUR)]
     rows = [row for row in rows if row[1]]
     with figure(height=1.1 + 0.4 * len(rows)) as ((ax,), out):
+        named: set[str] = set()
         for place, (_, spells, colours) in enumerate(rows):
             total_s: Counter[str] = Counter()
             for spell in spells:
@@ -147,7 +148,10 @@ def modes(results: Results) -> str:
                 mine = [spell for spell in spells if spell.what == word]
                 seen_s = axis.end_s / 1200.0
                 bars = [(s.start_s / axis.unit_s, max(s.end_s - s.start_s, seen_s) / axis.unit_s) for s in mine]
-                ax.broken_barh(bars, (place - 0.32, 0.64), color=colours.get(word, "#7d3c98"), linewidth=0)
+                colour = colours.get(word, "#7d3c98")
+                label = None if word in named else literal(word)
+                ax.broken_barh(bars, (place - 0.32, 0.64), color=colour, linewidth=0, label=label)
+                named.add(word)
                 longest = max(mine, key=lambda spell: spell.end_s - spell.start_s)
                 if longest.end_s - longest.start_s > 0.06 * axis.end_s:
                     middle = (longest.start_s + longest.end_s) / 2.0 / axis.unit_s
@@ -156,6 +160,7 @@ def modes(results: Results) -> str:
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.grid(visible=False, axis="y")
         ax.set_title("Mode of the service and grade of its picture")
+        legend(ax)
         axis.finish(ax, words=False)
     return svg(out)
 
