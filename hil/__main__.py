@@ -30,6 +30,17 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--real-time", action="store_true", help="pace at wall speed")
     demo.add_argument("--service-outage", default=None, metavar="START,DURATION")
     demo.add_argument("--service-stop", type=float, default=None, metavar="START")
+    run = commands.add_parser("run", help="play scenarios, each against a service of its own")
+    run.add_argument("scenario", nargs="*", help="names (see `hil list`) or TOML files")
+    run.add_argument("--all", action="store_true", help="every scenario of the library")
+    run.add_argument("--fast", action="store_true", help="the set that every test run plays")
+    run.add_argument("--seed", type=int, default=1)
+    run.add_argument("--out", type=Path, default=Path("hil-runs"), help="folder for the runs")
+    run.add_argument("--duration", type=float, default=None, metavar="SECONDS", help="feeder time to play")
+    run.add_argument("--real-time", action="store_true", help="pace at wall speed")
+    run.add_argument("--json", action="store_true", dest="as_json", help="one JSON line a run")
+    listing = commands.add_parser("list", help="what scenarios there are")
+    listing.add_argument("--json", action="store_true", dest="as_json")
     add_conformance(commands)
     for role in ("gateway", "ders"):
         field = commands.add_parser(role, help="field process; spawned by demo")
@@ -38,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _feeder(name: str) -> int:
-    from hil.scenario import read_scenario
+    from hil.scenario_file import read_scenario
 
     files = FEEDERS.get(name)
     if files is None:
@@ -62,7 +73,7 @@ def _feeder(name: str) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from hil.demo import Options, demo
-    from hil.run import Outage
+    from hil.scenario import Outage
 
     problems = []
     if arguments.feeder not in FEEDERS:
@@ -119,6 +130,14 @@ def main() -> int:
             return _feeder(arguments.name)
         case "demo":
             return _demo(arguments)
+        case "run":
+            from hil.run_command import run
+
+            return run(arguments)
+        case "list":
+            from hil.run_command import list_scenarios
+
+            return list_scenarios(arguments)
         case "conformance":
             return conformance(arguments)
         case role:

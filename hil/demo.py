@@ -1,4 +1,5 @@
-"""`hil demo`: start the field processes, play the story, judge it, write the report."""
+"""Playing a story: the field processes, the session, the judgement, the report. `hil demo` does so beside a service
+that its parent has started."""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ from hil.plots import Marks
 from hil.record import Trace, score_estimates
 from hil.referee import Referee
 from hil.report import Run, compare, write_report, write_results
-from hil.run import Outage, Session
-from hil.scenario import read_scenario
+from hil.run import Session, Supervisor
+from hil.scenario import Outage
+from hil.scenario_file import read_scenario
 from hil.setup import ders_setup, gateway_setup
 from hil.story import Story
 
@@ -50,15 +52,25 @@ class Options:
     outage: Outage | None
 
 
-class Stdin:
-    """The parent, heard on standard input."""
+class Parent:
+    """Whoever started the bench, told on standard output and heard on standard input; the service is its child."""
 
-    async def line(self) -> str:
-        """Next line. Raises RuntimeError when the parent has closed its end."""
+    async def kill(self) -> None:
+        """Wait until it says so. Raises RuntimeError when it says something else or has closed its end."""
+        await self._hear("killed")
+
+    async def start(self) -> str:
+        """Wait until it says so; the address of the service's API."""
+        return (await self._hear("started"))[0]
+
+    async def _hear(self, word: str) -> list[str]:
         text: str = await asyncio.to_thread(sys.stdin.readline)
         if not text:
             raise RuntimeError("the parent closed standard input")
-        return text
+        line = text.split()
+        if not line or line[0] != word:
+            raise RuntimeError(f"waited for {word!r} on stdin, heard {' '.join(line)!r}")
+        return line[1:]
 
 
 @asynccontextmanager
@@ -95,36 +107,22 @@ async def demo(options: Options) -> int:
     scenario = read_scenario(options.scenario or files.scenario)
     if options.duration_s is not None:
         scenario = replace(scenario, timing=replace(scenario.timing, duration_s=options.duration_s))
+    if options.outage is not None:
+        scenario = replace(scenario, outage=options.outage)
     bench = open_bench(
         files, scenario=scenario, seed=options.seed, fault_line=options.fault, fault_kind=options.fault_kind
     )
     options.out.mkdir(parents=True, exist_ok=True)
     story = Story()
-    service = ServiceLink(run_id=f"bench-{options.seed}")
-    async with field_processes() as buses:
-        session = _session(bench, buses=buses, service=service, story=story, options=options)
-        await service.connect(options.endpoint)
-        await buses[GATEWAY].send(
-            gateway_setup(session.plant, session.meters, scenario=scenario, endpoint=options.endpoint)
-        )
-        await buses["ders"].send(
-            ders_setup(session.plant, session.meters, scenario=scenario, endpoint=options.endpoint)
-        )
-        for bus in buses.values():
-            reply = await asyncio.wait_for(bus.ask({"type": "ready"}), START_TIMEOUT_S)
-            for problem in reply["problems"]:
-                story.emit("problem", time_s=0.0, message=problem)
-        _start(session, options=options)
-        await session.play()
-        frames = await _frame_counts(session)
-        await service.close()
-    run = _conclude(session, frames=frames, wall_s=time.perf_counter() - began)
+    run = await play(
+        bench, endpoint=options.endpoint, supervisor=Parent(), story=story, real_time=options.real_time, began=began
+    )
     report, results = options.out / "report.html", options.out / "results.json"
     write_report(run, path=report)
     write_results(run, path=results)
     story.emit(
         "result",
-        time_s=session.plant.time_s,
+        time_s=run.run.time_s[-1],
         held=run.held,
         checks=[_check_line(check) for check in run.checks],
         comparison=_comparison_lines(run),
@@ -135,41 +133,79 @@ async def demo(options: Options) -> int:
     return 0 if run.held else 1
 
 
+async def play(
+    bench: Bench, *, endpoint: str, supervisor: Supervisor, story: Story, real_time: bool, began: float
+) -> Run:
+    """Play a story against the service at an address, and judge it. `began` is when the run did, s of the performance
+    counter."""
+    scenario = bench.scenario
+    service = ServiceLink(run_id=f"bench-{bench.seed}")
+    async with field_processes() as buses:
+        session = _session(
+            bench,
+            buses=buses,
+            service=service,
+            story=story,
+            endpoint=endpoint,
+            supervisor=supervisor,
+            real_time=real_time,
+        )
+        await service.connect(endpoint)
+        await buses[GATEWAY].send(gateway_setup(session.plant, session.meters, scenario=scenario, endpoint=endpoint))
+        await buses["ders"].send(ders_setup(session.plant, session.meters, scenario=scenario, endpoint=endpoint))
+        for bus in buses.values():
+            reply = await asyncio.wait_for(bus.ask({"type": "ready"}), START_TIMEOUT_S)
+            for problem in reply["problems"]:
+                story.emit("problem", time_s=0.0, message=problem)
+        _start(session)
+        await session.play()
+        frames = await _frame_counts(session)
+        await service.close()
+    return _conclude(session, frames=frames, wall_s=time.perf_counter() - began)
+
+
 def _session(
-    bench: Bench, *, buses: dict[str, Connection], service: ServiceLink, story: Story, options: Options
+    bench: Bench,
+    *,
+    buses: dict[str, Connection],
+    service: ServiceLink,
+    story: Story,
+    endpoint: str,
+    supervisor: Supervisor,
+    real_time: bool,
 ) -> Session:
     plant = bench.plant()
     return Session(
         bench=bench,
         plant=plant,
-        meters=Meters(plant, plan=bench.scenario.meters, seed=bench.seed),
+        meters=Meters(plant, plan=bench.scenario.meters, seed=bench.seed, sensors=bench.scenario.sensors),
         referee=Referee(plant.circuit, tap_min_interval_s=bench.scenario.tap_min_interval_s),
         pseudo=bench.pseudo_flow(),
         trace=Trace(nodes=plant.circuit.nodes),
         story=story,
         service=service,
-        parent=Stdin(),
-        endpoint=options.endpoint,
+        supervisor=supervisor,
+        endpoint=endpoint,
         buses=buses,
-        outage=options.outage,
-        real_time=options.real_time,
+        outage=bench.scenario.outage,
+        real_time=real_time,
     )
 
 
-def _start(session: Session, *, options: Options) -> None:
+def _start(session: Session) -> None:
     bench, timing = session.bench, session.bench.scenario.timing
     session.story.emit(
         "start",
         time_s=0.0,
-        feeder=options.feeder,
-        seed=options.seed,
+        feeder=bench.files.name,
+        seed=bench.seed,
         fault=bench.fault.line if bench.fault else None,
         duration_s=timing.duration_s,
         scan_s=timing.scan_s,
         v_min_pu=bench.overlay.limits.v_min_pu,
         v_max_pu=bench.overlay.limits.v_max_pu,
         ders=len(session.plant.ders),
-        points=sum(len(session.meters.points_of(owner)) for owner in (GATEWAY, *session.plant.ders)),
+        points=sum(len(session.meters.points_of(owner)) for owner in session.meters.owners),
     )
 
 

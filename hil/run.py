@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,22 +15,16 @@ from hil.arms import Bench, feeder_state, protection_busy
 from hil.engine import FloatArray
 from hil.feeder_time import seconds
 from hil.fieldbus import Message
-from hil.meters import GATEWAY, Meters, Scan
+from hil.meters import GATEWAY, Meters
 from hil.oracle import FeederState
 from hil.picture import Service, in_columns
 from hil.plant.plant import Plant
 from hil.pseudo import PseudoFlow
 from hil.record import EstimateRow, Trace
 from hil.referee import Referee
+from hil.scenario import Outage
+from hil.sensors.channel import Delivery
 from hil.story import Story
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outage:
-    """When the service is killed, and for how long; None is for good."""
-
-    start_s: float
-    duration_s: float | None
 
 
 class Bus(Protocol):
@@ -41,11 +35,15 @@ class Bus(Protocol):
         ...
 
 
-class Parent(Protocol):
-    """Whoever started the bench and can kill and start the service."""
+class Supervisor(Protocol):
+    """Whoever can kill and start the service."""
 
-    async def line(self) -> str:
-        """Next line that the parent says."""
+    async def kill(self) -> None:
+        """End it at once."""
+        ...
+
+    async def start(self) -> str:
+        """Start it again; the address of its API."""
         ...
 
 
@@ -61,7 +59,7 @@ class Session:
     trace: Trace
     story: Story
     service: Service
-    parent: Parent
+    supervisor: Supervisor
     endpoint: str
     buses: Mapping[str, Bus]
     """Field processes by role."""
@@ -89,6 +87,7 @@ class Session:
         timing = self.bench.scenario.timing
         began = time.perf_counter()
         self.plant.watcher = self.referee
+        self.plant.on_step = self.meters.observe
         if self.bench.fault is not None:
             self.referee.fault_began(time_s=self.bench.fault.time_s)
         for k in range(1, round(timing.duration_s / timing.scan_s) + 1):
@@ -132,11 +131,11 @@ class Session:
             self.before_restoration = feeder_state(self.plant)
 
     async def _read_meters(self, now_s: float) -> dict[str, int]:
-        scans = self.meters.scan()
+        arrived = self.meters.deliveries(now_s)
         frames: dict[str, int] = {}
         replies = await asyncio.gather(
             *(
-                bus.ask({"type": "scan", "time_s": now_s, "scans": self._scans_of(role, scans)})
+                bus.ask({"type": "deliver", "time_s": now_s, "deliveries": self._of_role(role, arrived)})
                 for role, bus in self.buses.items()
             )
         )
@@ -144,10 +143,12 @@ class Session:
             frames.update(reply["frames"])
         return frames
 
-    @staticmethod
-    def _scans_of(role: str, scans: Mapping[str, Scan]) -> dict[str, Any]:
+    def _of_role(self, role: str, arrived: Mapping[str, Sequence[Delivery]]) -> dict[str, Any]:
+        """DER have a process of their own; everything else hangs on the gateway's."""
         return {
-            owner: [scan.index, scan.value] for owner, scan in scans.items() if (owner == GATEWAY) == (role == GATEWAY)
+            owner: [delivery.to_message() for delivery in deliveries]
+            for owner, deliveries in arrived.items()
+            if (owner in self.plant.ders) == (role != GATEWAY)
         }
 
     async def _devices(self, now_s: float, *, expect: Mapping[str, int]) -> None:
@@ -172,6 +173,8 @@ class Session:
                     self.plant.automatic[name] = not reply["supervised"]
             self._outcomes.update(reply["outcomes"])
         self.leased = frozenset(leased)
+        for name, unit in self.plant.ders.items():
+            unit.leased = name in self.leased
         self.story.lease_count += leases
         if leases:
             self.story.emit("leases", time_s=now_s, count=leases)
@@ -230,14 +233,14 @@ class Session:
             return
         if self.service_up and outage.start_s <= now_s < outage.start_s + (outage.duration_s or np.inf):
             self.story.emit("service_kill", time_s=now_s)
-            await self._hear("killed")
+            await self.supervisor.kill()
             await self.service.close()
             await asyncio.gather(*(bus.ask({"type": "lost"}) for bus in self.buses.values()))
             self.service_up = self.released = False
             self.story.step("the service is killed", time_s=now_s, why="scenario")
         elif not self.service_up and outage.duration_s is not None and now_s >= outage.start_s + outage.duration_s:
             self.story.emit("service_start", time_s=now_s)
-            endpoint = (await self._hear("started"))[0]
+            endpoint = await self.supervisor.start()
             if endpoint != self.endpoint:
                 raise RuntimeError(f"field devices look for the service at {self.endpoint}, it started at {endpoint}")
             await self.service.connect(endpoint)
@@ -245,12 +248,6 @@ class Session:
             self._outcomes_before = dict(self._outcomes)
             self.service_up = True
             self.story.step("the service is started again", time_s=now_s, why="scenario")
-
-    async def _hear(self, word: str) -> list[str]:
-        line = (await self.parent.line()).split()
-        if not line or line[0] != word:
-            raise RuntimeError(f"waited for {word!r} on stdin, heard {' '.join(line)!r}")
-        return line[1:]
 
     # ---- what it says ---------------------------------------------------------------------------------------
 

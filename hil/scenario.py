@@ -11,6 +11,7 @@ from hil.plant.der import RideThrough
 from hil.plant.incident_plan import IncidentPlan
 from hil.plant.plan import PlantPlan
 from hil.plant.protection import ProtectionTimes
+from hil.plant.switch_defect import SwitchDefect
 from hil.plant.weather import Cloud
 from hil.sensors.faults import SensorPlan
 
@@ -121,6 +122,7 @@ class Scenario:
     """What lives on the feeder beyond `loads` and `clouds`, and where it differs from the service's model."""
     incidents: IncidentPlan = field(default_factory=IncidentPlan)
     """Faults beside `fault`, and what sees and clears them."""
+    switch_defects: tuple[SwitchDefect, ...] = ()
     sensors: SensorPlan = field(default_factory=SensorPlan)
     """What stands between the truth and a telemetry frame beyond the noise of `meters`."""
     outage: Outage | None = None

@@ -1,8 +1,8 @@
 """Scenarios from TOML files. Everything that is wrong with one is found at once, and what nobody knows is refused.
 
-A file may begin with `base = "..."`, the name of another file in its folder or below: its tables are what that file says,
-except where they say otherwise. Tables are merged key by key; lists are taken whole, but for `[[acceptance]]`, where an
-entry replaces the one of its name.
+A file may begin with `base = "..."`, the name of another file in its folder or in the folder `base` there: its tables
+are what that file says, except where they say otherwise. Tables are merged key by key; lists are taken whole, but for
+`[[acceptance]]`, where an entry replaces the one of its name.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hil.plant.incident_plan import IncidentPlan, read_incidents
 from hil.plant.plan import KEYS, PlantPlan, read_plant_plan
 from hil.plant.protection import ProtectionTimes
 from hil.plant.reading import Table, raise_problems
+from hil.plant.switch_defect import SwitchDefect, read_switch_defects
 from hil.plant.weather import Cloud, is_new_style
 from hil.scenario import (
     AcceptanceLimit,
@@ -37,6 +38,7 @@ from hil.sensors.faults import TABLES, SensorPlan, read_sensor_plan
 T = TypeVar("T")
 _INCIDENTS = ("protective_device", "indicators", "last_gasps")
 _MOST_BASES = 8
+_NO_DEFECTS: tuple[SwitchDefect, ...] = ()
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -66,7 +68,8 @@ def read_scenario(path: Path) -> Scenario:
     timing = of(Timing, "timing")
     duration_s = timing.duration_s if timing is not None else None
     given_weather = content.get("weather", {})
-    clear_frac, clouds = 0.0, ()
+    clear_frac = 0.0
+    clouds: tuple[Cloud, ...] = ()
     if isinstance(given_weather, Mapping) and not is_new_style(given_weather):
         weather = top.table("weather")
         if weather is not None:
@@ -76,10 +79,8 @@ def read_scenario(path: Path) -> Scenario:
     for key in ("weather", *KEYS, *TABLES, *_INCIDENTS):
         top.take(key, default=None)
     many = isinstance(top.take("fault", default=None), list)
-    protection = top.table("protection")
-    neighbour_pickup_a = float("nan")
-    if protection is not None:
-        neighbour_pickup_a = protection.number("neighbour_pickup_a", low=0.0)
+    protection = Table(top.take("protection"), name=f"{path.name}.protection", problems=problems)
+    neighbour_pickup_a = protection.number("neighbour_pickup_a", low=0.0)
     values: dict[str, Any] = {
         "name": top.text("name"),
         "title": top.text("title", default=path.stem),
@@ -92,9 +93,7 @@ def read_scenario(path: Path) -> Scenario:
         "clouds": clouds,
         "ride_through": of(RideThrough, "ride_through"),
         "soc_frac": _one(top, "storage", "soc_frac", low=0.0, high=1.0),
-        "protection": record(ProtectionTimes, protection)
-        if protection is not None
-        else top.wrong("protection", "", "is missing"),
+        "protection": record(ProtectionTimes, protection),
         "neighbour_pickup_a": neighbour_pickup_a,
         "supervision_lapse_s": _one(top, "local_control", "supervision_lapse_s", low=0.0),
         "meters": of(MeterPlan, "meters"),
@@ -108,6 +107,7 @@ def read_scenario(path: Path) -> Scenario:
         "plant": part(
             lambda: read_plant_plan(content, folder=path.parent, duration_s=duration_s), otherwise=PlantPlan()
         ),
+        "switch_defects": part(lambda: read_switch_defects(top.take("switch_defect", default=())), otherwise=_NO_DEFECTS),
         "incidents": part(lambda: read_incidents(content), otherwise=IncidentPlan()),
         "sensors": part(
             lambda: read_sensor_plan({key: content[key] for key in TABLES if key in content}), otherwise=SensorPlan()

@@ -16,12 +16,35 @@ _WORDS = {
     "lockout": "{element} locks out ({text})",
     "opened": "{element} opens",
     "closed": "{element} closes",
+    "stuck": "{element} is told to move and {text}",
+    "evolved": "the fault on {element} is now {text}",
+    "cleared": "the fault on {element} is gone",
+    "sectionalise": "{element} opens while dead: {text}",
+    "fuse": "fuse {element} blows: {text}",
     "tap": "{element} taps {text}",
     "capacitor": "{element} {text}",
     "indicator": "fault indicator at {element}: {text}",
     "der_trip": "{element} trips on voltage",
     "der_return": "{element} returns to service",
 }
+
+
+_TOLD = (
+    "fault",
+    "evolved",
+    "cleared",
+    "trip",
+    "reclose",
+    "lockout",
+    "sectionalise",
+    "fuse",
+    "opened",
+    "closed",
+    "stuck",
+    "tap",
+    "capacitor",
+)
+"""What the report's story has of what the plant does; DER and indicators only go to the display."""
 
 
 def in_words(event: PlantEvent) -> str:
@@ -56,7 +79,7 @@ class Story:
     def plant(self, event: PlantEvent) -> None:
         """Something that the plant did by itself or was made to do; DER and indicators only go to the display."""
         text = in_words(event)
-        if event.what in {"fault", "trip", "reclose", "lockout", "opened", "closed", "tap", "capacitor"}:
+        if event.what in {*_TOLD}:
             self.rows.append((event.time_s, text, {"command": "by command"}.get(event.by, event.by)))
         self.emit("plant", time_s=event.time_s, element=event.element, what=event.what, text=text, by=event.by)
 

@@ -16,7 +16,7 @@ from hil.feeders import FeederFiles
 from hil.plant.circuit import Node
 from hil.plant.der import DerUnit
 from hil.plant.plant import Plant
-from hil.scenario import read_scenario
+from hil.scenario_file import read_scenario
 from tests.second_engine import Answer, Day
 
 HOUR_S = 3600.0
@@ -98,6 +98,7 @@ def day_of(
     kept = _Kept()
     for k in range(1, round(hours * HOUR_S / step_s) + 1):
         for unit in plant.ders.values():
+            assert isinstance(unit, DerUnit)
             _aim(unit, hour=from_hour + k * step_s / HOUR_S)
         if k == 1:
             start = list(plant.taps.values()), list(plant.capacitors.values())

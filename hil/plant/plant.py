@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import ceil
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil, isinf
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from hil.plant.incident_setup import incidents_of
 from hil.plant.mismatch import starting_positions
 from hil.plant.nature import nature_of
 from hil.plant.plan import PlantPlan
+from hil.plant.switch_defect import check_switches, travel_s
 from hil.plant.switchgear import Switchgear
 from hil.plant.terminals import Terminals
 from hil.scenario import FaultEvent, Scenario
@@ -46,10 +47,13 @@ class Plant:
         was built with by name begins; its others know it themselves. `incidents` has what the overlay does not (its
         faults are the circuit's). Raises InputError with everything in them that does not fit the feeder."""
         overlay = circuit.overlay
+        check_switches(scenario.switch_defects, switches={switch.id for switch in overlay.switches})
         self.circuit = circuit
         self.time_s = 0.0
         self.events: list[PlantEvent] = []
         self.watcher: Watcher | None = None
+        self.on_step: Callable[[float], None] | None = None
+        """Called at the end of every step, with its time."""
         self.unsolved: list[tuple[float, str]] = []
         """(time, why) of every step without a solution."""
         self._scenario = scenario
@@ -165,7 +169,12 @@ class Plant:
         """Start the travel of a switch; it arrives after its travel time."""
         if self.closed[switch] == closed and switch not in self._moving and switch not in self.gear.open_poles:
             return
-        self._moving[switch] = (closed, self.time_s + self._switch[switch].travel_s, by)
+        usual_s = self._switch[switch].travel_s
+        takes_s = travel_s(self._scenario.switch_defects, switch=switch, usual_s=usual_s, now_s=self.time_s)
+        if isinf(takes_s):
+            self._note(switch, what="stuck", text="does not move", by=by)
+            return
+        self._moving[switch] = (closed, self.time_s + takes_s, by)
 
     def move_tap(self, regulator: str, *, position: int) -> None:
         """Start towards a tap; one step a second."""
@@ -204,6 +213,8 @@ class Plant:
         self._solve()
         self._protect()
         self._local(dt_s)
+        if self.on_step is not None:
+            self.on_step(self.time_s)
 
     def _arrivals(self) -> None:
         for switch, (closed, at, by) in sorted(self._moving.items()):

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import adms.wire
 import pytest
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
 import adms.adapters
+import adms.wire
 
 
 def _modules(package: ModuleType, *, ending: str = "") -> Iterator[ModuleType]:

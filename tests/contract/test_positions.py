@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-from adms.wire.insight.v1 import insight_pb2
-
 from adms.adapters.grpc_api.insight_proto import estimate_to_proto
 from adms.client.desk_proto import estimate_from_proto
 from adms.core.ids import ElementId
 from adms.core.positions import PositionVerdict, Standing, Witness
 from adms.core.telemetry import PointKey, PointKind
+from adms.wire.insight.v1 import insight_pb2
 from tests.estimation_study.plans import Extent
 from tests.estimation_study.studies import study
 

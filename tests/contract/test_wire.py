@@ -7,17 +7,17 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import pytest
-from adms.wire.common.v1 import common_pb2
-from adms.wire.control.v1 import control_pb2, control_pb2_grpc
-from adms.wire.operations.v1 import operations_pb2, operations_pb2_grpc
-from adms.wire.simulation.v1 import simulation_pb2, simulation_pb2_grpc
-from adms.wire.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped, unused-ignore]
 
 from adms.client import Insight, SimulationClock
 from adms.client.channel import as_error
 from adms.core.errors import InputError
 from adms.runtime.clock import WallClock
+from adms.wire.common.v1 import common_pb2
+from adms.wire.control.v1 import control_pb2, control_pb2_grpc
+from adms.wire.operations.v1 import operations_pb2, operations_pb2_grpc
+from adms.wire.simulation.v1 import simulation_pb2, simulation_pb2_grpc
+from adms.wire.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from tests.contract.loops import Loop, running
 from tests.unit.runtime.feeders import at
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from adms.cli.demo.settings import REFERENCE, with_values
+from adms.cli.configuration import REFERENCE, with_values
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+
 from adms.wire.common.v1 import common_pb2
 from adms.wire.control.v1 import control_pb2, control_pb2_grpc
 

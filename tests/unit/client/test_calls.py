@@ -6,11 +6,11 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from adms.wire.insight.v1 import insight_pb2, insight_pb2_grpc
-from adms.wire.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 
 from adms.client import AdapterError, Insight, TelemetrySource
 from adms.client import session as session_module
+from adms.wire.insight.v1 import insight_pb2, insight_pb2_grpc
+from adms.wire.telemetry.v1 import telemetry_pb2, telemetry_pb2_grpc
 from tests.unit.runtime.feeders import at
 
 

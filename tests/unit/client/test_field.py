@@ -5,8 +5,6 @@ from datetime import datetime
 import grpc
 import grpc.aio
 import pytest
-from adms.wire.common.v1 import common_pb2
-from adms.wire.control.v1 import control_pb2 as pb
 
 from adms.client import (
     Device,
@@ -19,6 +17,8 @@ from adms.client import (
     session,
 )
 from adms.convert.common import time_to_proto
+from adms.wire.common.v1 import common_pb2
+from adms.wire.control.v1 import control_pb2 as pb
 from tests.unit.runtime.feeders import at
 
 DEFAULT = PowerSetpoint(p_injection_w=None, q_injection_var=0.0)

@@ -3,11 +3,6 @@
 from typing import Any
 
 import pytest
-from adms.wire.common.v1 import common_pb2
-from adms.wire.control.v1 import control_pb2
-from adms.wire.insight.v1 import insight_pb2
-from adms.wire.operations.v1 import operations_pb2
-from adms.wire.telemetry.v1 import telemetry_pb2
 
 from adms.convert import common, enums
 from adms.core.commands import CapacitorSetpoint, PowerSetpoint, Setpoint, SwitchSetpoint, TapSetpoint
@@ -15,6 +10,11 @@ from adms.core.devices import DerCapability
 from adms.core.errors import Problem
 from adms.core.modes import Mode
 from adms.core.telemetry import PointKind
+from adms.wire.common.v1 import common_pb2
+from adms.wire.control.v1 import control_pb2
+from adms.wire.insight.v1 import insight_pb2
+from adms.wire.operations.v1 import operations_pb2
+from adms.wire.telemetry.v1 import telemetry_pb2
 
 PAIRS: list[tuple[Any, enums.EnumPairs[Any, Any]]] = [
     (common_pb2.Quality, enums.QUALITY),

@@ -9,7 +9,8 @@ from hil.feeder_time import moment
 from hil.feeders import FEEDERS
 from hil.overlay import Overlay, read_overlay
 from hil.plant.circuit import Circuit, build_circuit
-from hil.scenario import Scenario, read_scenario
+from hil.scenario import Scenario
+from hil.scenario_file import read_scenario
 
 FILES = FEEDERS["123-operated"]
 

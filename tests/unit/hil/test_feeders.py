@@ -5,7 +5,7 @@ import pytest
 from hil.arms import open_bench
 from hil.feeders import FEEDERS, read_coordinates
 from hil.meters import Meters
-from hil.scenario import read_scenario
+from hil.scenario_file import read_scenario
 
 
 @pytest.mark.parametrize("name", FEEDERS)

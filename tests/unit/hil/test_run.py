@@ -18,7 +18,8 @@ from hil.frames import FrameUse
 from hil.meters import GATEWAY, Meters
 from hil.record import Trace
 from hil.referee import Referee
-from hil.run import Outage, Session
+from hil.run import Session
+from hil.scenario import Outage
 from hil.setup import ders_setup, gateway_setup
 from hil.story import Story
 from tests.unit.hil.bench_case import bench, command_to
@@ -65,7 +66,6 @@ class StandInController:
 @dataclass(kw_only=True)
 class FieldBus:
     field: Field
-    parent: "ScriptedParent | None" = None
 
     async def ask(self, message: Message) -> Message:
         if message["type"] == "ready":
@@ -83,12 +83,12 @@ class FieldBus:
             link.connected = connected  # type: ignore[misc]
 
 
-class ScriptedParent:
-    def __init__(self) -> None:
-        self.lines = ["killed\n", "started nowhere:1\n"]
+class StandInSupervisor:
+    async def kill(self) -> None:
+        pass
 
-    async def line(self) -> str:
-        return self.lines.pop(0)
+    async def start(self) -> str:
+        return "nowhere:1"
 
 
 @dataclass(kw_only=True)
@@ -165,7 +165,7 @@ def session(
         trace=Trace(nodes=plant.circuit.nodes),
         story=Story(out=StringIO()),
         service=service,
-        parent=ScriptedParent(),
+        supervisor=StandInSupervisor(),
         endpoint="nowhere:1",
         buses={role: FieldBus(field=one) for role, one in fields.items()},
         outage=outage,

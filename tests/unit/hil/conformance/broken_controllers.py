@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import grpc.aio
-from adms.wire.control.v1 import control_pb2 as pb
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from adms.client import (
@@ -18,6 +17,7 @@ from adms.client import (
 )
 from adms.client.channel import Backoff, open_channel
 from adms.client.records import Report
+from adms.wire.control.v1 import control_pb2 as pb
 
 
 class OldEpochs(DeviceController):

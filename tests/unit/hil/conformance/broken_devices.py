@@ -8,8 +8,6 @@ from datetime import timedelta
 from math import nan
 from typing import Any
 
-from adms.wire.telemetry.v1 import telemetry_pb2
-
 from adms.client import (
     DeviceController,
     Lease,
@@ -20,6 +18,7 @@ from adms.client import (
     utc_now,
 )
 from adms.client.channel import write_message
+from adms.wire.telemetry.v1 import telemetry_pb2
 from hil.conformance.reference_client import CAPABILITY, DEFAULT, Battery, ReferenceClient
 
 

@@ -3,10 +3,10 @@
 from math import inf, nan
 
 import pytest
+
 from adms.wire.common.v1 import common_pb2
 from adms.wire.control.v1 import control_pb2
 from adms.wire.telemetry.v1 import telemetry_pb2 as pb
-
 from hil.conformance.connection_rules import storm
 from hil.conformance.levels import DeviceUnderTest, device_under_test, two_levels
 from hil.conformance.rulebook import FULL
