@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,6 +56,8 @@ class Trace:
     ders: tuple[DerEntry, ...] = ()
     """Those of the plant, from the first scan on."""
     der: list[DerScan] = field(default_factory=list)
+    first_positions: Mapping[str, int] = field(default_factory=dict)
+    """Of switches (1 closed) and taps at the first scan; `events` say how they moved."""
     unsolved: list[tuple[float, str]] = field(default_factory=list)
     """(time, why) of every step, between scans too, for which the plant found no solution: no truth there."""
     events: list[PlantEvent] = field(default_factory=list)
@@ -62,7 +65,9 @@ class Trace:
     def take(self, plant: Plant, *, in_fault: bool) -> None:
         """Add the plant's present state. Leases are those that the units hold: what a scan brings moves the next."""
         units = tuple(plant.ders.values())
-        self.ders = self.ders or tuple(unit.entry for unit in units)
+        if not self.time_s:
+            self.ders = tuple(unit.entry for unit in units)
+            self.first_positions = {**{name: int(closed) for name, closed in plant.closed.items()}, **plant.taps}
         self.time_s.append(plant.time_s)
         self.v_pu.append(plant.v_pu)
         self.import_w.append(plant.import_w())
@@ -166,6 +171,13 @@ def score_estimates(rows: list[EstimateRow]) -> EstimateScore:
         predicted_pu=root_mean(variance),
         pseudo_rms_pu=root_mean(pseudo),
     )
+
+
+def move_of(event: PlantEvent) -> tuple[int, int]:
+    """Positions before and after a move of a regulator or capacitor (`+1 -> +2`, `0 -> 1 steps`). Raises ValueError for
+    an event that is none."""
+    before, after = (int(part.removesuffix(" steps")) for part in event.text.split(" -> "))
+    return before, after
 
 
 def voltage_ok_frac(trace: Trace, *, v_min_pu: float, v_max_pu: float) -> float:

@@ -23,6 +23,8 @@ def test_a_scan_keeps_the_moves_pv_and_der_of_the_plant() -> None:
     trace = Trace(nodes=plant.circuit.nodes)
     trace.take(plant, in_fault=False)
 
+    assert trace.first_positions[regulator] == tap - 1
+    assert {trace.first_positions[name] for name in plant.closed} == {0, 1}
     moves = {event.element: direction_of(event) for event in plant.events if event.what in {"tap", "capacitor"}}
     assert moves == {regulator: -1, capacitor: 1 - 2 * steps}
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import inf
 
 from adms.client import Point, PointKind
@@ -5,7 +6,7 @@ from hil.measures import Injections, injections
 from hil.plant.events import PlantEvent
 from hil.plant.mismatch import Change
 from hil.sensors.faults import SensorPlan, read_sensor_plan
-from tests.unit.hil.measures.records import event
+from tests.unit.hil.measures.records import event, trace
 
 POINTS = {
     "gateway": (
@@ -24,9 +25,9 @@ def plan(*faults: dict[str, object]) -> SensorPlan:
 
 
 def made(told: SensorPlan, *, changes: tuple[Change, ...] = (), events: tuple[PlantEvent, ...] = ()) -> Injections:
-    return injections(
-        told, points=POINTS, changes=changes, events=events, groups={"transformer.r1": "group.r"}, defects=()
-    )
+    """The switch is closed and the tap stands at 2 before the events."""
+    run = replace(trace([1.0], events=events), first_positions={"switch.s": 1, "transformer.r1": 2})
+    return injections(told, points=POINTS, trace=run, changes=changes, groups={"transformer.r1": "group.r"}, defects=())
 
 
 def test_every_point_that_a_fault_means_lies_and_no_other() -> None:
@@ -74,6 +75,22 @@ def test_a_contact_that_stands_still_is_wrong_from_the_first_move_on() -> None:
     moves = (event(2.0, "switch.s", "opened"), event(9.0, "switch.other", "opened"), event(12.0, "switch.s", "closed"))
     assert [(w.start_s, w.end_s) for w in made(stuck, events=moves).positions] == [(12.0, 25.0)]
     assert made(stuck, events=(event(30.0, "switch.s", "opened"),)).positions == ()
+
+
+def test_a_position_told_right_by_chance_is_no_lie() -> None:
+    stuck = plan({"point": "tap_position/*", "kind": "stuck_at_value", "value": 3.0, "start_s": 5.0})
+    # 2 until 20 s, 3 until 40 s, 4 until 60 s, then 3 for good: told right from 20 to 40 s and from 60 s on.
+    moves = tuple(
+        event(t, "transformer.r1", "tap", text)
+        for t, text in ((20.0, "+2 -> +3"), (40.0, "+3 -> +4"), (60.0, "+4 -> +3"))
+    )
+    assert [(w.start_s, w.end_s) for w in made(stuck, events=moves).positions] == [(5.0, 60.0)]
+    right = plan({"point": "switch_closed/switch.s/*", "kind": "stuck_at_value", "value": 1.0, "start_s": 5.0})
+    found = made(right)
+    assert found.positions == ()
+    assert [p.to_be_named for p in found.points] == [False]
+    opened = made(right, events=(event(9.0, "switch.s", "opened"),))
+    assert [(p.start_s, p.to_be_named) for p in opened.points] == [(9.0, True)]
 
 
 def test_a_switch_of_a_mismatch_is_wrong_until_it_first_moves() -> None:

@@ -1,6 +1,6 @@
 """What a further round does to shares of good and of bad rounds."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adms.client import Grade, RoundReport
@@ -22,6 +22,7 @@ def value(name: str, told: list[RoundReport]) -> float:
     return MEASURES[name].find(found(rounds=log(*told), injections=Injections(points=(LIAR,)))).value
 
 
+@settings(max_examples=60, deadline=None)
 @given(before=rounds)
 def test_a_bad_round_never_improves_a_share_and_a_good_one_never_worsens_it(
     before: list[tuple[Grade, bool, bool]],
@@ -41,6 +42,7 @@ def test_a_bad_round_never_improves_a_share_and_a_good_one_never_worsens_it(
         assert value(name, told) >= value(name, contradicted)
 
 
+@settings(max_examples=60, deadline=None)
 @given(before=rounds)
 def test_shares_of_rounds_are_shares_and_every_round_is_of_one_kind(before: list[tuple[Grade, bool, bool]]) -> None:
     told = [a_round(k, grade, blames=blames, names=names) for k, (grade, blames, names) in enumerate(before)]
