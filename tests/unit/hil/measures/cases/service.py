@@ -144,6 +144,24 @@ CASES = (
         value=nan,
     ),
     Case(
+        name="liar_named_s",
+        says="from 100 to 150 s by its point",
+        found=found(rounds=LYING, injections=Injections(points=(LIAR, SILENT))),
+        value=50.0,
+        words="p_flow_w/line.x/0/1 (10 times): after 50 s",
+    ),
+    Case(
+        name="liar_named_s",
+        says="one of two is never named: 230 s is 30 s after its end",
+        found=found(
+            rounds=log(report(150.0, rejected=(HIT,)), report(230.0, positions=(position("group.r"),))),
+            injections=Injections(points=(LIAR, TAP)),
+        ),
+        value=nan,
+        words="tap_position/transformer.r1/0/0 (stuck): never",
+    ),
+    Case(name="liar_named_s", says="no liar", found=found(rounds=LYING), value=nan, words="no meter was made to lie"),
+    Case(
         name="innocents_blamed_frac",
         says="a liar, and for 30 s after it, is none; one of five rounds blames another; not at 20 s, protection works",
         found=found(
