@@ -31,8 +31,8 @@ class DerScan:
     p_low_w: FloatArray
     """Lowest injection that the resource allows, as is the next the highest."""
     p_high_w: FloatArray
-    tripped: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    """Off by its own protection, or on its way back."""
+    away: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    """Off by its own protection, or on its way back: it answers to no lease."""
 
 
 @dataclass(kw_only=True)
@@ -50,7 +50,7 @@ class Trace:
     """Protection was still working on the fault."""
     battery_w: list[float] = field(default_factory=list)
     pv_w: list[float] = field(default_factory=list)
-    """Injected by all PV that is not tripped."""
+    """Injected by all PV that is not off by its own protection, or on its way back."""
     pv_available_w: list[float] = field(default_factory=list)
     """What the same PV could inject."""
     ders: tuple[DerEntry, ...] = ()
@@ -76,7 +76,7 @@ class Trace:
         self.in_fault.append(in_fault)
         self.unsolved = list(plant.unsolved)
         self.battery_w.append(sum(unit.p_w for unit in units if unit.soc_frac is not None))
-        running = [unit for unit in units if unit.entry.kind == "pv" and not unit.tripped]
+        running = [unit for unit in units if unit.entry.kind == "pv" and not _away(unit)]
         self.pv_w.append(sum(unit.p_w for unit in running))
         self.pv_available_w.append(sum(unit.available_w for unit in running))
         self.der.append(_look(units))
@@ -96,8 +96,18 @@ def _look(units: tuple[Unit, ...]) -> DerScan:
         q_lease_var=np.array([_asked(unit, unit.q_target_var) for unit in units]),
         p_low_w=np.array([_lowest_w(unit) for unit in units]),
         p_high_w=np.array([unit.available_w for unit in units]),
-        tripped=np.array([unit.tripped for unit in units], dtype=np.bool_),
+        away=np.array([_away(unit) for unit in units], dtype=np.bool_),
     )
+
+
+def _away(unit: Unit) -> bool:
+    match unit:
+        case DerUnit():
+            return unit.share_frac < 1.0
+        case InverterUnit():
+            return unit.ride.share_frac < 1.0
+        case _:
+            return unit.tripped
 
 
 def _asked(unit: Unit, target: float | None) -> float:

@@ -47,7 +47,7 @@ def _follows(trace: Trace, *, settle_s: float, tolerance_frac: float) -> tuple[B
         p_good = _within(scan.p_w, p_window, tolerance=tolerance)
         q_good = _within(scan.q_var, q_window, tolerance=tolerance)
         drawn_good = scan.p_w >= np.min(p_window, axis=0) - tolerance
-        judged.append(scan.leased & ~scan.tripped)
+        judged.append(scan.leased & ~scan.away)
         follows.append(np.where(charger, drawn_good, p_good & q_good))
     return np.array(judged), np.array(follows)
 
@@ -100,7 +100,7 @@ def _at_default(trace: Trace, scan: DerScan, *, column: int) -> bool:
         return False
     entry = trace.ders[column]
     default_w = entry.default_p_injection_w
-    if default_w is None or scan.tripped[column]:
+    if default_w is None or scan.away[column]:
         return True
     p_w = float(scan.p_w[column])
     wanted_w = min(max(default_w, float(scan.p_low_w[column])), float(scan.p_high_w[column]))

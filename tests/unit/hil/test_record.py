@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from hil.measures.moves import direction_of
+from hil.plant.der import DerUnit, RideThrough
 from hil.record import Trace
 from tests.unit.hil.bench_case import bench
+from tests.unit.hil.measures.records import der
 
 
 def test_a_scan_keeps_the_moves_pv_and_der_of_the_plant() -> None:
@@ -43,7 +45,7 @@ def test_a_scan_keeps_the_moves_pv_and_der_of_the_plant() -> None:
     assert list(scan.p_w) == [u.p_w for u in plant.ders.values()]
     assert scan.p_high_w[column] == unit.available_w
     assert (scan.p_low_w <= scan.p_w + 1e-6).all()
-    assert not scan.tripped.any()
+    assert not scan.away.any()
 
 
 def test_pv_that_tripped_counts_neither_as_there_nor_as_available() -> None:
@@ -55,7 +57,9 @@ def test_pv_that_tripped_counts_neither_as_there_nor_as_available() -> None:
     trace.take(plant, in_fault=False)
     assert trace.pv_w == [0.0]
     assert trace.pv_available_w == [0.0]
-    assert trace.der[0].tripped.any()
+    assert [entry.id for entry, away in zip(trace.ders, trace.der[0].away, strict=True) if away] == [
+        entry.id for entry in trace.ders if entry.kind == "pv"
+    ]
 
 
 def test_a_full_store_draws_nothing() -> None:
@@ -67,3 +71,22 @@ def test_a_full_store_draws_nothing() -> None:
     unit.soc_frac = 1.0  # type: ignore[misc]
     trace.take(plant, in_fault=False)
     assert [scan.p_low_w[column] for scan in trace.der] == [unit.entry.p_min_w, 0.0]
+
+
+def test_a_unit_that_ceases_or_comes_back_is_away_until_it_may_use_all_of_its_rating() -> None:
+    entry = der("der.pv")
+    ride = RideThrough(
+        cease_below_pu=0.5,
+        trip_after_s=1.0,
+        return_min_pu=0.9,
+        return_max_pu=1.05,
+        return_delay_s=4.0,
+        return_ramp_s=4.0,
+    )
+    unit = DerUnit(entry, ride_through=ride, soc_frac=None)
+    shares = []
+    for v_pu in (1.0, 0.2, 0.2, 1.0, 1.0, 1.0, 1.0, 1.0):
+        unit.step(2.0 if shares else 1.0, irradiance_frac=1.0, v_pu=v_pu)
+        shares.append(unit.share_frac)
+    # Runs; ceases at once and trips; good for 2 s of 4; back after 4 s with the first 2 of 4 s of its ramp; then all.
+    assert shares == [1.0, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]

@@ -217,7 +217,7 @@ def scan(
     lease_var: float = NAN,
     low_w: float = -100e3,
     high_w: float = 100e3,
-    tripped: bool = False,
+    away: bool = False,
 ) -> DerScan:
     """Of one DER; no lease where `lease_w` is None."""
     return DerScan(
@@ -228,5 +228,5 @@ def scan(
         q_lease_var=np.array([lease_var]),
         p_low_w=np.array([low_w]),
         p_high_w=np.array([high_w]),
-        tripped=np.array([tripped]),
+        away=np.array([away]),
     )

@@ -37,7 +37,7 @@ REACTIVE = trace(
     der=[scan(0.0, lease_w=0.0, lease_var=20e3, q_var=q) for q in (20e3, -20e3, 16e3)],
 )
 CHARGING = trace([10.0, 50.0, 100.0], ders=[EV], der=[scan(p, lease_w=-20e3) for p in (0.0, -20e3, -40e3)])
-TRIPPED = trace([10.0], ders=[BATTERY], der=[scan(0.0, lease_w=60e3, tripped=True)])
+TRIPPED = trace([10.0], ders=[BATTERY], der=[scan(0.0, lease_w=60e3, away=True)])
 # The service is lost at 20 s; the lease lapses after 40 s, at its default of 0 kW from 60 s on.
 LAPSES = trace(
     [10.0, 20.0, 40.0, 50.0, 60.0, 70.0],
