@@ -84,7 +84,7 @@ def test_a_unit_that_ceases_or_comes_back_is_away_until_it_may_use_all_of_its_ra
         return_ramp_s=4.0,
     )
     unit = DerUnit(entry, ride_through=ride, soc_frac=None)
-    shares = []
+    shares: list[float] = []
     for v_pu in (1.0, 0.2, 0.2, 1.0, 1.0, 1.0, 1.0, 1.0):
         unit.step(2.0 if shares else 1.0, irradiance_frac=1.0, v_pu=v_pu)
         shares.append(unit.share_frac)
