@@ -86,7 +86,7 @@ def standing_verdict(
             break
     assert best is not None, "there is always a start"
     for look in (from_afar, by_descent, by_degrees):
-        if _stands(best, large=large) or (look is by_degrees and _holds(best)):
+        if _stands(best, large=large) or (look is by_degrees and _holds(best) and not _loose(best)):
             break
         best = min(best, look(), key=_worth)
     return best
@@ -96,18 +96,22 @@ def _holds(verdict: Verdict | str) -> bool:
     return isinstance(verdict, Verdict) and holds(verdict)
 
 
+def _loose(verdict: Verdict | str) -> bool:
+    return isinstance(verdict, str) or verdict.optimum.loose_pu > _EXACT_PU
+
+
 def _stands(verdict: Verdict | str, *, large: bool) -> bool:
     """True where no other look is worth its time: what holds, blames nobody and is exact; in a large network, where
     another look takes longer than a scan may, what holds."""
-    return _holds(verdict) and (large or _worth(verdict)[:4] == (False, False, 0, False))
+    blameless = isinstance(verdict, Verdict) and not len(verdict.rejections)
+    return _holds(verdict) and (large or (blameless and not _loose(verdict)))
 
 
-def _worth(verdict: Verdict | str) -> tuple[bool, bool, float, bool, float]:
-    """(no verdict, does not hold, rejected, loose, cost): the lower the better; of equals the first one found stays."""
+def _worth(verdict: Verdict | str) -> tuple[bool, float, bool, float]:
+    """(does not hold, rejected, loose, cost): the lower the better; of equals the first one found stays."""
     if isinstance(verdict, str):
-        return True, True, np.inf, True, np.inf
-    loose = verdict.optimum.loose_pu > _EXACT_PU
-    return False, not holds(verdict), len(verdict.rejections), loose, round(verdict.chi2, 3)
+        return True, np.inf, True, np.inf
+    return not holds(verdict), len(verdict.rejections), _loose(verdict), round(verdict.chi2, 3)
 
 
 _EXACT_PU = 1e-6
