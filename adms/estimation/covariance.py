@@ -12,11 +12,7 @@ import numpy as np
 
 from adms.core.telemetry import FloatArray
 from adms.estimation.kernel.columns import ReadingColumns
-from adms.estimation.kernel.comparing import largest_drift
-from adms.estimation.system import SAME_FRAC, Correction, System
-
-_LENT_PU = 1e-2
-"""Where a tap moved and voltages with it by less than this, sigmas are those of before to about a percent."""
+from adms.estimation.system import SAME_FRAC, Correction, System, drifted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,7 +126,7 @@ def _much_alike(before: CovarianceCache, system: System) -> bool:
         and mine.capacitor_steps == theirs.capacitor_steps
         and all(abs(a - b) <= 1 for a, b in taps)
         and old.suits(system.beliefs)
-        and largest_drift(system.x, old.problem.layout.node, old.v_size_pu) < _LENT_PU
+        and not drifted(old, system.x)
         and np.array_equal(old.inside, system.inside)
         and bool((np.abs(old.variance - system.variance) <= SAME_FRAC * old.variance).all())
     )

@@ -15,7 +15,7 @@ from adms.estimation.beliefs import Beliefs
 from adms.estimation.continuation import MOST_UNKNOWNS, optimise_by_degrees
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.descent import cost_at_expected, costs_more, optimise_by_descent
-from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
+from adms.estimation.iterate import EXACT_PU, Converged, Diverged, Start, expected_start, optimise
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.estimation.readings import Readings
@@ -97,7 +97,9 @@ def _holds(verdict: Verdict | str) -> bool:
 
 
 def _loose(verdict: Verdict | str) -> bool:
-    return isinstance(verdict, str) or verdict.optimum.loose_pu > _EXACT_PU
+    if isinstance(verdict, str):
+        return True
+    return verdict.optimum.loose_pu > EXACT_PU
 
 
 def _stands(verdict: Verdict | str, *, large: bool) -> bool:
@@ -112,7 +114,3 @@ def _worth(verdict: Verdict | str) -> tuple[bool, float, bool, float]:
     if isinstance(verdict, str):
         return True, np.inf, True, np.inf
     return not holds(verdict), len(verdict.rejections), _loose(verdict), round(verdict.chi2, 3)
-
-
-_EXACT_PU = 1e-6
-"""Looseness below this changes no decision."""
