@@ -255,8 +255,12 @@ class Plant:
     def _solve(self) -> None:
         engine = self.circuit.engine
         engine.set_loads(self.demand_va)
+        live = self.live
         for name, unit in self.ders.items():
-            engine.set_generator(name.split(".", 1)[1], s_injection_va=complex(unit.p_w, unit.q_var))
+            # At the instant that a section dies, its DER have not noticed yet; power into nowhere has no solution.
+            supplied = all((unit.entry.bus, phase) in live for phase in unit.entry.phases)
+            power = complex(unit.p_w, unit.q_var) if supplied else 0j
+            engine.set_generator(name.split(".", 1)[1], s_injection_va=power)
         if not engine.solve():
             self.unsolved.append((self.time_s, engine.problem))
         self._v_all = engine.voltages()
