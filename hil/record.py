@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,8 +31,8 @@ class DerScan:
     p_low_w: FloatArray
     """Lowest injection that the resource allows, as is the next the highest."""
     p_high_w: FloatArray
-    tripped: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    """Off by its own protection, or on its way back."""
+    away: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    """Off by its own protection, or on its way back: it answers to no lease."""
 
 
 @dataclass(kw_only=True)
@@ -49,12 +50,14 @@ class Trace:
     """Protection was still working on the fault."""
     battery_w: list[float] = field(default_factory=list)
     pv_w: list[float] = field(default_factory=list)
-    """Injected by all PV that is not tripped."""
+    """Injected by all PV that is not off by its own protection, or on its way back."""
     pv_available_w: list[float] = field(default_factory=list)
     """What the same PV could inject."""
     ders: tuple[DerEntry, ...] = ()
     """Those of the plant, from the first scan on."""
     der: list[DerScan] = field(default_factory=list)
+    first_positions: Mapping[str, int] = field(default_factory=dict)
+    """Of switches (1 closed) and taps at the first scan; `events` say how they moved."""
     unsolved: list[tuple[float, str]] = field(default_factory=list)
     """(time, why) of every step, between scans too, for which the plant found no solution: no truth there."""
     events: list[PlantEvent] = field(default_factory=list)
@@ -62,7 +65,9 @@ class Trace:
     def take(self, plant: Plant, *, in_fault: bool) -> None:
         """Add the plant's present state. Leases are those that the units hold: what a scan brings moves the next."""
         units = tuple(plant.ders.values())
-        self.ders = self.ders or tuple(unit.entry for unit in units)
+        if not self.time_s:
+            self.ders = tuple(unit.entry for unit in units)
+            self.first_positions = {**{name: int(closed) for name, closed in plant.closed.items()}, **plant.taps}
         self.time_s.append(plant.time_s)
         self.v_pu.append(plant.v_pu)
         self.import_w.append(plant.import_w())
@@ -71,7 +76,7 @@ class Trace:
         self.in_fault.append(in_fault)
         self.unsolved = list(plant.unsolved)
         self.battery_w.append(sum(unit.p_w for unit in units if unit.soc_frac is not None))
-        running = [unit for unit in units if unit.entry.kind == "pv" and not unit.tripped]
+        running = [unit for unit in units if unit.entry.kind == "pv" and not _away(unit)]
         self.pv_w.append(sum(unit.p_w for unit in running))
         self.pv_available_w.append(sum(unit.available_w for unit in running))
         self.der.append(_look(units))
@@ -91,8 +96,18 @@ def _look(units: tuple[Unit, ...]) -> DerScan:
         q_lease_var=np.array([_asked(unit, unit.q_target_var) for unit in units]),
         p_low_w=np.array([_lowest_w(unit) for unit in units]),
         p_high_w=np.array([unit.available_w for unit in units]),
-        tripped=np.array([unit.tripped for unit in units], dtype=np.bool_),
+        away=np.array([_away(unit) for unit in units], dtype=np.bool_),
     )
+
+
+def _away(unit: Unit) -> bool:
+    match unit:
+        case DerUnit():
+            return unit.share_frac < 1.0
+        case InverterUnit():
+            return unit.ride.share_frac < 1.0
+        case _:
+            return unit.tripped
 
 
 def _asked(unit: Unit, target: float | None) -> float:
@@ -166,6 +181,13 @@ def score_estimates(rows: list[EstimateRow]) -> EstimateScore:
         predicted_pu=root_mean(variance),
         pseudo_rms_pu=root_mean(pseudo),
     )
+
+
+def move_of(event: PlantEvent) -> tuple[int, int]:
+    """Positions before and after a move of a regulator or capacitor (`+1 -> +2`, `0 -> 1 steps`). Raises ValueError for
+    an event that is none."""
+    before, after = (int(part.removesuffix(" steps")) for part in event.text.split(" -> "))
+    return before, after
 
 
 def voltage_ok_frac(trace: Trace, *, v_min_pu: float, v_max_pu: float) -> float:

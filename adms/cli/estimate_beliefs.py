@@ -70,6 +70,11 @@ class Believed:
     determined: BoolArray
     """[node] True where telemetry alone determines the voltage."""
 
+    @property
+    def bounded(self) -> bool:
+        """True where something is believed of every power."""
+        return bool(np.isfinite(self.prior.sigma_p_va).all() and np.isfinite(self.prior.sigma_q_va).all())
+
 
 def _has_angles(snapshot: TelemetrySnapshot) -> bool:
     keys, age_s = snapshot.table.keys, snapshot.age_s
@@ -122,17 +127,24 @@ def beliefs(arrays: NetworkArrays, grid: GridState, *, snapshot: TelemetrySnapsh
 
 
 def within_reason(believed: Believed, arrays: NetworkArrays) -> Believed:
-    """The same where nothing was known, with powers that can be anything between plus and minus `_ANYTHING` times what
-    all loads and DER together are in the model: far more than any is, far less than rounding cares for.
+    """The same with powers of which nothing was known anything between plus and minus `_ANYTHING` times what all loads
+    and DER together are in the model: far more than any is, far less than rounding cares for.
 
     Args:
-        believed: without pseudo-measurements.
+        believed: with some powers of which nothing is known.
         arrays: the network.
     """
-    count = len(arrays.injectors)
-    widest = np.full(count, _ANYTHING * max(float(np.abs(arrays.injector_s_nominal_va).sum()), _LEAST_TOTAL_VA))
-    prior = LoadPrior(s_nominal_va=np.zeros(count, dtype=np.complex128), sigma_p_va=widest, sigma_q_va=widest)
-    return replace(believed, prior=prior)
+    prior = believed.prior
+    widest = _ANYTHING * max(float(np.abs(arrays.injector_s_nominal_va).sum()), _LEAST_TOTAL_VA)
+    open_p, open_q = np.isinf(prior.sigma_p_va), np.isinf(prior.sigma_q_va)
+    mean = np.where(open_p, 0.0, prior.s_nominal_va.real) + 1j * np.where(open_q, 0.0, prior.s_nominal_va.imag)
+    bounded = replace(
+        prior,
+        s_nominal_va=mean,
+        sigma_p_va=np.where(open_p, widest, prior.sigma_p_va),
+        sigma_q_va=np.where(open_q, widest, prior.sigma_q_va),
+    )
+    return replace(believed, prior=bounded)
 
 
 def without_measured(prior: LoadPrior, arrays: NetworkArrays, *, snapshot: TelemetrySnapshot) -> LoadPrior:

@@ -1,6 +1,7 @@
 """Running `adms estimate`: from files to a picture of the network, or why there is none."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from adms.cli.names import moved
 from adms.cli.progress import underway
 from adms.cli.studied import check_plot, ignored, studied
 from adms.core.errors import InputError, Problem
-from adms.core.estimate import ComplexArray, Estimate, NotEstimated
+from adms.core.estimate import ComplexArray, Estimate, NotEstimated, Use
 from adms.core.ids import ElementId
 from adms.core.telemetry import TelemetrySnapshot
 from adms.estimation import EstimatorState, estimate
@@ -93,13 +94,13 @@ def run(request: EstimateRequest) -> ExitCode:
     with underway(f"estimating {model.name}"):
         believed = beliefs(arrays, positions.grid, snapshot=snapshot, asked=request.pseudo)
         scan = _scan(snapshot, arrays, positions=positions, believed=believed)
-        if isinstance(scan, NotEstimated) and believed.rule == "none":
-            # What no measurement holds has no bottom to settle at.
-            believed = within_reason(believed, arrays)
-            again = _scan(snapshot, arrays, positions=positions, believed=believed)
-            if isinstance(again, Scan):
-                warnings.append(_bounded(believed))
-                scan = again
+        if _blamed(scan) and not believed.bounded:
+            # What no measurement holds has no bottom to settle at, and steps may end anywhere.
+            within = within_reason(believed, arrays)
+            again = _scan(snapshot, arrays, positions=positions, believed=within)
+            if _blamed(again) < _blamed(scan):
+                warnings.append(_bounded(within))
+                scan, believed = again, within
     tested = None
     if request.positions:
         with underway("testing the reported positions"):
@@ -175,8 +176,16 @@ def _scan(
     return Scan(estimate=got, milliseconds=milliseconds, warm_milliseconds=timed(state)[2], state=state)
 
 
+def _blamed(scan: Scan | NotEstimated) -> float:
+    """Measurements that an estimate rejects; more than any where there is none."""
+    if isinstance(scan, NotEstimated):
+        return math.inf
+    return scan.estimate.innovations.use.count(Use.REJECTED)
+
+
 def _bounded(believed: Believed) -> str:
-    widest_mva = float(believed.prior.sigma_p_va.max()) / 1e6
+    prior = believed.prior
+    widest_mva = max(float(prior.sigma_p_va.max()), float(prior.sigma_q_va.max())) / 1e6
     return (
         "the measurements do not determine everything: a power of which nothing is known is taken to be anything "
         f"within a sigma of {widest_mva:.3g} MVA around zero, and counts as a degree of freedom"

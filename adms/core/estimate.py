@@ -107,7 +107,8 @@ class Estimate:
     sigma_source: IntArray
     """[node] `SigmaSource`."""
     s_injection_va: ComplexArray
-    """[injector] estimated power injected into the network at the present voltage, VA; NaN what nothing determines."""
+    """[injector] estimated power injected into the network at the present voltage, VA; NaN beside nodes
+    that are unobservable."""
     s_source_va: ComplexArray
     """[source] three-phase power delivered into the network by each source, VA."""
     losses_w: float

@@ -15,11 +15,10 @@ from scipy.special import chdtri, ndtri
 from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.beliefs import Beliefs
 from adms.estimation.covariance import Covariance, CovarianceCache, cache_for
-from adms.estimation.descent import cost_of, costs_more, optimise_by_descent
+from adms.estimation.descent import cost_of, costs_more
 from adms.estimation.iterate import Converged, Diverged, expected_start, optimise
 from adms.estimation.kernel.columns import ReadingColumns
 from adms.estimation.kernel.judging import normalise
-from adms.estimation.open_powers import unknowns_found
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.estimation.readings import Readings
@@ -209,7 +208,7 @@ def _judged(
             return after
         optimum, iterations = after, iterations + after.iterations
     chi2 = optimum.prior_cost + cost
-    freedom = round(used - unknowns_found(optimum.system.for_covariance))
+    freedom = round(used - optimum.system.for_covariance.unknowns_found)
     for each in rejected:
         residual[each.row], sigma[each.row], normalized[each.row] = each.residual, each.sigma, each.normalized
     return Verdict(
@@ -240,7 +239,6 @@ def _from(
 ) -> Converged | Diverged:
     """The optimum with other measurements: from where the last one is, with its factor. A gross error leaves both far
     from where the others are; then with a new factor, and then from the expected loads."""
-    after: Converged | Diverged | None = None
     than = cost_of(before, readings)
     for start, system in ((before, before.system), (before, None), (None, None)):
         after = optimise(
@@ -254,5 +252,6 @@ def _from(
         )
         if isinstance(after, Converged) and not costs_more(after, readings, than=than):
             return after
-    lower = optimise_by_descent(problem, beliefs=beliefs, readings=readings, policy=policy)
-    return lower if isinstance(lower, Converged) or after is None else after
+    if isinstance(after, Diverged):
+        return after
+    return Diverged(reason="steps end at what costs more than before", iterations=after.iterations)

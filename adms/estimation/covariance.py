@@ -100,9 +100,8 @@ class CovarianceCache:
 
 
 def cache_for(system: System, before: CovarianceCache | None) -> CovarianceCache:
-    """The parts for a factor. What the last factor gave serves on where it is of the same matrix at a point so near
-    that a factor of there would have been kept; and for one scan more where only taps moved, by a step: such a step
-    changes a sigma by about a percent, and working it out costs more than the rest of the scan.
+    """The parts for a factor. Where only taps moved, by a step, what the last factor gave serves for one scan more:
+    such a step changes a sigma by about a percent, and working it out costs more than the rest of the scan.
 
     Args:
         system: the factor.
@@ -110,22 +109,13 @@ def cache_for(system: System, before: CovarianceCache | None) -> CovarianceCache
     """
     if before is None:
         return CovarianceCache(system)
-    near = before.origin is system or _near(before.origin, system)
     if before.system is system:
-        return before if near else CovarianceCache(system)
-    return CovarianceCache(system, lent=before if near or _a_tap_apart(before.origin, system) else None)
+        return before if before.origin is system else CovarianceCache(system)
+    return CovarianceCache(system, lent=before if _much_alike(before, system) else None)
 
 
-def _near(old: System, system: System) -> bool:
-    return (
-        old.problem is system.problem
-        and _same_weights(old, system)
-        and old.suits(system.beliefs)
-        and not drifted(old, system.x)
-    )
-
-
-def _a_tap_apart(old: System, system: System) -> bool:
+def _much_alike(before: CovarianceCache, system: System) -> bool:
+    old = before.origin
     mine, theirs = old.problem.grid, system.problem.grid
     taps = zip(mine.tap_position.values(), theirs.tap_position.values(), strict=True)
     return (
@@ -135,10 +125,8 @@ def _a_tap_apart(old: System, system: System) -> bool:
         and mine.topology_version == theirs.topology_version
         and mine.capacitor_steps == theirs.capacitor_steps
         and all(abs(a - b) <= 1 for a, b in taps)
-        and _same_weights(old, system)
+        and old.suits(system.beliefs)
+        and not drifted(old, system.x)
+        and np.array_equal(old.inside, system.inside)
+        and bool((np.abs(old.variance - system.variance) <= SAME_FRAC * old.variance).all())
     )
-
-
-def _same_weights(old: System, system: System) -> bool:
-    alike = np.abs(old.variance - system.variance) <= SAME_FRAC * old.variance
-    return np.array_equal(old.inside, system.inside) and bool(alike.all())

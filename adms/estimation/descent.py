@@ -26,6 +26,8 @@ from adms.grid.arrays import S_BASE_VA
 
 _MOST_LOOKS = 12
 """At one step's length or reach."""
+_MOST_OF_A_FLOW = 20
+"""Steps: a power flow that needs more is none to go to."""
 _STILL_PU = 1e-8
 _FLAT_STEPS, _FLAT_CHI2 = 8, 1e-6
 """So many steps that lower the cost by less than this go along the floor of a valley: nothing there is better known."""
@@ -43,16 +45,30 @@ _WORSE_FRAC, _WORSE_CHI2 = 1e-3, 1.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Point(Start):
-    """A power flow, or a step from one, with what it costs."""
+    """A power flow, with what it costs."""
 
     t: ComplexArray
     """[k] the deviations e over their covariance."""
     residual: FloatArray
-    """[M] measured less estimated; after a step, were all linear."""
+    """[M] measured less estimated."""
     prior_cost: float
     """The prior's part of the cost, sources included."""
     cost: float
     """The whole of it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Step:
+    """A Gauss-Newton step from a power flow."""
+
+    dx: FloatArray
+    """[size] of the unknowns; multipliers after it."""
+    e: ComplexArray
+    """[k] deviations after it."""
+    t: ComplexArray
+    """[k] those over their covariance."""
+    cost: float
+    """The whole cost after it, were all linear."""
 
 
 def optimise_by_descent(
@@ -141,11 +157,8 @@ class _Descent:
         s = problem.powers_at(at.x, self._mean_va) + at.e
         residual, right = np.zeros(problem.layout.rows.count), np.zeros(problem.layout.size)
         row_part(problem.rows, readings, at.x, s, residual, right)
-        return self._costing(Start(x=at.x, e=at.e), t=t, residual=residual, v=at.x)
-
-    def _costing(self, at: Start, *, t: ComplexArray, residual: FloatArray, v: FloatArray) -> _Point:
-        prior = _of_sources(self._problem, v) + _of_powers(self._beliefs.columns, t)
-        cost = prior + _of_readings(residual, self._readings)
+        prior = _of_sources(problem, at.x) + _of_powers(self._beliefs.columns, t)
+        cost = prior + _of_readings(residual, readings)
         return _Point(
             x=at.x, e=at.e, t=t, residual=residual, prior_cost=prior, cost=cost if np.isfinite(cost) else np.inf
         )
@@ -189,11 +202,11 @@ class _Descent:
                 return there
         return None
 
-    def _along(self, here: _Point, step: _Point, *, share: float) -> _Point | None:
+    def _along(self, here: _Point, step: _Step, *, share: float) -> _Point | None:
         """The power flow after a share of a step, with the multipliers that go with it; None where there is none."""
         problem = self._problem
         emf = problem.sources.place
-        x, e = here.x + share * step.x, here.e + share * (step.e - here.e)
+        x, e = here.x + share * step.dx, here.e + share * (step.e - here.e)
         flow = optimise(
             replace(problem, sources=problem.sources._replace(mean=x[emf] + 1j * x[emf + 1])),
             Start(x=_without_multipliers(problem, x), e=e),
@@ -201,19 +214,19 @@ class _Descent:
             readings=self._unread,
             system=None,
             policy=self._of_flows,
-            budget=self._policy.max_iterations,
+            budget=min(_MOST_OF_A_FLOW, self._policy.max_iterations),
         )
         if isinstance(flow, Diverged) or flow.loose_pu > 0.0:
             return None
         there = self.point(Start(x=flow.x.copy(), e=e), t=here.t + share * (step.t - here.t))
         node = problem.network.place
         for place in (problem.rows.place, node + 2, node + 3):
-            there.x[place] = step.x[place]
+            there.x[place] = step.dx[place]
         return there
 
-    def _step(self, here: _Point, *, beliefs: Beliefs) -> _Point | None:
-        """(dx, the deviations and t after it, what it would cost were all linear) of one Gauss-Newton step. Multipliers
-        are left out of it: they are what makes its direction lead up."""
+    def _step(self, here: _Point, *, beliefs: Beliefs) -> _Step | None:
+        """One Gauss-Newton step; None where there is no factor. Multipliers are left out of it: they are what makes
+        its direction lead up."""
         problem, readings = self._problem, self._readings
         k = len(here.e)
         x = _without_multipliers(problem, here.x)
@@ -232,7 +245,8 @@ class _Descent:
             return None
         deviations(problem.injectors, *given, x, step, here.e, t, e)
         linear = np.where(used, -variance * step[problem.rows.place], 0.0)
-        return self._costing(Start(x=step, e=e), t=t, residual=linear, v=x + step)
+        cost = _of_readings(linear, readings) + _of_sources(problem, x + step) + _of_powers(beliefs.columns, t)
+        return _Step(dx=step, e=e, t=t, cost=cost)
 
 
 def _next_share(cost: float, tried: dict[float, float], share: float) -> float:

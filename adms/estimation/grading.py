@@ -13,6 +13,7 @@ from adms.core.telemetry import FloatArray, IntArray
 from adms.estimation.bad_data import Verdict
 from adms.estimation.contradiction import Contradictions
 from adms.estimation.islands import everything_follows
+from adms.estimation.iterate import EXACT_PU
 from adms.estimation.observability import Observed
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
@@ -147,7 +148,7 @@ def _disagreeing(verdict: Verdict) -> list[str]:
 
 def _loose(verdict: Verdict) -> list[str]:
     size = verdict.optimum.loose_pu
-    if size == 0.0:
+    if size <= EXACT_PU:
         return []
     return [
         f"voltages known only to {size:.0e} pu: loads are at limits of their voltage laws, between which steps go on"

@@ -22,6 +22,8 @@ _FAR_PU = 5e-2
 held by one meter of 0.4 %, jumps by up to 0.02 pu from scan to scan. Between, contraction alone decides."""
 LOOSE_PU = 3e-3
 """Steps that do not end are no estimate where they are larger."""
+EXACT_PU = 1e-9
+"""A point that steps go round by less is as good as the optimum."""
 _STANDING = 0.9
 """Steps that shrink less than this stand still."""
 _KEPT_ROWS = 12

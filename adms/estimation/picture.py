@@ -12,7 +12,6 @@ from adms.estimation.contradiction import Contradictions
 from adms.estimation.grading import graded
 from adms.estimation.kernel.drawing import Labels, draw_nodes, draw_points, draw_powers, oldest_of
 from adms.estimation.observability import Observed
-from adms.estimation.open_powers import open_powers
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.grid.arrays import S_BASE_VA
@@ -84,16 +83,12 @@ def picture_of(
         delivered,
         s,
     )
-    if verdict.optimum.system.beliefs.partial:
-        open_p, open_q = open_powers(verdict.optimum.system.for_covariance)
-        s.real[problem.factor.injectors[open_p]] = np.nan
-        s.imag[problem.factor.injectors[open_q]] = np.nan
     innovations = _innovations(snapshot, problem, verdict, contradictions=contradictions, v=v)
     if lost_count:
         lost = source == _LABELS.unobservable
         v[lost] = np.nan
         touched = lost[arrays.injector_fr] | (lost[arrays.injector_to] & (arrays.injector_to >= 0))
-        s[touched] = np.nan
+        s[touched] = complex(np.nan, np.nan)
     grade, reason = graded(
         problem,
         verdict,

@@ -162,7 +162,7 @@ def _still_against(
     sigma = innovation_sigma(optimum, readings.columns, rows=blamed)
     if sigma is None:
         return None
-    normalized = optimum.residual[blamed] / sigma
+    normalized = np.divide(optimum.residual[blamed], sigma, out=np.full(len(blamed), np.inf), where=sigma > 0.0)
     limit = stand_out_limit(int(readings.columns.use.sum()) + len(blamed), policy.alarm_probability)
     return tuple(
         Rejection(row=row, residual=float(optimum.residual[row]), sigma=float(of), normalized=float(size))

@@ -15,7 +15,7 @@ from adms.estimation.beliefs import Beliefs
 from adms.estimation.continuation import MOST_UNKNOWNS, optimise_by_degrees
 from adms.estimation.covariance import CovarianceCache
 from adms.estimation.descent import cost_at_expected, costs_more, optimise_by_descent
-from adms.estimation.iterate import Converged, Diverged, Start, expected_start, optimise
+from adms.estimation.iterate import EXACT_PU, Converged, Diverged, Start, expected_start, optimise
 from adms.estimation.policy import EstimationPolicy
 from adms.estimation.problem import Problem
 from adms.estimation.readings import Readings
@@ -53,6 +53,8 @@ def standing_verdict(
         return verdict
 
     def by_descent() -> Verdict | str:
+        if beliefs.partial:  # where nothing is known of a power, descent follows valleys without a floor
+            return ""
         return judged(optimise_by_descent(problem, beliefs=beliefs, readings=readings.columns, policy=policy))
 
     def from_afar() -> Verdict | str:
@@ -62,7 +64,8 @@ def standing_verdict(
     def by_degrees() -> Verdict | str:
         return judged(optimise_by_degrees(problem, beliefs=beliefs, readings=readings.columns, policy=policy))
 
-    verdict: Verdict | str = ""
+    large = problem.layout.size > MOST_UNKNOWNS
+    best: Verdict | str | None = None
     for start, system in starts:
         optimum = optimise(
             problem,
@@ -74,32 +77,40 @@ def standing_verdict(
             budget=policy.max_iterations,
         )
         verdict = judged(optimum)
-        if isinstance(optimum, Converged):
-            if isinstance(verdict, Verdict) and len(verdict.rejections):
-                expected = cost_at_expected(problem, beliefs=beliefs, readings=readings.columns, policy=policy)
-                if costs_more(optimum, readings.columns, than=expected):
-                    verdict = "steps from the expected loads ended where measurements agree less with them"
+        if isinstance(optimum, Converged) and isinstance(verdict, Verdict) and len(verdict.rejections):
+            expected = cost_at_expected(problem, beliefs=beliefs, readings=readings.columns, policy=policy)
+            if costs_more(optimum, readings.columns, than=expected):
+                verdict = "steps from the expected loads ended where measurements agree less with them"
+        best = verdict if best is None else min(best, verdict, key=_worth)
+        if _stands(best, large=large) or (large and isinstance(optimum, Converged)):
             break
-    large = problem.layout.size > MOST_UNKNOWNS
-    if _holds(verdict) and (large or _worth(verdict) == _BLAMELESS):
-        return verdict
-    # In a large network descent takes longer than a scan may, and a look from afar does not.
-    for look in (from_afar, by_descent, by_degrees) if large else (by_descent, from_afar, by_degrees):
-        verdict = min(verdict, look(), key=_worth)
-        if _holds(verdict) and (large or _worth(verdict)[-1] == 0.0):
+    assert best is not None, "there is always a start"
+    for look in (from_afar, by_descent, by_degrees):
+        if _stands(best, large=large) or (look is by_degrees and _holds(best) and not _loose(best)):
             break
-    return verdict
-
-
-_BLAMELESS = (False, False, 0, 0.0)
+        best = min(best, look(), key=_worth)
+    return best
 
 
 def _holds(verdict: Verdict | str) -> bool:
     return isinstance(verdict, Verdict) and holds(verdict)
 
 
-def _worth(verdict: Verdict | str) -> tuple[bool, bool, float, float]:
-    """The lower the better; of equals the first one found stays."""
+def _loose(verdict: Verdict | str) -> bool:
     if isinstance(verdict, str):
-        return True, True, np.inf, np.inf
-    return False, not holds(verdict), len(verdict.rejections), verdict.optimum.loose_pu
+        return True
+    return verdict.optimum.loose_pu > EXACT_PU
+
+
+def _stands(verdict: Verdict | str, *, large: bool) -> bool:
+    """True where no other look is worth its time: what holds, blames nobody and is exact; in a large network, where
+    another look takes longer than a scan may, what holds."""
+    blameless = isinstance(verdict, Verdict) and not len(verdict.rejections)
+    return _holds(verdict) and (large or (blameless and not _loose(verdict)))
+
+
+def _worth(verdict: Verdict | str) -> tuple[bool, float, bool, float]:
+    """(does not hold, rejected, loose, cost): the lower the better; of equals the first one found stays."""
+    if isinstance(verdict, str):
+        return True, np.inf, True, np.inf
+    return not holds(verdict), len(verdict.rejections), _loose(verdict), round(verdict.chi2, 3)

@@ -13,8 +13,8 @@ from adms.block_ldu.structure import Pattern
 from adms.block_ldu.symmetric import eliminate_symmetric, selected_inverse, substitute_symmetric
 from adms.core.estimate import ComplexArray
 from adms.core.telemetry import FloatArray, IntArray
-from adms.estimation.beliefs import Beliefs, matrix_columns
-from adms.estimation.kernel.columns import HoldColumns, MatrixColumns, PriorColumns, ReadingColumns
+from adms.estimation.beliefs import NOTHING_KNOWN_PU, Beliefs, matrix_columns
+from adms.estimation.kernel.columns import HoldColumns, MatrixColumns, ReadingColumns
 from adms.estimation.kernel.comparing import changed_rows, largest_drift, much_the_same
 from adms.estimation.kernel.matrix import assemble, far_directions
 from adms.estimation.layout import Layout
@@ -95,11 +95,6 @@ class System:
         layout = self.problem.layout
         return np.abs(layout.phasors(self.x, layout.node))
 
-    def directions(self, prior: PriorColumns, modes: IntArray) -> FloatArray:
-        """[mode, size] what each of some shared deviations adds to the matrix's unknowns."""
-        problem = self.problem
-        return far_directions(self._matrix, problem.injectors, prior, problem.rows, self.inside, modes, self.x)
-
     def solve(self, right: FloatArray) -> FloatArray:
         """K^-1 right, [size], without any correction."""
         x = right.copy()
@@ -109,8 +104,9 @@ class System:
     @cached_property
     def mode_columns(self) -> tuple[FloatArray, FloatArray]:
         """(K^-1 C [c, size], D^-1 + C^T K^-1 C [c, c]) of the far modes, for which D is -1."""
-        far = self.beliefs.far
-        c = self.directions(self.beliefs.columns, far)
+        problem, beliefs = self.problem, self.beliefs
+        far = beliefs.far
+        c = far_directions(self._matrix, problem.injectors, beliefs.columns, problem.rows, self.inside, far, self.x)
         solved = np.stack([self.solve(one) for one in c]) if len(far) else c
         # Not a product of BLAS: it would wake its threads, which then wait for work for longer than a scan takes.
         return solved, np.einsum("ci,di->cd", solved, c) - np.eye(len(far))
@@ -219,6 +215,43 @@ class System:
             variance=self.variance,
         )
         return made if isinstance(made, System) else self
+
+    @cached_property
+    def unknowns_found(self) -> float:
+        """How many numbers of which nothing was known the rows determine: what they cost in degrees of freedom.
+
+        Of a power without a prior it is what its variance fell by, over what it was; the open-circuit magnitude of a
+        source without a prior counts as found.
+        """
+        problem, prior = self.problem, self.beliefs.columns
+        injectors, layout = problem.injectors, problem.layout
+        pattern = self.pattern
+        metered = np.diff(problem.measured_first) > 0
+        found = 0.0
+        for kept, turn in ((prior.keep_p, 1.0), (prior.keep_q, 1.0j)):
+            k = np.flatnonzero(kept)
+            found += float(np.count_nonzero(metered[k]))
+            k = k[~metered[k]]
+            if not len(k):
+                continue
+            fr, to = injectors.fr[k], injectors.to[k]
+            current = np.conj(turn * NOTHING_KNOWN_PU / problem.across(self.x)[k])
+            block = layout.block[fr]
+            together = (to < 0) | (layout.block[to] == block)
+            width = pattern.start[block + 1] - pattern.start[block]
+            other = np.where(to >= 0, -injectors.ratio[k] * current, 0.0)
+            parts = [
+                (place + 2 + turned - pattern.start[block], value)
+                for place, phasor in ((fr, current), (np.where(to >= 0, to, fr), other))
+                for turned, value in ((0, phasor.real), (1, phasor.imag))
+            ]
+            fallen = np.zeros(len(k))
+            for row, a in parts:
+                for column, b in parts:
+                    at = np.where(together, pattern.diagonal[block] + row * width + column, 0)
+                    fallen -= a * b * self.inverse[at]
+            found += float(np.clip(np.where(together, fallen, 1.0), 0.0, 1.0).sum())
+        return found + problem.free_magnitudes
 
 
 def system_at(

@@ -11,6 +11,11 @@ from hil.measures.picture import NO_ROUND, due
 from hil.rounds import Round
 
 _SHOWN = 3
+_NO_LIAR = "no meter was made to lie so that it could be found out"
+
+
+def _after(wait_s: float) -> str:
+    return f"after {wait_s:.6g} s" if wait_s < inf else "never"
 
 
 def _named(one: Round, liar: LyingPoint) -> bool:
@@ -20,7 +25,7 @@ def _named(one: Round, liar: LyingPoint) -> bool:
 def _liars_named(found: Findings) -> Finding:
     liars = [liar for liar in found.injections.points if liar.to_be_named]
     if not liars:
-        return not_judged("no meter was made to lie so that it could be found out")
+        return not_judged(_NO_LIAR)
     settle_s = found.terms.bad_data_settle_s
     rounds = due(found)
     named = total = 0
@@ -36,6 +41,20 @@ def _liars_named(found: Findings) -> Finding:
     share, point = min(worst)
     text = f"{len(worst)} lying points named in {named} of {total} rounds; least {point}: {share:.1%}"
     return Finding(value=named / total, text=text)
+
+
+def _first_named(found: Findings) -> Finding:
+    liars = [liar for liar in found.injections.points if liar.to_be_named]
+    if not liars:
+        return not_judged(_NO_LIAR)
+    waits = []
+    for liar in liars:
+        until_s = liar.end_s + found.terms.bad_data_settle_s
+        times = (one.time_s for one in found.rounds if liar.start_s <= one.time_s < until_s and _named(one, liar))
+        waits.append((min(times, default=inf) - liar.start_s, liar))
+    waits.sort(key=lambda item: -item[0])
+    words = "; ".join(f"{liar.point} ({liar.text}): {_after(wait_s)}" for wait_s, liar in waits[:_SHOWN])
+    return Finding(value=waits[0][0] if waits[0][0] < inf else nan, text=words)
 
 
 def _innocents_blamed(found: Findings) -> Finding:
@@ -75,10 +94,7 @@ def _position_named(found: Findings) -> Finding:
     if not positions:
         return not_judged("every position was as reported")
     waits = sorted(((_until_named_s(found, wrong), wrong) for wrong in positions), key=lambda item: -item[0])
-    words = "; ".join(
-        f"{wrong.device} ({wrong.text}): " + (f"after {wait:.6g} s" if wait < inf else "never")
-        for wait, wrong in waits[:_SHOWN]
-    )
+    words = "; ".join(f"{wrong.device} ({wrong.text}): {_after(wait_s)}" for wait_s, wrong in waits[:_SHOWN])
     longest_s = waits[0][0]
     return Finding(value=longest_s if longest_s < inf else nan, text=words)
 
@@ -107,6 +123,12 @@ MEASURES = (
         "1",
         what="share of the rounds under a lie, after a settling time, in which the lying point or its device is named",
         find=_liars_named,
+    ),
+    at_most(
+        "liar_named_s",
+        "s",
+        what="time until a lying point or its device is named for the first time, the longest of them; NaN if never",
+        find=_first_named,
     ),
     at_most(
         "innocents_blamed_frac",

@@ -47,7 +47,7 @@ def _follows(trace: Trace, *, settle_s: float, tolerance_frac: float) -> tuple[B
         p_good = _within(scan.p_w, p_window, tolerance=tolerance)
         q_good = _within(scan.q_var, q_window, tolerance=tolerance)
         drawn_good = scan.p_w >= np.min(p_window, axis=0) - tolerance
-        judged.append(scan.leased & ~scan.tripped)
+        judged.append(scan.leased & ~scan.away)
         follows.append(np.where(charger, drawn_good, p_good & q_good))
     return np.array(judged), np.array(follows)
 
@@ -100,7 +100,7 @@ def _at_default(trace: Trace, scan: DerScan, *, column: int) -> bool:
         return False
     entry = trace.ders[column]
     default_w = entry.default_p_injection_w
-    if default_w is None or scan.tripped[column]:
+    if default_w is None or scan.away[column]:
         return True
     p_w = float(scan.p_w[column])
     wanted_w = min(max(default_w, float(scan.p_low_w[column])), float(scan.p_high_w[column]))
@@ -109,14 +109,16 @@ def _at_default(trace: Trace, scan: DerScan, *, column: int) -> bool:
     return abs(p_w - wanted_w) <= _DEFAULT_TOLERANCE_W
 
 
-def _reached_s(trace: Trace, outage: ServiceOutage, *, column: int) -> float | None:
+def _during(trace: Trace, outage: ServiceOutage) -> list[tuple[float, DerScan]]:
+    scans = zip(trace.time_s, trace.der, strict=True)
+    return [(time_s, scan) for time_s, scan in scans if outage.start_s <= time_s < outage.end_s]
+
+
+def _reached_s(
+    trace: Trace, inside: list[tuple[float, DerScan]], *, outage: ServiceOutage, column: int
+) -> float | None:
     """From the loss until it stands at its default for the rest of the outage; infinite where it does not. None where
     the outage was over before its lease was."""
-    inside = [
-        (time_s, scan)
-        for time_s, scan in zip(trace.time_s, trace.der, strict=True)
-        if outage.start_s <= time_s < outage.end_s
-    ]
     if not inside or (outage.end_s < inf and inside[-1][1].leased[column]):
         return None
     since_s: float | None = None
@@ -130,12 +132,13 @@ def _default_reached(found: Findings) -> Finding:
     if not found.outages:
         return not_judged("the service was always there")
     trace = found.trace
-    waits = [
-        (wait, entry.id)
-        for outage in found.outages
-        for column, entry in enumerate(trace.ders)
-        if (wait := _reached_s(trace, outage, column=column)) is not None
-    ]
+    waits: list[tuple[float, str]] = []
+    for outage in found.outages:
+        inside = _during(trace, outage)
+        for column, entry in enumerate(trace.ders):
+            wait_s = _reached_s(trace, inside, outage=outage, column=column)
+            if wait_s is not None:
+                waits.append((wait_s, entry.id))
     if not waits:
         return not_judged("no DER was seen without a lease after the service was lost")
     longest_s, name = max(waits)

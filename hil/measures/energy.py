@@ -103,7 +103,7 @@ MEASURES = (
     at_most(
         "curtailed_energy_frac",
         "1",
-        what="share of what running PV could have injected and did not, for whatever reason; tripped PV does not count",
+        what="share of what PV could have injected and did not, for whatever reason but its own protection",
         find=_curtailed,
     ),
     at_most("energy_cost", "currency", what="what the energy over the interface costs, export paid for", find=_cost),

@@ -8,11 +8,11 @@ from math import inf
 
 from adms.client import Point, PointKind
 from hil.plant.der_class import DefectEntry
-from hil.plant.events import PlantEvent
 from hil.plant.mismatch import Change
+from hil.record import Trace, move_of
 from hil.sensors.faults import SensorPlan
 from hil.sensors.injected import lie_in_words
-from hil.sensors.lies import NotANumber, StuckAtLast, TimeFrozen
+from hil.sensors.lies import NotANumber, SensorFault, TimeFrozen, shown_by
 from hil.sensors.meter import name_of
 from hil.sensors.terms import matches
 
@@ -86,88 +86,90 @@ def injections(
     plan: SensorPlan,
     *,
     points: Mapping[str, Sequence[Point]],
+    trace: Trace,
     changes: Sequence[Change],
-    events: Sequence[PlantEvent],
     groups: Mapping[str, str],
     defects: Sequence[DefectEntry],
 ) -> Injections:
-    """All of a run. `points`: declared points by source; `changes`: the plant's mismatch; `events`: those of the run;
-    `groups`: group by tap changer."""
-    lying = lying_points(plan, points=points, groups=groups)
-    wrong = [
-        *_lying_positions(lying, plan=plan, points=points, events=events),
-        *_mismatched(changes, events=events),
-    ]
-    return Injections(points=lying, positions=tuple(wrong), defects=tuple(defects))
+    """All of a run. `points`: declared points by source; `changes`: the plant's mismatch; `groups`: group by tap
+    changer."""
+    lying: list[LyingPoint] = []
+    wrong = _mismatched(changes, trace=trace)
+    for fault in plan.faults:
+        for point in _meant(fault, points):
+            one = _lying(fault, point, trace=trace, also=groups.get(point.element, ""))
+            lying.append(one)
+            if point.kind in POSITIONS and one.to_be_named:
+                wrong.append(
+                    WrongPosition(device=one.device, also=one.also, start_s=one.start_s, end_s=one.end_s, text=one.text)
+                )
+    return Injections(points=tuple(lying), positions=tuple(wrong), defects=tuple(defects))
 
 
-def lying_points(
-    plan: SensorPlan, *, points: Mapping[str, Sequence[Point]], groups: Mapping[str, str]
-) -> tuple[LyingPoint, ...]:
-    """Every point that a sensor fault means."""
-    return tuple(
-        LyingPoint(
-            point=name_of(point),
-            device=point.element,
-            also=groups.get(point.element, ""),
-            start_s=fault.span.start_s,
-            end_s=fault.span.end_s,
-            text=lie_in_words(fault.lie),
-            to_be_named=point.kind in MEASURED | POSITIONS and not isinstance(fault.lie, NotANumber | TimeFrozen),
-        )
-        for fault in plan.faults
+def _meant(fault: SensorFault, points: Mapping[str, Sequence[Point]]) -> list[Point]:
+    return [
+        point
         for source, declared in points.items()
         if matches(fault.source, source)
         for point in declared
         if matches(fault.point, name_of(point))
+    ]
+
+
+def _lying(fault: SensorFault, point: Point, *, trace: Trace, also: str) -> LyingPoint:
+    start_s, end_s = fault.span.start_s, fault.span.end_s
+    named = point.kind in MEASURED | POSITIONS and not isinstance(fault.lie, NotANumber | TimeFrozen)
+    if named and point.kind in POSITIONS:
+        # A position that is told right by chance, or that has not moved yet, is no lie.
+        found = _wrong_span(fault, point.element, trace=trace)
+        named, (start_s, end_s) = found is not None, found or (start_s, end_s)
+    return LyingPoint(
+        point=name_of(point),
+        device=point.element,
+        also=also,
+        start_s=start_s,
+        end_s=end_s,
+        text=lie_in_words(fault.lie),
+        to_be_named=named,
     )
 
 
-def _lying_positions(
-    lying: Sequence[LyingPoint],
-    *,
-    plan: SensorPlan,
-    points: Mapping[str, Sequence[Point]],
-    events: Sequence[PlantEvent],
-) -> list[WrongPosition]:
-    kinds = {name_of(point): point.kind for declared in points.values() for point in declared}
-    stuck = {lie_in_words(fault.lie) for fault in plan.faults if isinstance(fault.lie, StuckAtLast)}
-    found = []
-    for one in lying:
-        if kinds[one.point] not in POSITIONS or not one.to_be_named:
-            continue
-        start_s = one.start_s
-        if one.text in stuck:
-            # What stands still tells the truth until it should have moved.
-            start_s = _first_move(one.device, events=events, from_s=one.start_s)
-        if start_s < one.end_s:
-            found.append(
-                WrongPosition(
-                    device=one.device,
-                    also=one.also,
-                    start_s=start_s,
-                    end_s=one.end_s,
-                    text=one.text,
-                )
-            )
-    return found
+def _course(device: str, *, trace: Trace) -> list[tuple[float, int]]:
+    """(from when on, true position) of a switch or tap changer; what it was at the first scan it was before."""
+    first_s = trace.time_s[0] if trace.time_s else 0.0
+    course = [(0.0, trace.first_positions[device])] if device in trace.first_positions else []
+    for event in trace.events:
+        if event.element == device and event.what in MOVED and event.time_s > first_s:
+            known = {"opened": 0, "closed": 1}.get(event.what)
+            course.append((event.time_s, move_of(event)[1] if known is None else known))
+    return course
 
 
-def _mismatched(changes: Sequence[Change], *, events: Sequence[PlantEvent]) -> list[WrongPosition]:
+def _wrong_span(fault: SensorFault, device: str, *, trace: Trace) -> tuple[float, float] | None:
+    """From when a lie first tells a position that is not true until when it last does; None where it never does."""
+    course = _course(device, trace=trace)
+    ends = [start_s for start_s, _ in course[1:]] + [inf]
+    last: float | None = None
+    wrong: list[tuple[float, float]] = []
+    for (start_s, position), end_s in zip(course, ends, strict=True):
+        if start_s <= fault.span.start_s or last is None:
+            last = float(position)
+        inside = max(start_s, fault.span.start_s), min(end_s, fault.span.end_s)
+        if inside[0] < inside[1] and shown_by(fault.lie, float(position), last=last) != position:
+            wrong.append(inside)
+    return (wrong[0][0], wrong[-1][1]) if wrong else None
+
+
+def _mismatched(changes: Sequence[Change], *, trace: Trace) -> list[WrongPosition]:
     """Switches of a mismatch: their contacts lie until they first move."""
     return [
         WrongPosition(
             device=change.element,
             also="",
             start_s=0.0,
-            end_s=_first_move(change.element, events=events, from_s=0.0),
+            end_s=min((e.time_s for e in trace.events if e.element == change.element and e.what in MOVED), default=inf),
             text=f"is {change.true}, told {change.told}",
         )
         for change in changes
         if change.kind == "switch"
     ]
-
-
-def _first_move(device: str, *, events: Sequence[PlantEvent], from_s: float) -> float:
-    moves = (e.time_s for e in events if e.element == device and e.what in MOVED and e.time_s >= from_s)
-    return min(moves, default=inf)

@@ -15,8 +15,8 @@ NO_COMMANDS = not_judged("no device heard a command")
 
 
 def _p99(values: Sequence[float]) -> float:
-    """One of the values: at most a hundredth of them is above it."""
-    return float(np.quantile(np.array(values), _P99, method="higher"))
+    """The least of the values that 99 % of them do not exceed."""
+    return float(np.quantile(np.array(values), _P99, method="inverted_cdf"))
 
 
 def _in_words(values: Sequence[float], *, unit: str, of: str) -> str:

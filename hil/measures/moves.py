@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from hil.measures.findings import Findings
 from hil.measures.measure import Finding, at_most, change_frac, not_judged
 from hil.plant.events import PlantEvent
-from hil.record import Trace
+from hil.record import Trace, move_of
 
 REVERSAL_WINDOW_S = 1800.0
 """SAFETY.md, VV6: more than two reversals in 30 min freeze a device."""
 
 
 def direction_of(event: PlantEvent) -> int:
-    """1 up, -1 down, of a move of a regulator or capacitor (`+1 -> +2`, `0 -> 1 steps`). Raises ValueError for an event
-    that is none."""
-    before, after = (int(part.removesuffix(" steps")) for part in event.text.split(" -> "))
+    """1 up, -1 down, of a move of a regulator or capacitor. Raises ValueError for an event that is none."""
+    before, after = move_of(event)
     return (after > before) - (after < before)
 
 

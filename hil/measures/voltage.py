@@ -10,6 +10,7 @@ from hil.measures.measure import Finding, at_least, at_most, not_applicable, not
 from hil.record import DEAD_PU, Trace, spans_s, voltage_ok_frac
 
 _SHARE = 0.999
+_NOBODY = not_judged("no node was alive outside a fault")
 
 
 def _ok(found: Findings) -> Finding:
@@ -35,26 +36,30 @@ def _live(trace: Trace) -> FloatArray:
     return np.concatenate(columns) if columns else np.zeros(0)
 
 
-def _extreme(found: Findings, *, share: float, method: str) -> Finding:
-    live = _live(found.trace)
-    if not live.size:
-        return not_judged("no node was alive outside a fault")
-    side = "above" if share > 0.5 else "below"
-    # Of the values themselves, on the side that is worse: no value between two of them.
-    value = float(np.quantile(live, share, method="higher" if method == "high" else "lower"))
-    return Finding(
-        value=value,
-        text=f"{value:.4f} pu; {1.0 - _SHARE:.1%} of {live.size} node-scans are {side}; all: "
-        f"{live.min():.4f} to {live.max():.4f} pu",
-    )
+def _beyond(values: FloatArray) -> float:
+    """The least of the values that 99.9 % of them do not exceed: the highest of fewer than a thousand."""
+    return float(np.quantile(values, _SHARE, method="inverted_cdf"))
+
+
+def _in_words(value: float, live: FloatArray, *, side: str) -> str:
+    all_of_them = f"{live.min():.4f} to {live.max():.4f} pu"
+    return f"at most {1.0 - _SHARE:.1%} of {live.size} node-scans are {side} {value:.4f} pu; all: {all_of_them}"
 
 
 def _highest(found: Findings) -> Finding:
-    return _extreme(found, share=_SHARE, method="high")
+    live = _live(found.trace)
+    if not live.size:
+        return _NOBODY
+    value = _beyond(live)
+    return Finding(value=value, text=_in_words(value, live, side="above"))
 
 
 def _lowest(found: Findings) -> Finding:
-    return _extreme(found, share=1.0 - _SHARE, method="low")
+    live = _live(found.trace)
+    if not live.size:
+        return _NOBODY
+    value = -_beyond(-live)
+    return Finding(value=value, text=_in_words(value, live, side="below"))
 
 
 def _out_longest(found: Findings) -> Finding:
@@ -89,8 +94,8 @@ MEASURES = (
         what="that share less that of the same feeder without the service: below 0 it makes voltage worse",
         find=_gain,
     ),
-    at_most("v_max_p999_pu", "pu", what="voltage that 0.1 % of the live node-scans are above", find=_highest),
-    at_least("v_min_p999_pu", "pu", what="voltage that 0.1 % of the live node-scans are below", find=_lowest),
+    at_most("v_max_p999_pu", "pu", what="voltage that at most 0.1 % of the live node-scans are above", find=_highest),
+    at_least("v_min_p999_pu", "pu", what="voltage that at most 0.1 % of the live node-scans are below", find=_lowest),
     at_most(
         "voltage_out_longest_s",
         "s",

@@ -41,6 +41,11 @@ class DerUnit:
         self._good_s = 0.0
         self._share = 1.0
 
+    @property
+    def share_frac(self) -> float:
+        """Of its rating that it may use: 0 while it is off, below 1 on its way back."""
+        return 0.0 if self.tripped or self._low_s > 0.0 else self._share
+
     def settle(self, *, irradiance_frac: float) -> None:
         """Stand at the target, as after a long time."""
         self._limits(irradiance_frac, dt_s=1.0)

@@ -20,7 +20,7 @@ from adms.estimation.layout import layout_of
 from adms.estimation.plain import PlainOptimum, far_directions, plain_matrix, plain_optimum, solve_plain
 from adms.estimation.problem import Problem, problem_of
 from adms.estimation.readings import readings_of
-from adms.estimation.system import System, system_at
+from adms.estimation.system import Singular, System, system_at
 from adms.grid.arrays import BoolArray
 from tests.unit.estimation.random_networks import Metered, random_metered
 from tests.unit.estimation.scans import POLICY, snapshot
@@ -332,3 +332,13 @@ def test_a_voltage_that_is_held_is_corrected_for_as_if_it_were_in_the_matrix() -
         assert np.abs(found - x)[v].max() < 1e-5
         checked += 1
     assert checked >= 5
+
+
+def test_no_voltage_across_a_load_is_a_reason_and_no_crash() -> None:
+    case = case_of(1, decades=2.0)
+    inside, variance = case.readings.use, case.readings.variance
+    made = system_at(
+        case.problem, np.zeros_like(case.x), s=case.s, beliefs=case.beliefs, inside=inside, variance=variance
+    )
+    assert isinstance(made, Singular)
+    assert "no voltage is left across a load" in made.reason
