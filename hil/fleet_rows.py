@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import nan
 
 import numpy as np
@@ -22,11 +23,11 @@ def fleet_rows(trace: Trace, *, terms: Terms) -> tuple[FleetRow, ...]:
     step_h = spans_s(trace)[:, np.newaxis] / 3600.0
     p_w, leased = np.array([scan.p_w for scan in trace.der]), np.array([scan.leased for scan in trace.der])
     room_w = np.array([scan.p_high_w for scan in trace.der]) - p_w
-    tripped = np.array([scan.tripped for scan in trace.der])
+    away = np.array([scan.away for scan in trace.der])
     judged, good = follows(trace, settle_s=terms.der_settle_s, tolerance_frac=terms.der_tolerance_frac)
     energy_wh = (p_w * step_h).sum(axis=0)
-    curtailed_wh = (np.where(leased & ~tripped, np.maximum(room_w, 0.0), 0.0) * step_h).sum(axis=0)
-    trips = (tripped & ~np.vstack([np.zeros_like(tripped[:1]), tripped[:-1]])).sum(axis=0)
+    curtailed_wh = (np.where(leased & ~away, np.maximum(room_w, 0.0), 0.0) * step_h).sum(axis=0)
+    trips = Counter(event.element for event in trace.events if event.what == "der_trip")
     counted = judged.sum(axis=0)
     return tuple(
         FleetRow(
@@ -38,7 +39,7 @@ def fleet_rows(trace: Trace, *, terms: Terms) -> tuple[FleetRow, ...]:
             curtailed_wh=rounded(float(curtailed_wh[k])) if entry.kind == "pv" else nan,
             leased_frac=rounded(float(leased[:, k].mean()), digits=4),
             obeying_frac=rounded(float((judged & good)[:, k].sum() / counted[k]), digits=5) if counted[k] else nan,
-            trips=int(trips[k]),
+            trips=trips[entry.id],
         )
         for k, entry in enumerate(trace.ders)
     )

@@ -4,6 +4,7 @@ import pytest
 from hil.against_idle import in_words, measures
 from hil.fleet_rows import cost_lines, fleet_rows
 from hil.judging import Terms
+from hil.plant.events import PlantEvent
 from hil.prices import Prices
 from hil.record import DerScan
 from hil.results_rows import ImportLimit
@@ -26,9 +27,10 @@ def test_energy_curtailment_and_obedience_of_a_unit() -> None:
                 q_lease_var=np.array([np.nan]),
                 p_low_w=np.array([0.0]),
                 p_high_w=np.array([1000.0]),
-                tripped=np.array([k in {2, 3}]),
+                away=np.array([k in {2, 3}]),
             )
         )
+    made.events.append(PlantEvent(time_s=12.0, element=pv.id, what="der_trip", text="", by="local"))
     (row,) = fleet_rows(made, terms=Terms())
     # By hand: ten scans of 4 s, 5 of 1000 W and 5 of 600 W, where 400 W were held back.
     assert row.energy_wh == pytest.approx((5 * 1000 + 5 * 600) * 4 / 3600, rel=1e-6)
