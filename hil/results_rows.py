@@ -97,8 +97,8 @@ class FleetRow:
     leased_frac: float
     """Share of the scans in which it held a lease."""
     obeying_frac: float
-    """Share of the scans under a lease, and not away by its own protection, in which it was where the lease or its resource puts it; NaN
-    without any."""
+    """Share of the scans under a lease, and not away by its own protection, in which it was where the lease or its
+    resource puts it; NaN without any."""
     trips: int
 
 
