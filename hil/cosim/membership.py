@@ -196,12 +196,18 @@ class Membership:
         if guarded.bitten:
             raise CosimError(f"the co-simulation ended after {self.time_s:g} s: {what}")
 
+    def present(self, name: str) -> bool:
+        """Whether a federate of this name takes part now."""
+        return self._ask(name, "isconnected") is True
+
     def _unknown_publications(self) -> list[str]:
-        h = self.h
-        query = h.helicsCreateQuery("root", "unconnected_interfaces")
-        try:
-            answer = h.helicsQueryExecute(query, self.federate)
-        finally:
-            h.helicsQueryFree(query)
+        answer = self._ask("root", "unconnected_interfaces")
         unknown = answer.get("unknown_publications", []) if isinstance(answer, dict) else []
         return sorted({one.publication for one in self._plan.subscribe} & set(unknown))
+
+    def _ask(self, whom: str, what: str) -> Any:
+        query = self.h.helicsCreateQuery(whom, what)
+        try:
+            return self.h.helicsQueryExecute(query, self.federate)
+        finally:
+            self.h.helicsQueryFree(query)

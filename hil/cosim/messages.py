@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adms.client import Quality
+from hil.cosim.library import CosimError
 from hil.cosim.membership import Membership
 from hil.cosim.plan import MessagePlan
 from hil.fieldbus import Message
@@ -53,7 +54,7 @@ class MessagePath:
     def __init__(
         self, plan: MessagePlan, *, membership: Membership, owners: Iterable[str], devices: Iterable[str]
     ) -> None:
-        self._membership = membership
+        self._membership, self._network = membership, plan.network
         self.counts = MessageCounts()
         self._sources = self._pairs("source", "centre", names=owners, patterns=plan.sources)
         self._commands = self._pairs("command", "device", names=devices, patterns=plan.commands)
@@ -116,7 +117,13 @@ class MessagePath:
         self._membership.h.helicsEndpointSendBytesTo(ends[0], body, to)
 
     def _switch(self) -> None:
-        self._membership.grant(self._membership.time_s + _SWITCHING_S)
+        membership = self._membership
+        membership.grant(membership.time_s + _SWITCHING_S)
+        if self._network is not None and not membership.present(self._network):
+            # Its filters go with it: from here on nothing would be held up any more.
+            reason = f"the network {self._network} is not in the federation"
+            membership.fail(reason)
+            raise CosimError(f"the co-simulation ended after {membership.time_s:g} s: {reason}")
 
     def _receive(self, ends: tuple[Any, Any]) -> list[tuple[Message, float]]:
         """(content, time) of each message that is a JSON object."""

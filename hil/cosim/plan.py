@@ -153,6 +153,9 @@ class MessagePlan:
     """Patterns of telemetry sources: frames leave `source/<owner>` for `centre/<owner>`."""
     commands: tuple[Pattern, ...] = ()
     """Patterns of devices: commands leave `command/<device>` for `device/<device>`."""
+    network: Pattern | None = None
+    """The federate that simulates the network: the co-simulation ends when it is not there or leaves. None: none is
+    expected, and what nobody touches goes straight through."""
 
     def wrong(self) -> list[tuple[str, str, str]]:
         """(key, value, why) of what does not go together."""

@@ -27,7 +27,8 @@ class DelayFederate:
             h.helicsFilterAddSourceTarget(reroute, endpoint)
 
     def run(self, duration_s: float) -> None:
-        """Take part until a time, then leave. Raises CosimError."""
+        """Take part until a time, then leave; what is sent at that time is not its any more, so it lies after the
+        feeder's last scan. Raises CosimError."""
         membership = self.membership
         try:
             membership.enter()
