@@ -71,7 +71,7 @@ class Membership:
         h.helicsFederateInfoSetCoreTypeFromString(about, plan.core.value)
         h.helicsFederateInfoSetCoreName(about, f"{plan.federate}_core")
         h.helicsFederateInfoSetCoreInitString(
-            about, f"--broker={self.broker} {_QUIET} {_LOST_AFTER} --networktimeout={timeout_ms}ms"
+            about, f"--broker={self.broker} {_QUIET} {_LOST_AFTER} --networkretries=1 --networktimeout={timeout_ms}ms"
         )
         # No grant before the time asked for, and an error of anybody is the end for all.
         h.helicsFederateInfoSetFlagOption(about, h.HELICS_FLAG_UNINTERRUPTIBLE, not self._woken)

@@ -18,15 +18,15 @@ _TINY = 1e-9
 
 
 class Core(StrEnum):
-    """How federates reach each other (HELICS core types)."""
+    """How federates reach each other: those of HELICS' core types that give up where no broker answers (its `zmq_ss`
+    waits for ever)."""
 
     INPROC = "inproc"
     """All in one process."""
     ZMQ = "zmq"
-    ZMQ_SS = "zmq_ss"
-    """ZeroMQ over a single socket."""
     TCP = "tcp"
     TCP_SS = "tcp_ss"
+    """Over a single socket."""
 
 
 class Given(StrEnum):

@@ -1,5 +1,3 @@
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -8,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hil.cosim.__main__ import main
 from hil.cosim.federate import Exchange, PlantFederate
 from hil.cosim.library import CosimError, publish_phasors
 from hil.cosim.membership import Membership
@@ -239,40 +238,42 @@ def test_a_source_without_impedance_holds_the_voltage_of_its_bus(tmp_path: Path)
     assert abs(head - 0.97 * A) < 1e-6
 
 
-_PEER = """
-import sys, os, signal
-from hil.cosim.plan import CosimPlan, Core
-from hil.cosim.membership import Membership
-plan = CosimPlan(federate="grid", core=Core.ZMQ_SS, period_s=4.0, fresh_within_s=8.0, grant_timeout_s=20.0,
-                 join_timeout_s=20.0, broker=sys.argv[1])
-one = Membership(plan)
-h = one.h
-v = h.helicsFederateRegisterGlobalPublication(one.federate, "grid/v_head", h.HELICS_DATA_TYPE_COMPLEX, "")
-s = h.helicsFederateRegisterSubscription(one.federate, "feeder/s_import", "")
-one.enter()
-h.helicsPublicationPublishComplex(v, 1.0 + 0j)
-one.grant(4.0)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+GRID = ["--power", "feeder/s_import", "--period", "4", "--until", "1e6"]
+SYSTEM_OPTIONS = ["--e", "1.02", "--r", "0.01", "--x", "0.08", "--base", "1e6"]
+"""`SYSTEM`."""
 
 
-def _advance(federate: PlantFederate, plant: Plant) -> None:
-    for k in range(1, 20):
+def test_a_grid_in_a_process_of_its_own_takes_part_and_ends_it_when_it_is_killed(tmp_path: Path) -> None:
+    """Over TCP on a free port: HELICS misses it after two ticks of a second."""
+    expected_v_pu, _ = fixed_point(small_plant(tmp_path))
+    plant = small_plant(tmp_path)
+    plan = feeder_plan(core="tcp_ss", grant_timeout_s=15.0, join_timeout_s=20.0)
+    federate = PlantFederate(plan, plant=plant, scan_s=4.0)
+    broker = federate.membership.broker
+    at = ["--core", "tcp_ss", "--broker", broker]
+    grid = subprocess.Popen([sys.executable, "-m", "hil.cosim", "transmission", *GRID, *SYSTEM_OPTIONS, *at])
+    try:
+        federate.join()
+        for k in range(1, 26):
+            federate.advance(4.0 * k, plant)
+            plant.advance(4.0 * k)
+        assert abs(federate.exchanges[-1].v_phasor_pu["vsource.source"] - expected_v_pu) < 1e-7
+        grid.kill()
+        with pytest.raises(CosimError, match="a peer ended it: lost comms"):
+            advance_on(federate, plant)
+    finally:
+        grid.kill()
+        grid.wait()
+        federate.close()
+
+
+def advance_on(federate: PlantFederate, plant: Plant) -> None:
+    for k in range(26, 29):
         federate.advance(4.0 * k, plant)
 
 
-def test_a_peer_process_that_is_killed_ends_it(tmp_path: Path) -> None:
-    """Over ZeroMQ on a free port: HELICS misses it after two ticks of a second."""
-    plant = small_plant(tmp_path)
-    plan = feeder_plan(core="zmq_ss", grant_timeout_s=15.0, join_timeout_s=20.0)
-    federate = PlantFederate(plan, plant=plant, scan_s=4.0)
-    peer = subprocess.Popen([sys.executable, "-c", _PEER, federate.membership.broker], env={**os.environ})
-    try:
-        federate.join()
-        with pytest.raises(CosimError, match="a peer ended it: lost comms"):
-            _advance(federate, plant)
-        assert peer.wait(10.0) == -signal.SIGKILL
-    finally:
-        federate.close()
-        peer.kill()
-        peer.wait()
+@pytest.mark.parametrize(("core", "address"), [("tcp_ss", "127.0.0.1:9"), ("zmq", "tcp://127.0.0.1:9")])
+def test_a_stand_in_without_a_broker_says_so(core: str, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ["--core", core, "--broker", address, "--join-timeout", "0.3"]
+    assert main(["transmission", *GRID, *SYSTEM_OPTIONS, *at]) == 1
+    assert f"grid cannot join at {address}" in capsys.readouterr().err
