@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from cmath import phase
 from collections.abc import Container, Sequence
+from math import degrees
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +270,27 @@ class Engine:
         self._lib.ctx_Generators_Set_kvar(self._ctx, s_injection_va.imag / 1000.0)
         self._check()
         self._generator_va[name] = s_injection_va
+
+    def source_base_v(self, name: str) -> float:
+        """Nominal phase-to-ground voltage of a source (named without class), V. Raises EngineError when there is
+        none."""
+        sources = self._source(name)
+        across = 3**0.5 if int(sources.Phases) > 1 else 1.0
+        return float(sources.BasekV) * 1000.0 / across
+
+    def set_source(self, name: str, *, v_phasor_pu: complex) -> None:
+        """Voltage of a source (named without class) behind its impedance: of its first phase, the others follow in
+        positive sequence. Raises EngineError when there is none."""
+        sources = self._source(name)
+        sources.pu = abs(v_phasor_pu)
+        sources.AngleDeg = degrees(phase(v_phasor_pu))
+
+    def _source(self, name: str) -> Any:
+        if not self.has(f"vsource.{name}"):
+            raise EngineError(f"no element vsource.{name}")
+        sources = self._circuit.Vsources
+        sources.Name = name
+        return sources
 
     def set_switch(self, element: str, *, closed: bool) -> None:
         """Close or open all poles at the first terminal of a line."""

@@ -192,6 +192,29 @@ class Plant:
         self.circuit.set_capacitor(capacitor, steps=steps)
         self._note(capacitor, what="capacitor", text=f"{before} -> {steps} steps", by=by)
 
+    # ---- what stands behind the sources ---------------------------------------------------------------------
+
+    def source_base_v(self, source: str) -> float:
+        """Nominal phase-to-ground voltage of a source, V. Raises EngineError when there is none of that id."""
+        return self.circuit.engine.source_base_v(self._source_name(source))
+
+    def set_source(self, source: str, *, v_phasor_pu: complex) -> None:
+        """Voltage of a source behind its impedance, per unit of its own base: of its first phase, the others follow in
+        positive sequence. It shows at the next solution. Raises EngineError when there is none of that id."""
+        self.circuit.engine.set_source(self._source_name(source), v_phasor_pu=v_phasor_pu)
+
+    def remove_source_impedance(self, source: str) -> None:
+        """Make a source hold the voltage of its bus (1 microohm is left, for OpenDSS to solve)."""
+        for name in ("r1", "x1", "r0", "x0"):
+            self.circuit.engine.command(f"vsource.{self._source_name(source)}.{name}=1e-6")
+
+    def solve_again(self) -> None:
+        """The present instant anew, e.g. for another voltage of a source: nothing moves, no time passes."""
+        self._solve()
+
+    def _source_name(self, source: str) -> str:
+        return self.circuit.element(source).split(".", 1)[1]
+
     # ---- time -----------------------------------------------------------------------------------------------
 
     def advance(self, time_s: float) -> None:
