@@ -13,18 +13,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hil.acceptance import Check, Findings, FrameCount, judge
-from hil.arms import Bench, distance_km, open_bench, restoration, restored_w, run_idle
+from hil.acceptance import Check, FrameCount
+from hil.arms import Bench, open_bench
+from hil.conclude import conclude
 from hil.feeders import FEEDERS
 from hil.fieldbus import Connection, Listener
 from hil.frames import FrameUse
 from hil.link import ServiceLink
 from hil.meters import GATEWAY, Meters
-from hil.oracle import Restoration
-from hil.plots import Marks
-from hil.record import Trace, score_estimates
+from hil.record import Trace
 from hil.referee import Referee
 from hil.report import Run, compare, write_report, write_results
+from hil.rounds import RoundLog
 from hil.run import Session, Supervisor
 from hil.scenario import Outage
 from hil.scenario_file import read_scenario
@@ -33,7 +33,6 @@ from hil.story import Story
 
 ROLES = (GATEWAY, "ders")
 START_TIMEOUT_S = 60.0
-DEFAULT_TOLERANCE_W = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +159,9 @@ async def play(
         _start(session)
         await session.play()
         frames = await _frame_counts(session)
+        journal = await service.verify_journal() if session.service_up else None
         await service.close()
-    return _conclude(session, frames=frames, wall_s=time.perf_counter() - began)
+    return conclude(session, frames=frames, journal=journal, wall_s=time.perf_counter() - began)
 
 
 def _session(
@@ -182,6 +182,7 @@ def _session(
         referee=Referee(plant.circuit, tap_min_interval_s=bench.scenario.tap_min_interval_s),
         pseudo=bench.pseudo_flow(),
         trace=Trace(nodes=plant.circuit.nodes),
+        rounds=RoundLog(devices=tuple(plant.ders)),
         story=story,
         service=service,
         supervisor=supervisor,
@@ -223,84 +224,6 @@ async def _frame_counts(session: Session) -> tuple[FrameCount, ...]:
             used = min(used, account.acknowledged) - account.lost
         counts.append(FrameCount(source_id=source_id, sent=sent, used=used, used_twice=account.twice))
     return tuple(counts)
-
-
-def _defaults_missed(session: Session) -> tuple[str, ...]:
-    """DER that still hold a lease or aim at something else than their stored default."""
-    missed = []
-    for name, unit in session.plant.ders.items():
-        entry = unit.entry
-        default = (entry.default_p_injection_w, entry.default_q_injection_var)
-        target = session.targets.get(name, default)
-        aims = target[0] == default[0] and target[1] == default[1]
-        stands = default[0] is None or unit.tripped or abs(unit.p_w - default[0]) <= DEFAULT_TOLERANCE_W
-        if name in session.leased or not aims or not stands:
-            missed.append(name)
-    return tuple(sorted(missed))
-
-
-def _conclude(session: Session, *, frames: tuple[FrameCount, ...], wall_s: float) -> Run:
-    bench, scenario = session.bench, session.bench.scenario
-    state = session.before_restoration
-    best: Restoration | None = restoration(bench, state=state) if state is not None else None
-    gone = not session.service_up
-    settle_s = scenario.import_limit.settle_s if scenario.import_limit else 0.0
-    score = score_estimates(session.estimates)
-    findings = Findings(
-        trace=session.trace,
-        limits=bench.overlay.limits,
-        frames=frames,
-        unsafe=tuple(session.referee.found),
-        fault=bench.fault.line if bench.fault is not None and session.plant.fault_on else "",
-        never_trips=session.plant.never_trips,
-        restoration=best,
-        restored_w=restored_w(session.plant, state=state) if state is not None else 0.0,
-        import_max_w=session.import_max_w,
-        import_judged_from_s=session.import_from_s + settle_s,
-        estimate=score,
-        defaults_missed=_defaults_missed(session) if gone else (),
-        service_gone=gone,
-    )
-    idle = run_idle(bench)
-    return Run(
-        title=f"{bench.files.name}: {scenario.name}",
-        seed=bench.seed,
-        fault=bench.fault.line if bench.fault else "",
-        run=session.trace,
-        idle=idle,
-        estimates=session.estimates,
-        score=score,
-        checks=judge(findings, limits=scenario.acceptance),
-        limits=bench.overlay.limits,
-        distance_km=distance_km(session.plant),
-        import_max_w=session.import_max_w,
-        import_from_s=session.import_from_s,
-        marks=_marks(session),
-        story=session.story,
-        wall_s=wall_s,
-        commands=session.commands,
-        facts={
-            "frames": [asdict(count) for count in frames],
-            "unsafe": [asdict(item) for item in session.referee.found],
-            "operations": session.referee.operations,
-            "restoration": asdict(best) if best is not None else None,
-            "restored_w": findings.restored_w,
-            "import_max_w": session.import_max_w,
-        },
-    )
-
-
-def _marks(session: Session) -> Marks:
-    moments = []
-    if session.bench.fault is not None and session.plant.fault_on:
-        moments.append((session.bench.fault.time_s, "fault"))
-    if session.import_max_w is not None:
-        moments.append((session.import_from_s, "import limit"))
-    if session.outage is not None:
-        moments.append((session.outage.start_s, "service killed"))
-        if session.outage.duration_s is not None:
-            moments.append((session.outage.start_s + session.outage.duration_s, "started again"))
-    return Marks(moments=tuple(moments))
 
 
 def _check_line(check: Check) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -25,7 +26,7 @@ from adms.client import (
     TapSetpoint,
 )
 from hil.devices import Answer, DerDevice, LineDevice, LineDevices
-from hil.feeder_time import moment
+from hil.feeder_time import moment, seconds
 from hil.fieldbus import Connection, FieldBusError, Message, call
 from hil.link import ControlLink, TelemetryLink
 
@@ -42,6 +43,8 @@ class Field:
         self._line: LineDevices | None = None
         self._actions: list[Message] = []
         self._heard: list[Message] = []
+        self._sent_at = time.perf_counter()
+        """When the last frames were sent, on the clock of the machine: for latencies only."""
         self.sources: dict[str, TelemetryLink] = {}
         self.controllers: dict[str, ControlLink] = {}
         endpoint = str(setup["endpoint"])
@@ -91,6 +94,8 @@ class Field:
                 "code": answer.code,
                 "text": answer.text,
                 "reason": command.reason,
+                "issue_s": seconds(command.issue_time),
+                "wall_s": time.perf_counter() - self._sent_at,
             }
         )
         return answer
@@ -130,6 +135,7 @@ class Field:
         """Send what has arrived from the meters, each frame with its own measure time and qualities, in the order of
         arrival; answers with the sequence of each source's last frame."""
         self._now_s = float(message["time_s"])
+        self._sent_at = time.perf_counter()
         frames = {}
         for source_id, deliveries in message["deliveries"].items():
             for measure_time_s, index, value, quality in deliveries:

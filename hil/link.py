@@ -15,6 +15,7 @@ from adms.client import (
     EntryKind,
     InputError,
     Insight,
+    JournalVerdict,
     Mode,
     Operator,
     Point,
@@ -218,6 +219,10 @@ class ServiceLink:
         """By source, from the whole journal."""
         entries = self._insight.journal()
         return account([json.loads(entry.body) async for entry in entries if entry.kind is EntryKind.CUT])
+
+    async def verify_journal(self) -> JournalVerdict:
+        """The service's own check of its journal."""
+        return await self._insight.verify_journal()
 
     async def close(self) -> None:
         """Let go of the service."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from hil.arms import Bench, feeder_state, protection_busy
 from hil.engine import FloatArray
 from hil.feeder_time import seconds
 from hil.fieldbus import Message
+from hil.measures import Actuation, Deadline, ServiceOutage
 from hil.meters import GATEWAY, Meters
 from hil.oracle import FeederState
 from hil.picture import Service, in_columns
@@ -22,6 +23,7 @@ from hil.plant.plant import Plant
 from hil.pseudo import PseudoFlow
 from hil.record import EstimateRow, Trace
 from hil.referee import Referee
+from hil.rounds import RoundLog
 from hil.scenario import Outage
 from hil.sensors.channel import Delivery
 from hil.story import Story
@@ -66,6 +68,11 @@ class Session:
     outage: Outage | None = None
     real_time: bool = False
     estimates: list[EstimateRow] = field(default_factory=list)
+    rounds: RoundLog = field(default_factory=RoundLog)
+    actuations: list[Actuation] = field(default_factory=list)
+    late: list[Deadline] = field(default_factory=list)
+    """Scans of a run in real time that ended after the next was due."""
+    outages: list[ServiceOutage] = field(default_factory=list)
     service_up: bool = True
     released: bool = False
     """The operator has put the service into CONTROL (since its last start)."""
@@ -97,6 +104,9 @@ class Session:
             await self._service_events(now_s)
             self.plant.advance(now_s)
             await self._scan(now_s)
+            late_s = time.perf_counter() - began - (now_s + timing.scan_s)
+            if self.real_time and late_s > 0.0:
+                self.late.append(Deadline(time_s=now_s, late_s=late_s))
 
     # ---- one scan -------------------------------------------------------------------------------------------
 
@@ -110,6 +120,7 @@ class Session:
             expect = await self.service.advance_to(now_s, frames=frames, outcomes=self._new_outcomes())
             news = await self.service.round_at(now_s)
         await self._devices(now_s, expect=expect)
+        self.rounds.take(news, time_s=now_s, service_up=self.service_up)
         if news is not None:
             self._keep_estimate(news)
         self._tell(now_s, news=news)
@@ -159,6 +170,7 @@ class Session:
         for reply in replies:
             for command in reply["commands"]:
                 self.commands += 1
+                self._time(command, now_s=now_s)
                 leases += command["power"] is not None
                 self._judge(command, now_s=now_s)
             for action in reply["actions"]:
@@ -178,6 +190,16 @@ class Session:
         self.story.lease_count += leases
         if leases:
             self.story.emit("leases", time_s=now_s, count=leases)
+
+    def _time(self, command: Message, *, now_s: float) -> None:
+        self.actuations.append(
+            Actuation(
+                device_id=command["device_id"],
+                sensed_s=command["issue_s"],
+                heard_s=now_s,
+                wall_s=command["wall_s"] if self.real_time else float("nan"),
+            )
+        )
 
     def _act(self, action: Message) -> None:
         device, position = action["device_id"], int(action["position"])
@@ -237,6 +259,7 @@ class Session:
             await self.service.close()
             await asyncio.gather(*(bus.ask({"type": "lost"}) for bus in self.buses.values()))
             self.service_up = self.released = False
+            self.outages.append(ServiceOutage(start_s=now_s))
             self.story.step("the service is killed", time_s=now_s, why="scenario")
         elif not self.service_up and outage.duration_s is not None and now_s >= outage.start_s + outage.duration_s:
             self.story.emit("service_start", time_s=now_s)
@@ -247,6 +270,7 @@ class Session:
             await asyncio.gather(*(bus.ask({"type": "ready"}) for bus in self.buses.values()))
             self._outcomes_before = dict(self._outcomes)
             self.service_up = True
+            self.outages[-1] = replace(self.outages[-1], end_s=now_s)
             self.story.step("the service is started again", time_s=now_s, why="scenario")
 
     # ---- what it says ---------------------------------------------------------------------------------------

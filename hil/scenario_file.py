@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from adms.client import InputError, Problem
 from hil.feeders import FEEDERS
+from hil.measures import check_names
 from hil.plant.customers import LoadStatistics
 from hil.plant.der import RideThrough
 from hil.plant.incident_plan import IncidentPlan, read_incidents
@@ -107,7 +108,9 @@ def read_scenario(path: Path) -> Scenario:
         "plant": part(
             lambda: read_plant_plan(content, folder=path.parent, duration_s=duration_s), otherwise=PlantPlan()
         ),
-        "switch_defects": part(lambda: read_switch_defects(top.take("switch_defect", default=())), otherwise=_NO_DEFECTS),
+        "switch_defects": part(
+            lambda: read_switch_defects(top.take("switch_defect", default=())), otherwise=_NO_DEFECTS
+        ),
         "incidents": part(lambda: read_incidents(content), otherwise=IncidentPlan()),
         "sensors": part(
             lambda: read_sensor_plan({key: content[key] for key in TABLES if key in content}), otherwise=SensorPlan()
@@ -192,6 +195,10 @@ def _limits(top: Table) -> dict[str, AcceptanceLimit]:
     names = [limit.name for limit in limits]
     for name in sorted({name for name in names if names.count(name) > 1}):
         top.wrong("acceptance", name, "is there twice")
+    try:
+        check_names(names)
+    except InputError as refused:
+        top.problems.extend(refused.problems)
     return {limit.name: limit for limit in limits}
 
 
