@@ -101,9 +101,10 @@ class Endpoints:
         actions: list[Message] = []
         actuated: list[Message] = []
         reads: dict[str, list[float]] = {}
+        checks: dict[str, list[float]] = {}
         for name, inverter in self._inverters.items():
             inverter.device.advance(now_s)
-            reads[name], written_s = inverter.news()
+            reads[name], checks[name], written_s = inverter.news()
             if written_s is not None:
                 commands.append(_command(name, power=inverter.target))
                 actuated.append({"device_id": name, "path": "sunspec", "time_s": written_s})
@@ -128,6 +129,7 @@ class Endpoints:
             "outcomes": {},
             "actuated": actuated,
             "reads": reads,
+            "checks": checks,
             "delivered": {name: self._delivered(reader, now_s=now_s) for name, reader in self._readers.items()},
             "connected": {name: rtu.outstation.connected for name, rtu in self._rtus.items()},
         }

@@ -32,19 +32,23 @@ class ShownUnit:
 
 
 class NotedDevice(SunSpecDevice):
-    """Notes when its measurements were read and when it was last written to, feeder seconds."""
+    """Notes when its measurements and its controls were read and when it was last written to, feeder seconds."""
 
     def __init__(self, *, nameplate: Nameplate, physics: UnitPhysics, now_s: float) -> None:
         self.reads_s: list[float] = []
+        self.checks_s: list[float] = []
         self.written_s: float | None = None
         super().__init__(nameplate=nameplate, physics=physics, now_s=now_s)
         self._measured_at = self.bank.address(AC, "W")
+        self._controls_at = self.bank.address(CONTROLS, "ID")
 
     def read(self, address: int, count: int, *, now_s: float) -> list[int]:
         """As the device does."""
         registers = super().read(address, count, now_s=now_s)
         if address <= self._measured_at < address + count:
             self.reads_s.append(now_s)
+        if address <= self._controls_at < address + count:
+            self.checks_s.append(now_s)
         return registers
 
     def write(self, address: int, registers: Sequence[int], *, now_s: float) -> None:
@@ -112,9 +116,9 @@ class SimulatedInverter:
         bank = self.device.bank
         return any(bank.get(CONTROLS, control.left) not in (None, 0) for control in ALL)
 
-    def news(self) -> tuple[list[float], float | None]:
-        """When it was read, and when it was last written to, since it was asked."""
-        news = (self.device.reads_s, self.device.written_s)
+    def news(self) -> tuple[list[float], list[float], float | None]:
+        """When its measurements and its controls were read, and when it was last written to, since it was asked."""
+        news = (self.device.reads_s, self.device.checks_s, self.device.written_s)
         self.read_once = self.read_once or bool(news[0])
-        self.device.reads_s, self.device.written_s = [], None
+        self.device.reads_s, self.device.checks_s, self.device.written_s = [], [], None
         return news

@@ -68,7 +68,10 @@ class Latencies:
     def __init__(self) -> None:
         self.passages: list[Passage] = []
         self._read: dict[str, deque[float]] = {}
+        self._checked: dict[str, deque[float]] = {}
         self._decided: dict[str, list[float]] = {}
+        self.stood = 0
+        """Decisions that asked for what the device did already: looked at, not written."""
 
     @property
     def unanswered(self) -> int:
@@ -79,20 +82,27 @@ class Latencies:
         """A device was read at these times, in order."""
         self._read.setdefault(device_id, deque(maxlen=READINGS_KEPT)).extend(times_s)
 
+    def checked(self, device_id: str, times_s: Iterable[float]) -> None:
+        """Somebody looked at these times, in order, whether a device does what it was told."""
+        self._checked.setdefault(device_id, deque(maxlen=READINGS_KEPT)).extend(times_s)
+
     def round(self, time_s: float, *, devices: Iterable[str]) -> None:
         """A round of this time commands these devices."""
         for device_id in devices:
             self._decided.setdefault(device_id, []).append(time_s)
 
     def actuated(self, device_id: str, *, path: str, time_s: float) -> None:
-        """A device was moved. Of several rounds that asked for it, it answers the first: which one it was cannot be
-        seen, and a slow way shall not look like a fast one. Without a round that asked for it, or a reading before
-        that, nothing is counted."""
+        """A device was moved. Of several rounds that asked for it, it answers the first that was not found to stand
+        already: which one it was cannot be seen, and a slow way shall not look like a fast one. Without a round that
+        asked for it, or a reading before that, nothing is counted."""
         waiting = self._decided.get(device_id, [])
         answered = [decided_s for decided_s in waiting if decided_s <= time_s]
         if not answered:
             return
         self._decided[device_id] = waiting[len(answered) :]
+        while len(answered) > 1 and self._looked_at(device_id, answered[0], answered[1]):
+            self.stood += 1
+            answered = answered[1:]
         decided_s, times = answered[0], list(self._read.get(device_id, ()))
         place = bisect_right(times, decided_s)
         if place == 0:
@@ -106,6 +116,9 @@ class Latencies:
                 actuated_s=time_s,
             )
         )
+
+    def _looked_at(self, device_id: str, from_s: float, until_s: float) -> bool:
+        return any(from_s <= time_s < until_s for time_s in self._checked.get(device_id, ()))
 
     def summary(self) -> Mapping[str, PathLatency]:
         """By path; paths without a command are left out."""

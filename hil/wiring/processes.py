@@ -24,6 +24,13 @@ class Started:
         """Whether it has been started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process. Raises RuntimeError before it is started."""
+        if self._process is None:
+            raise RuntimeError(f"{self._arguments[0]} has not been started")
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it, or start it again."""
         with self.log.open("ab") as log:

@@ -51,6 +51,7 @@ from hil.wiring.told import (
 
 START_TIMEOUT_S = 30.0
 READY_TIMEOUT_S = 60.0
+READY_LOOK_S = 1.0
 LEAD_S = 8.0
 """From the start of the gateways to feeder second 0: about what they need to find their devices and the service."""
 
@@ -205,9 +206,20 @@ class Wiring:
     async def ready(self, *, timeout_s: float = READY_TIMEOUT_S) -> list[str]:
         """Wait until the gateways have found what is simulated; what they have not. Where that takes longer than until
         feeder second 0, the run begins later."""
-        reply = await self._ask({"type": "ready", "timeout_s": timeout_s})
-        problems: list[str] = reply["problems"]
-        return problems + self.news()
+        problems: list[str] = []
+        until_s = time.monotonic() + timeout_s
+        while time.monotonic() < until_s:
+            problems = (await self._ask({"type": "ready", "timeout_s": READY_LOOK_S}))["problems"]
+            self._look_after_gateways()
+            if not problems or self._told_ended:
+                break
+        return self.news() or problems
+
+    @property
+    def processes(self) -> Mapping[str, Started]:
+        """Everything that was started, by what it is."""
+        found = {f"{protocol} gateway": gateway for protocol, gateway in self.gateways.items()}
+        return found if self._process is None else {ROLE: self._process, **found}
 
     # ---- with every tick --------------------------------------------------------------------------------------
 
@@ -217,6 +229,8 @@ class Wiring:
         reply = await self._ask({"type": "act"})
         for name, times_s in reply["reads"].items():
             self.latencies.read(name, times_s)
+        for name, times_s in reply["checks"].items():
+            self.latencies.checked(name, times_s)
         for each in reply["actuated"]:
             self.latencies.actuated(each["device_id"], path=each["path"], time_s=each["time_s"])
         return reply
@@ -235,6 +249,9 @@ class Wiring:
         plant.automatic.update(reply["automatic"])
         for name, delivered in reply["delivered"].items():
             self._deliver(name, delivered)
+        self._look_after_gateways()
+
+    def _look_after_gateways(self) -> None:
         for protocol, gateway in self.gateways.items():
             if not gateway.running and protocol not in self._told_ended:
                 self._told_ended.add(protocol)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from adms.client import DeviceClass, InputError, PointKind, Problem
 from hil.endpoints.dnp3.layout import Polling, gateway_toml
 from hil.fieldbus import Message
-from hil.meters import Meters
+from hil.meters import AMI, GATEWAY, Meters
 from hil.plant.plant import Plant
 from hil.wiring.bench_file import BenchFile, Polls, RealInverter, RtuEntry
 from hil.wiring.stations import rtu_from
@@ -35,7 +35,7 @@ def check_sources(bench: BenchFile, *, meters: Meters, plant: Plant) -> None:
     """Raises InputError with every RTU whose name is a source's already, and every bus that is none or has no meter."""
     problems = []
     buses = {bus for bus, _ in plant.circuit.nodes}
-    taken = {owner for owner in meters.owners if owner not in left_out_of(bench)} | {SUNSPEC, DNP3, *bench.ders}
+    taken = {GATEWAY, AMI, SUNSPEC, DNP3, *plant.ders}
     for rtu in bench.rtus:
         where = f"[[dnp3]] {rtu.name}"
         if rtu.name in taken:

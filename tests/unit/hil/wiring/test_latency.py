@@ -24,6 +24,17 @@ def test_a_slow_way_answers_the_first_decision_and_not_the_last() -> None:
     assert seen.unanswered == 0
 
 
+def test_a_decision_for_what_stands_already_is_no_slow_command() -> None:
+    seen = Latencies()
+    seen.read("der.a", [6.0, 7.0, 10.9])
+    seen.round(7.0, devices=["der.a"])
+    seen.checked("der.a", [7.2])
+    seen.round(11.0, devices=["der.a"])
+    seen.actuated("der.a", path="sunspec", time_s=11.1)
+    assert [round(passage.decision_to_actuator_s, 3) for passage in seen.passages] == [0.1]
+    assert seen.stood == 1
+
+
 def test_a_write_that_no_round_asked_for_counts_for_nothing() -> None:
     seen = Latencies()
     seen.read("der.a", [9.0])

@@ -85,8 +85,8 @@ async def test_the_reader_follows_the_device_and_says_why_it_cannot() -> None:
         try:
             await _until(lambda: reader.newest is not None)
             assert reader.newest is not None
-            # Three phases of 30 kW and -5 kvar; registers have steps of 20 W (two times 198 kVA in 32 000 steps, upwards
-            # to a power of ten: 100 W, so half a step is 50).
+            # Three phases of 30 kW and -5 kvar. Registers have steps of 100 W (two times 198 kVA in 32 000 steps,
+            # upwards to a power of ten), so half a step is 50.
             assert reader.newest.p_w == pytest.approx(90e3, abs=50.0)
             assert reader.newest.q_var == pytest.approx(-15e3, abs=50.0)
             box.now = replace(MEASURED, p_w=(10e3,) * 3, q_var=(0.0,) * 3)
