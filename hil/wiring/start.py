@@ -34,6 +34,7 @@ from hil.scenario import Scenario
 from hil.sensors.channel import Delivery
 from hil.wiring.bench_file import BenchFile
 from hil.wiring.endpoints import ROLE
+from hil.wiring.followed import Followed
 from hil.wiring.latency import Latencies
 from hil.wiring.processes import Started
 from hil.wiring.real import RealUnit
@@ -110,6 +111,10 @@ class Wiring:
         self._granted_time, self._lead_s = granted_time, lead_s
         self._real = {name: entry.real for entry in bench.sunspec if entry.real is not None for name in entry.devices}
         self._simulated = tuple(name for name in bench.ders if name not in self._real)
+        behind_real = [name for rtu in bench.rtus if rtu.address is not None for name in rtu.devices]
+        self._followed = Followed(behind_real)
+        self._unseen = frozenset((*self._real, *behind_real))
+        self._following: asyncio.Task[None] | None = None
         self._listener = Listener()
         self._process: Started | None = None
         self._bus: Connection | None = None
@@ -128,6 +133,9 @@ class Wiring:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         await asyncio.gather(*(gateway.end() for gateway in self.gateways.values()))
         if self._bus is not None:
             with contextlib.suppress(FieldBusError, ConnectionError, TimeoutError):
@@ -195,6 +203,8 @@ class Wiring:
                 clock_offset_s=offset_s,
             )
             await self._start_gateway(DNP3, text)
+        if any(rtu.address is not None for rtu in self.bench.rtus):
+            self._following = asyncio.create_task(self._followed.run(self._endpoint))
 
     async def _start_gateway(self, protocol: str, text: str) -> None:
         path = self._folder / f"gateway-{protocol}.toml"
@@ -227,6 +237,7 @@ class Wiring:
         """What was written and operated since the last tick, in the words of the field processes ("commands",
         "targets", "actions", "leased"). Judge it, then `obey` it, then advance the plant."""
         reply = await self._ask({"type": "act"})
+        reply["actions"] += self._followed.actions()
         for name, times_s in reply["reads"].items():
             self.latencies.read(name, times_s)
         for name, times_s in reply["checks"].items():
@@ -298,8 +309,10 @@ class Wiring:
                 self.latencies.read(name, (now_s,))
 
     def round(self, report: RoundReport) -> None:
-        """A round of the service has ended: what it commands is awaited."""
-        self.latencies.round(seconds(report.time), devices=[command.device_id for command in report.commands])
+        """A round of the service has ended: what it commands is awaited, but for what real devices do, which only
+        their gateway sees."""
+        commanded = [command.device_id for command in report.commands if command.device_id not in self._unseen]
+        self.latencies.round(seconds(report.time), devices=commanded)
 
     def heard(self, command: Message) -> None:
         """A command that a gRPC field process has carried out, now."""

@@ -135,6 +135,11 @@ class Wired:
             self.outcomes.update(reply["outcomes"])
 
     @property
+    def modes(self) -> list[str]:
+        """Round by round, with the grade of the picture."""
+        return [f"{each.mode.name} {each.grade.name} {each.grade_reason}" for each in self.reports]
+
+    @property
     def import_w(self) -> float:
         """Of the last moment."""
         return self.plant.import_w()
