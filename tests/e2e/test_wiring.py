@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 SUNSPEC = ("der.battery_47", "der.battery_60", "der.pv_48", "der.pv_76")
 REGULATORS = ("transformer.reg4a", "transformer.reg4b", "transformer.reg4c")
-LEASE_S = 12.0
+LEASE_S = 10.0
 VALUES = {
     ("gate", "lease_s"): LEASE_S,
-    ("gate", "renew_s"): 6.0,
+    ("gate", "renew_s"): 5.0,
     ("gate", "stagger_s"): 2.0,
     ("voltvar", "slow_period_s"): 20.0,
 }
@@ -80,8 +80,8 @@ async def _obeyed(run: Wired, *, box: Inverter) -> None:
     assert await run.until(30.0, done=lambda: len(leased()) >= 2), run.modes
     led = leased()
     before = len(run.replies)
-    assert await run.until(40.0, done=lambda: any(r["actions"] for r in run.replies))
-    await run.until(45.0)
+    assert await run.until(30.0, done=lambda: any(r["actions"] for r in run.replies))
+    await run.until(36.0)
     # Renewed for more than two leases, and never lapsed between.
     assert all(led <= set(reply["leased"]) for reply in run.replies[before:])
     for name in led:
@@ -91,7 +91,7 @@ async def _obeyed(run: Wired, *, box: Inverter) -> None:
     assert moved & set(REGULATORS)
     assert any(run.plant.taps[name] > -8 for name in moved & set(REGULATORS))
     # Volt/VAR asks the real inverter for reactive power sooner or later.
-    assert await run.until(60.0, done=lambda: any(each.q_target_var for each in box.wanted))
+    assert await run.until(50.0, done=lambda: any(each.q_target_var for each in box.wanted))
     told = await run.outcomes_told()
     mine = [(device, code, text) for device, code, text in told if device in (*SUNSPEC, *REGULATORS, REAL)]
     print(f"{len(mine)} outcomes of wired devices")
