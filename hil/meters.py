@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adms.client import Point, PointKind
 from hil.engine import ComplexArray, LoadRecord
@@ -37,8 +37,17 @@ class Meters:
 
     A run takes either `scan` or `deliveries`: both draw from the same streams."""
 
-    def __init__(self, plant: Plant, *, plan: MeterPlan, seed: int, sensors: SensorPlan = IDEAL) -> None:
-        """Raises InputError where `sensors` means points or sources that there are not."""
+    def __init__(
+        self,
+        plant: Plant,
+        *,
+        plan: MeterPlan,
+        seed: int,
+        sensors: SensorPlan = IDEAL,
+        owners: Mapping[str, str] | None = None,
+    ) -> None:
+        """`owners`: source by device or bus, of points that are the gateway's otherwise; their draws stay the same.
+        Raises InputError where `sensors` means points or sources that there are not."""
         self._plant = plant
         self._plan = plan
         self._flow_cache: dict[tuple[str, int], ComplexArray] = {}
@@ -55,6 +64,8 @@ class Meters:
             self._declare_der(name)
         unique: dict[str, Meter] = {}
         for meter in self._declared:
+            if owners is not None and meter.owner == GATEWAY:
+                meter = replace(meter, owner=owners.get(meter.point.element, GATEWAY))
             unique.setdefault(name_of(meter.point), meter)  # the service takes a point from one source only
         self._meters = tuple(unique.values())
         self._bank = SensorBank(
@@ -65,6 +76,11 @@ class Meters:
     def owners(self) -> tuple[str, ...]:
         """Every telemetry source: the gateway, interval meters where there are some, and each DER."""
         return tuple(dict.fromkeys((GATEWAY, *self._bank.owners)))
+
+    @property
+    def v_sigma_frac(self) -> float:
+        """Of voltage meters, over nominal voltage."""
+        return self._plan.v_sigma_frac
 
     def points_of(self, owner: str) -> tuple[Point, ...]:
         """Points of one telemetry source, in the order of its declaration."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 
 from adms.client import Capability, DeviceClass, PowerSetpoint
@@ -15,23 +16,26 @@ def _source(meters: Meters, owner: str) -> Message:
     return {"source_id": owner, "points": [asdict(point) for point in meters.points_of(owner)]}
 
 
-def gateway_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint: str) -> Message:
-    """The substation gateway: every remote switch, regulator and capacitor."""
+def gateway_setup(
+    plant: Plant, meters: Meters, *, scenario: Scenario, endpoint: str, left_out: Collection[str] = ()
+) -> Message:
+    """The substation gateway: every remote switch, regulator and capacitor. `left_out`: devices and sources that are
+    reached in another way."""
     overlay = plant.circuit.overlay
     devices: list[Message] = [
         {"device_id": switch.id, "kind": DeviceClass.SWITCH, "low": 0, "high": 1}
         for switch in overlay.switches
-        if switch.remote
+        if switch.remote and switch.id not in left_out
     ]
     devices += [
         {"device_id": entry.id, "kind": DeviceClass.TAP_CHANGER, "low": control.tap_low, "high": control.tap_high}
         for entry, control in ((entry, plant.circuit.regulators[entry.id]) for entry in overlay.tap_changers)
-        if entry.remote
+        if entry.remote and entry.id not in left_out
     ]
     devices += [
         {"device_id": entry.id, "kind": DeviceClass.CAPACITOR, "low": 0, "high": entry.steps}
         for entry in overlay.capacitors
-        if entry.remote
+        if entry.remote and entry.id not in left_out
     ]
     return {
         "type": "setup",
@@ -39,15 +43,21 @@ def gateway_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint:
         "endpoint": endpoint,
         "supervision_lapse_s": scenario.supervision_lapse_s,
         # What no DER reports itself: the gateway's points, and what the interval meters' head end collects.
-        "sources": [_source(meters, owner) for owner in meters.owners if owner not in plant.ders],
+        "sources": [
+            _source(meters, owner) for owner in meters.owners if owner not in plant.ders and owner not in left_out
+        ],
         "controllers": [{"controller_id": GATEWAY, "devices": devices}],
     }
 
 
-def ders_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint: str) -> Message:
-    """One controller and one source per DER."""
+def ders_setup(
+    plant: Plant, meters: Meters, *, scenario: Scenario, endpoint: str, left_out: Collection[str] = ()
+) -> Message:
+    """One controller and one source per DER, but for those left out, which are reached in another way."""
     controllers = []
     for name, unit in plant.ders.items():
+        if name in left_out:
+            continue
         entry = unit.entry
         capability = Capability(
             s_max_va=entry.s_max_va,
@@ -72,6 +82,6 @@ def ders_setup(plant: Plant, meters: Meters, *, scenario: Scenario, endpoint: st
         "time_s": plant.time_s,
         "endpoint": endpoint,
         "supervision_lapse_s": scenario.supervision_lapse_s,
-        "sources": [_source(meters, name) for name in plant.ders],
+        "sources": [_source(meters, name) for name in plant.ders if name not in left_out],
         "controllers": controllers,
     }

@@ -68,10 +68,12 @@ class Fleet:
                 self.units[entry.id] = InverterUnit(entry, plan=found, soc_frac=soc_frac, rng=rng)
             else:
                 self.units[entry.id] = DerUnit(entry, ride_through=ride_through, soc_frac=soc_frac)
-        self.inverters: Mapping[str, InverterUnit] = {
-            name: unit for name, unit in self.units.items() if isinstance(unit, InverterUnit)
-        }
         self._quickest_s = min((unit.quickest_s for unit in self.inverters.values()), default=float("inf"))
+
+    @property
+    def inverters(self) -> Mapping[str, InverterUnit]:
+        """Those that are inverters after IEEE 1547; a unit may be put in another's place."""
+        return {name: unit for name, unit in self.units.items() if isinstance(unit, InverterUnit)}
 
     @property
     def settle_steps(self) -> int:
@@ -83,7 +85,7 @@ class Fleet:
         at rest."""
         if dt_s <= self._quickest_s:
             return 1
-        unrest = max(unit.unrest_pu(seen.of(unit.entry)) for unit in self.inverters.values())
+        unrest = max((unit.unrest_pu(seen.of(unit.entry)) for unit in self.inverters.values()), default=0.0)
         return 1 if unrest <= UNREST_PU else min(ceil(dt_s / self._quickest_s), ROUNDS_MAX)
 
     def step(self, dt_s: float, *, now_s: float, seen: Terminals) -> list[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ _ONLY_WHEN_TIMED = (
     "test_estimation_load",
     "test_sunspec_latency",
     "test_plant_speed",
+    "test_bench_real_time",
 )
 
 

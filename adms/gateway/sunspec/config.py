@@ -42,6 +42,8 @@ class GatewayTable(BaseModel):
     """HOST:PORT for Prometheus; without it there is none."""
     status_period_s: float | None = Field(default=None, gt=0.0)
     """A line of counts on stdout so often; without it there is none."""
+    clock_offset_s: float = 0.0
+    """The service's time less this machine's UTC: other than 0 only where a bench grants the service its time."""
 
 
 class DeviceTable(BaseModel):

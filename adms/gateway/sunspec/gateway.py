@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from adms.client import (
@@ -102,6 +102,11 @@ async def run_gateway(config: GatewayConfig) -> None:
     table = config.gateway
     counts = Counts()
     board = Board(config.device)
+    offset = timedelta(seconds=table.clock_offset_s)
+
+    def now() -> datetime:
+        return utc_now() + offset
+
     if table.metrics_listen is not None:
         host, _, port = table.metrics_listen.rpartition(":")
         print(f"metrics on {host}:{counts.serve(host=host.strip('[]'), port=int(port))}", flush=True)
@@ -119,9 +124,10 @@ async def run_gateway(config: GatewayConfig) -> None:
                     table.endpoint,
                     controller_id=table.controller_id,
                     devices=[entry.registered for entry in config.device],
+                    now=now,
                 )
             )
-            gateway = Gateway(config, board=board, telemetry=source, commands=controller, counts=counts)
+            gateway = Gateway(config, board=board, telemetry=source, commands=controller, counts=counts, now=now)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(gateway.run())
                 tasks.create_task(_tell_refusals(source, controller))

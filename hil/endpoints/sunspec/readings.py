@@ -64,7 +64,8 @@ def _powers(bank: RegisterBank, phase: str, *, p_w: float, q_var: float) -> None
 
 
 def _throttling(bank: RegisterBank, measured: Measured, *, p_w: float, p_max_w: float) -> None:
-    if measured.p_available_w is None:
+    if measured.p_available_w is None or p_max_w <= 0.0:
+        # Of what only absorbs there is nothing to hold back.
         bank.put(701, "ThrotPct", None)
         return
     held_back = max(0.0, measured.p_available_w - p_w) / p_max_w
