@@ -38,7 +38,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, default=Path("hil-runs"), help="folder for the runs")
     run.add_argument("--duration", type=float, default=None, metavar="SECONDS", help="feeder time to play")
     run.add_argument("--real-time", action="store_true", help="pace at wall speed")
+    run.add_argument("--without-service", action="store_true", help="the feeder left alone")
+    run.add_argument("--junit", type=Path, default=None, metavar="FILE", help="JUnit XML for CI")
     run.add_argument("--json", action="store_true", dest="as_json", help="one JSON line a run")
+    again = commands.add_parser("report", help="write the report of a run, or of a folder of runs, again")
+    again.add_argument("folder", type=Path)
+    again.add_argument("--out", type=Path, default=None)
+    beside = commands.add_parser("compare", help="two runs, or two folders of runs, side by side")
+    beside.add_argument("a", type=Path)
+    beside.add_argument("b", type=Path)
+    beside.add_argument("--out", type=Path, default=Path("hil-compare"))
+    beside.add_argument("--json", action="store_true", dest="as_json")
     listing = commands.add_parser("list", help="what scenarios there are")
     listing.add_argument("--json", action="store_true", dest="as_json")
     add_conformance(commands)
@@ -138,6 +148,14 @@ def main() -> int:
             from hil.run_command import list_scenarios
 
             return list_scenarios(arguments)
+        case "report":
+            from hil.run_command import report_of
+
+            return report_of(arguments)
+        case "compare":
+            from hil.run_command import compare_runs
+
+            return compare_runs(arguments)
         case "conformance":
             return conformance(arguments)
         case role:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from math import isfinite
 
 from adms.client import JournalVerdict
-from hil.arms import distance_km, restoration, restored_w, run_idle
+from hil.arms import Bench, distance_km, restoration, restored_w, run_idle
 from hil.fleet_rows import cost_lines, fleet_rows
 from hil.measures import Findings, FrameCount, examine, injections
 from hil.oracle import Restoration
@@ -16,6 +16,7 @@ from hil.report import Run
 from hil.results_rows import InjectedFault
 from hil.run import Session
 from hil.sensors.injected import injected
+from hil.story import Story
 
 DEFAULT_TOLERANCE_W = 1.0
 
@@ -158,3 +159,34 @@ def _faults(session: Session) -> tuple[InjectedFault, ...]:
 
 def _end(end_s: float) -> float | None:
     return end_s if isfinite(end_s) else None
+
+
+def left_alone(bench: Bench, *, wall_s: float) -> Run:
+    """A run of the same feeder and seed without a service: nothing is judged."""
+    plant = bench.plant()
+    trace = run_idle(bench)
+    scenario = bench.scenario
+    return Run(
+        title=scenario.title or scenario.name,
+        scenario=scenario.name,
+        about=scenario.tells,
+        feeder=bench.files.name,
+        service=False,
+        scan_s=scenario.timing.scan_s,
+        seed=bench.seed,
+        fault=bench.fault.line if bench.fault else "",
+        run=trace,
+        idle=None,
+        estimates=(),
+        score=score_estimates([]),
+        checks=(),
+        limits=bench.overlay.limits,
+        distance_km=distance_km(plant),
+        import_max_w=None,
+        import_from_s=0.0,
+        marks=Marks(moments=()),
+        story=Story(),
+        wall_s=wall_s,
+        commands=0,
+        facts={},
+    )

@@ -1,5 +1,5 @@
-"""`hil run` and `hil list` on the command line. Exit codes: 0 every limit held, 1 some did not, 2 bad input, or a run
-that did not come to its end."""
+"""`hil run`, `list`, `report` and `compare` on the command line. Exit codes: 0 every limit held, 1 some did not, 2 bad
+input, or a run that did not come to its end."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import argparse
 import asyncio
 import json
 import sys
-from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from adms.client import AdapterError, InputError, Problem
+from hil.compare_page import compare_folders
+from hil.index_page import write_index
+from hil.junit import write_junit
 from hil.library import chosen, library
-from hil.runs import Done, RunOptions, run_scenario
+from hil.report import report
+from hil.results import Results
+from hil.results_file import plain
+from hil.runs import RunOptions, run_scenario
+from hil.terminal import show, show_all
 
 
 def list_scenarios(arguments: argparse.Namespace) -> int:
@@ -61,55 +66,58 @@ def run(arguments: argparse.Namespace) -> int:
     except InputError as refused:
         return _refused(refused)
     options = RunOptions(
-        out=arguments.out, seed=arguments.seed, real_time=arguments.real_time, duration_s=arguments.duration
+        out=arguments.out,
+        seed=arguments.seed,
+        real_time=arguments.real_time,
+        with_service=not arguments.without_service,
+        duration_s=arguments.duration,
     )
     console = Console(stderr=arguments.as_json)
-    ends: list[int] = []
+    codes: list[int] = []
+    played: list[Results] = []
     for number, entry in enumerate(entries, start=1):
-        console.print(f"{number} of {len(entries)}: {entry.key}: {entry.scenario.title}", markup=False)
+        console.print(f"{number} of {len(entries)}: {entry.key}", markup=False)
         try:
-            done = asyncio.run(run_scenario(entry, options))
+            results = asyncio.run(run_scenario(entry, options))
         except InputError as refused:
-            ends.append(_refused(refused))
+            codes.append(_refused(refused))
             continue
         except (AdapterError, RuntimeError, OSError, TimeoutError) as broken:
             print(f"hil: {entry.key} did not come to its end: {broken}", file=sys.stderr)
-            ends.append(2)
+            codes.append(2)
             continue
-        ends.append(0 if done.held else 1)
+        played.append(results)
+        codes.append(0 if results.held or arguments.without_service else 1)
         if arguments.as_json:
-            print(json.dumps(_as_json(done)), flush=True)
-        _show(console, done)
-    return max(ends)
+            print(json.dumps(plain(results)), flush=True)
+        else:
+            show(console, results)
+            console.print(f"{options.out / entry.key}/report.html", markup=False, soft_wrap=True)
+    if len(entries) > 1:
+        show_all(console, played)
+        write_index(played, options.out / "index.html")
+        console.print(f"{options.out}/index.html", markup=False, soft_wrap=True)
+    if arguments.junit is not None:
+        write_junit(played, arguments.junit)
+    return max(codes)
 
 
-def _as_json(done: Done) -> dict[str, object]:
-    checks = [asdict(check) for check in done.run.checks]
-    for check in checks:
-        check["value"] = check["value"] if check["value"] == check["value"] else None
-    return {
-        "scenario": done.entry.key,
-        "held": done.held,
-        "seed": done.run.seed,
-        "wall_s": round(done.run.wall_s, 1),
-        "folder": str(done.folder),
-        "journal": done.journal,
-        "checks": checks,
-    }
+def report_of(arguments: argparse.Namespace) -> int:
+    """Write the report of a run, or of a folder of runs, again."""
+    try:
+        print(report(arguments.folder, out=arguments.out))
+    except InputError as refused:
+        return _refused(refused)
+    return 0
 
 
-def _show(console: Console, done: Done) -> None:
-    table = Table(title_justify="left")
-    for heading in ("", "limit", "found"):
-        table.add_column(heading, overflow="fold")
-    for check in done.run.checks:
-        verdict = Text("held" if check.held else "NOT HELD", style="green" if check.held else "bold red")
-        table.add_row(verdict, check.name, Text(check.text))
-    console.print(table)
-    intact = "intact" if done.journal["intact"] else f"NOT intact: {done.journal['reason']}"
-    end = "held" if done.held else "NOT held"
-    words = f"{end} in {done.run.wall_s:.0f} s; journal {intact}; {done.folder}/report.html"
-    console.print(words, markup=False, soft_wrap=True)
+def compare_runs(arguments: argparse.Namespace) -> int:
+    """Two runs, or two folders of runs, side by side."""
+    try:
+        compare_folders(arguments.a, arguments.b, out=arguments.out, as_json=arguments.as_json, console=Console())
+    except InputError as refused:
+        return _refused(refused)
+    return 0
 
 
 def _refused(refused: InputError) -> int:

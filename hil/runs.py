@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import platform
 import shutil
 import time
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
 
-from hil.arms import open_bench
+from hil.arms import Bench, open_bench
+from hil.conclude import left_alone
 from hil.demo import play
 from hil.feeders import FEEDERS
 from hil.launch import STATE_FOLDER, ServiceProcess
 from hil.library import Entry
-from hil.report import Run, write_report, write_results
+from hil.recorded import Run, results_of
+from hil.report import write_report
+from hil.results import Results
+from hil.results_file import write_results
 from hil.story import Story
+
+_VERSIONS = ("adms-lite", "dss_python", "numpy", "highspy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,27 +31,12 @@ class RunOptions:
     out: Path
     seed: int
     real_time: bool = False
+    with_service: bool = True
     duration_s: float | None = None
     """Feeder time to play; None as the scenario says."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """A run that came to its end."""
-
-    entry: Entry
-    folder: Path
-    run: Run
-    journal: dict[str, Any]
-    """What `adms journal verify` says of the service's record."""
-
-    @property
-    def held(self) -> bool:
-        """Whether every limit held and the record is whole."""
-        return self.run.held and bool(self.journal["intact"])
-
-
-async def run_scenario(entry: Entry, options: RunOptions) -> Done:
+async def run_scenario(entry: Entry, options: RunOptions) -> Results:
     """Play one scenario. Its folder has the report, the results, the events, the service's journal and logs; what an
     earlier run left there is removed. Raises AdapterError where the service cannot be started."""
     began = time.perf_counter()
@@ -55,29 +46,33 @@ async def run_scenario(entry: Entry, options: RunOptions) -> Done:
     folder = options.out / entry.key
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / STATE_FOLDER, ignore_errors=True)
-    files = FEEDERS[scenario.feeder]
-    bench = open_bench(files, scenario=scenario, seed=options.seed, fault_line=None, fault_kind=None)
-    service = ServiceProcess(folder, scenario=scenario, files=files)
+    bench = open_bench(FEEDERS[scenario.feeder], scenario=scenario, seed=options.seed, fault_line=None, fault_kind=None)
+    if options.with_service:
+        run = await _beside_a_service(bench, folder=folder, real_time=options.real_time, began=began)
+    else:
+        run = left_alone(bench, wall_s=time.perf_counter() - began)
+    run = replace(
+        run,
+        scenario=entry.key,
+        command=f"hil run {entry.key} --seed {options.seed}{'' if options.with_service else ' --without-service'}",
+        versions={name: version(name) for name in _VERSIONS} | {"python": platform.python_version()},
+        machine=platform.machine(),
+    )
+    results = results_of(run)
+    write_results(results, path=folder / "results.json")
+    write_report(run, path=folder / "report.html")
+    return results
+
+
+async def _beside_a_service(bench: Bench, *, folder: Path, real_time: bool, began: float) -> Run:
+    service = ServiceProcess(folder, scenario=bench.scenario, files=bench.files)
     await service.prepare()
     with (folder / "events.jsonl").open("w", encoding="utf-8") as events:
         try:
             endpoint = await service.start()
             run = await play(
-                bench,
-                endpoint=endpoint,
-                supervisor=service,
-                story=_story(events),
-                real_time=options.real_time,
-                began=began,
+                bench, endpoint=endpoint, supervisor=service, story=Story(out=events), real_time=real_time, began=began
             )
         finally:
             await service.stop()
-    journal = dict(await service.journal_verdict())
-    write_report(run, path=folder / "report.html")
-    write_results(run, path=folder / "results.json")
-    (folder / "journal_verdict.json").write_text(json.dumps(journal) + "\n")
-    return Done(entry=entry, folder=folder, run=run, journal=journal)
-
-
-def _story(out: TextIO) -> Story:
-    return Story(out=out)
+    return replace(run, journal=dict(await service.journal_verdict()))
