@@ -92,6 +92,7 @@ def conclude(session: Session, *, frames: tuple[FrameCount, ...], journal: Journ
         fleet=fleet_rows(session.trace, terms=findings.terms),
         cost=cost_lines(session.trace, idle=idle, prices=findings.prices) if findings.prices is not None else (),
         actuations=session.actuations,
+        bound_by=session.wall_s,
         deadlines_missed=len(session.late) if session.real_time else None,
         seed=bench.seed,
         fault=bench.fault.line if bench.fault else "",

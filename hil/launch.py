@@ -23,6 +23,7 @@ CONFIGURATION_FILE = "service.toml"
 STATE_FOLDER = "state"
 READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 20.0
+_LAST_LINES = 8
 _FLAT = """
 # Loads that follow the scenario's statistics draw the same at every hour.
 [[class_profile]]
@@ -145,5 +146,5 @@ class ServiceProcess:
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):
             lines: Sequence[str] = (self._folder / "service.log").read_text(errors="replace").splitlines()
-            return lines[-1] if lines else "it said nothing"
+            return "; ".join(lines[-_LAST_LINES:]) or "it said nothing"
         return "it said nothing"

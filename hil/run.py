@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -70,6 +71,8 @@ class Session:
     estimates: list[EstimateRow] = field(default_factory=list)
     rounds: RoundLog = field(default_factory=RoundLog)
     actuations: list[Actuation] = field(default_factory=list)
+    wall_s: dict[str, float] = field(default_factory=dict)
+    """What the run waited for, by part: for the report only."""
     late: list[Deadline] = field(default_factory=list)
     """Scans of a run in real time that ended after the next was due."""
     outages: list[ServiceOutage] = field(default_factory=list)
@@ -102,7 +105,8 @@ class Session:
             if self.real_time:
                 await asyncio.sleep(max(0.0, now_s - (time.perf_counter() - began)))
             await self._service_events(now_s)
-            self.plant.advance(now_s)
+            with self._taking("plant"):
+                self.plant.advance(now_s)
             await self._scan(now_s)
             late_s = time.perf_counter() - began - (now_s + timing.scan_s)
             if self.real_time and late_s > 0.0:
@@ -111,19 +115,31 @@ class Session:
     # ---- one scan -------------------------------------------------------------------------------------------
 
     async def _scan(self, now_s: float) -> None:
-        self._look(now_s)
-        frames = await self._read_meters(now_s)
+        with self._taking("record"):
+            self._look(now_s)
+        with self._taking("meters and frames"):
+            frames = await self._read_meters(now_s)
         expect: Mapping[str, int] = {}
         news: RoundReport | None = None
         if self.service_up:
-            await self._operators(now_s)
-            expect = await self.service.advance_to(now_s, frames=frames, outcomes=self._new_outcomes())
-            news = await self.service.round_at(now_s)
-        await self._devices(now_s, expect=expect)
-        self.rounds.take(news, time_s=now_s, service_up=self.service_up)
-        if news is not None:
-            self._keep_estimate(news)
-        self._tell(now_s, news=news)
+            with self._taking("service"):
+                await self._operators(now_s)
+                expect = await self.service.advance_to(now_s, frames=frames, outcomes=self._new_outcomes())
+                news = await self.service.round_at(now_s)
+        with self._taking("devices"):
+            await self._devices(now_s, expect=expect)
+        with self._taking("record"):
+            self.rounds.take(news, time_s=now_s, service_up=self.service_up)
+            if news is not None:
+                self._keep_estimate(news)
+            self._tell(now_s, news=news)
+
+    @contextmanager
+    def _taking(self, part: str) -> Iterator[None]:
+        """Adds the wall time of what is inside to a part of the run."""
+        began = time.perf_counter()
+        yield
+        self.wall_s[part] = self.wall_s.get(part, 0.0) + time.perf_counter() - began
 
     def _new_outcomes(self) -> dict[str, int]:
         """Outcomes to wait for: those given since the service (re)started."""
