@@ -1,5 +1,5 @@
-"""The bench's stories, each against a service of its own: the fast ones hold, one seed is one run, and what is broken on
-purpose is found."""
+"""The bench's stories, each against a service of its own: the fast ones hold, one seed is one run, and what is broken
+on purpose is found."""
 
 import asyncio
 import sqlite3

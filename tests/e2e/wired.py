@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from adms.cli.demo.settings import MODEL_FILE, with_values, write_configuration
+from adms.cli.configuration import with_values
+from adms.cli.demo.settings import MODEL_FILE, write_configuration
 from adms.client import EntryKind, Insight, RoundReport
 from hil.arms import Bench, open_bench
 from hil.demo import field_processes
@@ -19,7 +20,7 @@ from hil.fieldbus import Connection, Message
 from hil.link import ServiceLink
 from hil.meters import GATEWAY, Meters
 from hil.plant.plant import Plant
-from hil.scenario import read_scenario
+from hil.scenario_file import read_scenario
 from hil.setup import ders_setup, gateway_setup
 from hil.wiring.bench_file import check_bench_file
 from hil.wiring.pace import Pacer
