@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, default=Path("hil-runs"), help="folder for the runs")
     run.add_argument("--duration", type=float, default=None, metavar="SECONDS", help="feeder time to play")
     run.add_argument("--real-time", action="store_true", help="pace at wall speed")
+    run.add_argument(
+        "--bench", type=Path, default=None, metavar="FILE", help="devices on SunSpec and DNP3, real ones among them"
+    )
     run.add_argument("--without-service", action="store_true", help="the feeder left alone")
     run.add_argument("--junit", type=Path, default=None, metavar="FILE", help="JUnit XML for CI")
     run.add_argument("--json", action="store_true", dest="as_json", help="one JSON line a run")

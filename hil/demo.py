@@ -8,7 +8,7 @@ import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from hil.scenario import Outage
 from hil.scenario_file import read_scenario
 from hil.setup import ders_setup, gateway_setup
 from hil.story import Story
+from hil.wiring.bench_file import BenchFile
+from hil.wiring.start import Wiring, put_real_units
+from hil.wiring.told import owners_of
 
 ROLES = (GATEWAY, "ders")
 START_TIMEOUT_S = 60.0
@@ -133,64 +136,75 @@ async def demo(options: Options) -> int:
 
 
 async def play(
-    bench: Bench, *, endpoint: str, supervisor: Supervisor, story: Story, real_time: bool, began: float
+    bench: Bench,
+    *,
+    endpoint: str,
+    supervisor: Supervisor,
+    story: Story,
+    real_time: bool,
+    began: float,
+    wired: BenchFile | None = None,
+    folder: Path | None = None,
 ) -> Run:
-    """Play a story against the service at an address, and judge it. `began` is when the run did, s of the performance
-    counter."""
+    """Play a story against the service at an address, and judge it.
+
+    Args:
+        bench: files and choices.
+        endpoint: of the service.
+        supervisor: who kills and starts it.
+        story: where events go.
+        real_time: at wall speed.
+        began: when the run did, s of the performance counter.
+        wired: devices on other protocols than gRPC; in real time only.
+        folder: for their configurations and logs.
+    """
     scenario = bench.scenario
+    plant = bench.plant()
+    if wired is not None:
+        put_real_units(wired, plant=plant, ride_through=scenario.ride_through)
+    owners = owners_of(wired) if wired is not None else None
+    meters = Meters(plant, plan=scenario.meters, seed=bench.seed, sensors=scenario.sensors, owners=owners)
     service = ServiceLink(run_id=f"bench-{bench.seed}")
-    async with field_processes() as buses:
-        session = _session(
-            bench,
-            buses=buses,
-            service=service,
-            story=story,
-            endpoint=endpoint,
-            supervisor=supervisor,
-            real_time=real_time,
-        )
+    async with AsyncExitStack() as stack:
+        buses = await stack.enter_async_context(field_processes())
         await service.connect(endpoint)
-        await buses[GATEWAY].send(gateway_setup(session.plant, session.meters, scenario=scenario, endpoint=endpoint))
-        await buses["ders"].send(ders_setup(session.plant, session.meters, scenario=scenario, endpoint=endpoint))
+        wiring = None
+        if wired is not None and folder is not None:
+            wiring = await stack.enter_async_context(
+                Wiring(wired, plant=plant, meters=meters, scenario=scenario, endpoint=endpoint, folder=folder)
+            )
+        left_out = wiring.left_out if wiring is not None else frozenset()
+        session = Session(
+            bench=bench,
+            plant=plant,
+            meters=meters,
+            referee=Referee(plant.circuit, tap_min_interval_s=scenario.tap_min_interval_s),
+            pseudo=bench.pseudo_flow(),
+            trace=Trace(nodes=plant.circuit.nodes),
+            rounds=RoundLog(devices=tuple(plant.ders)),
+            story=story,
+            service=service,
+            supervisor=supervisor,
+            endpoint=endpoint,
+            buses=buses,
+            outage=scenario.outage,
+            real_time=real_time,
+            wiring=wiring,
+        )
+        for role, setup in ((GATEWAY, gateway_setup), ("ders", ders_setup)):
+            await buses[role].send(setup(plant, meters, scenario=scenario, endpoint=endpoint, left_out=left_out))
         for bus in buses.values():
             reply = await asyncio.wait_for(bus.ask({"type": "ready"}), START_TIMEOUT_S)
             for problem in reply["problems"]:
                 story.emit("problem", time_s=0.0, message=problem)
+        for problem in await wiring.ready() if wiring is not None else ():
+            story.emit("problem", time_s=0.0, message=problem)
         _start(session)
         await session.play()
         frames = await _frame_counts(session)
         journal = await service.verify_journal() if session.service_up else None
         await service.close()
     return conclude(session, frames=frames, journal=journal, wall_s=time.perf_counter() - began)
-
-
-def _session(
-    bench: Bench,
-    *,
-    buses: dict[str, Connection],
-    service: ServiceLink,
-    story: Story,
-    endpoint: str,
-    supervisor: Supervisor,
-    real_time: bool,
-) -> Session:
-    plant = bench.plant()
-    return Session(
-        bench=bench,
-        plant=plant,
-        meters=Meters(plant, plan=bench.scenario.meters, seed=bench.seed, sensors=bench.scenario.sensors),
-        referee=Referee(plant.circuit, tap_min_interval_s=bench.scenario.tap_min_interval_s),
-        pseudo=bench.pseudo_flow(),
-        trace=Trace(nodes=plant.circuit.nodes),
-        rounds=RoundLog(devices=tuple(plant.ders)),
-        story=story,
-        service=service,
-        supervisor=supervisor,
-        endpoint=endpoint,
-        buses=buses,
-        outage=bench.scenario.outage,
-        real_time=real_time,
-    )
 
 
 def _start(session: Session) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -28,6 +28,8 @@ from hil.rounds import RoundLog
 from hil.scenario import Outage
 from hil.sensors.channel import Delivery
 from hil.story import Story
+from hil.wiring.pace import Pacer, Pacing
+from hil.wiring.start import Wiring
 
 
 class Bus(Protocol):
@@ -68,6 +70,10 @@ class Session:
     """Field processes by role."""
     outage: Outage | None = None
     real_time: bool = False
+    wiring: Wiring | None = None
+    """Devices on other protocols than gRPC."""
+    pacing: Pacing | None = None
+    """How a run in real time kept its time."""
     estimates: list[EstimateRow] = field(default_factory=list)
     rounds: RoundLog = field(default_factory=RoundLog)
     actuations: list[Actuation] = field(default_factory=list)
@@ -88,29 +94,42 @@ class Session:
     _outcomes: dict[str, int] = field(default_factory=dict)
     _outcomes_before: dict[str, int] = field(default_factory=dict)
     _events_told: int = 0
+    _wired_leases: frozenset[str] = frozenset()
     _last_mode: str = ""
     _notes: frozenset[tuple[str, str]] = frozenset()
     """Of the round before: a note is told when it is new."""
 
     async def play(self) -> None:
         """The whole story."""
-        timing = self.bench.scenario.timing
-        began = time.perf_counter()
         self.plant.watcher = self.referee
         self.plant.on_step = self.meters.observe
         if self.bench.fault is not None:
             self.referee.fault_began(time_s=self.bench.fault.time_s)
-        for k in range(1, round(timing.duration_s / timing.scan_s) + 1):
-            now_s = k * timing.scan_s
-            if self.real_time:
-                await asyncio.sleep(max(0.0, now_s - (time.perf_counter() - began)))
+        async for now_s in self._ticks():
             await self._service_events(now_s)
+            if self.wiring is not None:
+                with self._taking("devices"):
+                    await self._wired_devices(self.wiring, now_s=now_s)
             with self._taking("plant"):
                 self.plant.advance(now_s)
             await self._scan(now_s)
-            late_s = time.perf_counter() - began - (now_s + timing.scan_s)
-            if self.real_time and late_s > 0.0:
+
+    async def _ticks(self) -> AsyncIterator[float]:
+        """Feeder seconds of the scans: one after the other, or at wall speed, where those that passed meanwhile are
+        left out."""
+        timing = self.bench.scenario.timing
+        if not self.real_time:
+            for k in range(1, round(timing.duration_s / timing.scan_s) + 1):
+                yield k * timing.scan_s
+            return
+        pacer = Pacer(timing.scan_s)
+        pacer.start(zero_s=self.wiring.zero_s if self.wiring is not None else None)
+        while (now_s := await pacer.tick()) <= timing.duration_s + 1e-9:
+            yield now_s
+            late_s = pacer.now_s - (now_s + timing.scan_s)
+            if late_s > 0.0:
                 self.late.append(Deadline(time_s=now_s, late_s=late_s))
+        self.pacing = pacer.stop()
 
     # ---- one scan -------------------------------------------------------------------------------------------
 
@@ -126,6 +145,8 @@ class Session:
                 await self._operators(now_s)
                 expect = await self.service.advance_to(now_s, frames=frames, outcomes=self._new_outcomes())
                 news = await self.service.round_at(now_s)
+            if news is not None and self.wiring is not None:
+                self.wiring.round(news)
         with self._taking("devices"):
             await self._devices(now_s, expect=expect)
         with self._taking("record"):
@@ -140,6 +161,10 @@ class Session:
         began = time.perf_counter()
         yield
         self.wall_s[part] = self.wall_s.get(part, 0.0) + time.perf_counter() - began
+
+    @property
+    def _wired(self) -> frozenset[str]:
+        return self.wiring.left_out if self.wiring is not None else frozenset()
 
     def _new_outcomes(self) -> dict[str, int]:
         """Outcomes to wait for: those given since the service (re)started."""
@@ -159,6 +184,9 @@ class Session:
 
     async def _read_meters(self, now_s: float) -> dict[str, int]:
         arrived = self.meters.deliveries(now_s)
+        if self.wiring is not None:
+            await self.wiring.show(now_s, deliveries=arrived)
+            arrived = {owner: of for owner, of in arrived.items() if owner not in self.wiring.left_out}
         frames: dict[str, int] = {}
         replies = await asyncio.gather(
             *(
@@ -178,6 +206,19 @@ class Session:
             if (owner in self.plant.ders) == (role != GATEWAY)
         }
 
+    async def _wired_devices(self, wiring: Wiring, *, now_s: float) -> None:
+        """What devices on other protocols were told since the last tick."""
+        reply = await wiring.act()
+        for command in reply["commands"]:
+            self.commands += 1
+            self._judge(command, now_s=now_s)
+        wiring.obey(reply)
+        for name, (p_w, q_var) in reply["targets"].items():
+            self.targets[name] = (p_w, q_var)
+        self._wired_leases = frozenset(reply["leased"])
+        for problem in wiring.news():
+            self.story.emit("problem", time_s=now_s, message=problem)
+
     async def _devices(self, now_s: float, *, expect: Mapping[str, int]) -> None:
         question: Message = {"type": "act", "time_s": now_s, "expect": dict(expect)}
         replies = await asyncio.gather(*(bus.ask(question) for bus in self.buses.values()))
@@ -187,6 +228,8 @@ class Session:
             for command in reply["commands"]:
                 self.commands += 1
                 self._time(command, now_s=now_s)
+                if self.wiring is not None:
+                    self.wiring.heard(command)
                 leases += command["power"] is not None
                 self._judge(command, now_s=now_s)
             for action in reply["actions"]:
@@ -197,12 +240,13 @@ class Session:
                 self.targets[name] = (p_w, q_var)
             leased += reply["leased"]
             if reply["supervised"] is not None:
-                for name in self.plant.automatic:
+                for name in self.plant.automatic.keys() - self._wired:
                     self.plant.automatic[name] = not reply["supervised"]
             self._outcomes.update(reply["outcomes"])
-        self.leased = frozenset(leased)
+        self.leased = frozenset(leased) | self._wired_leases
         for name, unit in self.plant.ders.items():
-            unit.leased = name in self.leased
+            if name not in self._wired:
+                unit.leased = name in self.leased
         self.story.lease_count += leases
         if leases:
             self.story.emit("leases", time_s=now_s, count=leases)

@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         real_time=arguments.real_time,
         with_service=not arguments.without_service,
+        bench_file=arguments.bench,
         duration_s=arguments.duration,
     )
     console = Console(stderr=arguments.as_json)

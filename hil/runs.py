@@ -20,6 +20,7 @@ from hil.report import write_report
 from hil.results import Results
 from hil.results_file import write_results
 from hil.story import Story
+from hil.wiring.bench_file import read_bench_file
 
 _VERSIONS = ("adms-lite", "dss_python", "numpy", "highspy")
 
@@ -32,6 +33,8 @@ class RunOptions:
     seed: int
     real_time: bool = False
     with_service: bool = True
+    bench_file: Path | None = None
+    """Devices on other protocols than gRPC, real ones among them."""
     duration_s: float | None = None
     """Feeder time to play; None as the scenario says."""
 
@@ -48,7 +51,7 @@ async def run_scenario(entry: Entry, options: RunOptions) -> Results:
     shutil.rmtree(folder / STATE_FOLDER, ignore_errors=True)
     bench = open_bench(FEEDERS[scenario.feeder], scenario=scenario, seed=options.seed, fault_line=None, fault_kind=None)
     if options.with_service:
-        run = await _beside_a_service(bench, folder=folder, real_time=options.real_time, began=began)
+        run = await _beside_a_service(bench, options=options, folder=folder, began=began)
     else:
         run = left_alone(bench, wall_s=time.perf_counter() - began)
     run = replace(
@@ -64,14 +67,24 @@ async def run_scenario(entry: Entry, options: RunOptions) -> Results:
     return results
 
 
-async def _beside_a_service(bench: Bench, *, folder: Path, real_time: bool, began: float) -> Run:
+async def _beside_a_service(bench: Bench, *, options: RunOptions, folder: Path, began: float) -> Run:
+    wired = None
+    if options.bench_file is not None:
+        wired = read_bench_file(options.bench_file, overlay=bench.overlay, real_time=options.real_time)
     service = ServiceProcess(folder, scenario=bench.scenario, files=bench.files)
     await service.prepare()
     with (folder / "events.jsonl").open("w", encoding="utf-8") as events:
         try:
             endpoint = await service.start()
             run = await play(
-                bench, endpoint=endpoint, supervisor=service, story=Story(out=events), real_time=real_time, began=began
+                bench,
+                endpoint=endpoint,
+                supervisor=service,
+                story=Story(out=events),
+                real_time=options.real_time,
+                began=began,
+                wired=wired,
+                folder=folder / "wiring",
             )
         finally:
             await service.stop()
