@@ -13,6 +13,7 @@ from hil.plant.der_class import read_der_defects
 from hil.results import Results, Standing
 from hil.results_file import read_results, repeatable
 from hil.runs import RunOptions, run_scenario
+from hil.scenario import Outage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 FAST = [entry.key for entry in library() if entry.scenario.fast]
@@ -25,6 +26,12 @@ def one(name: str) -> Entry:
 
 def played(entry: Entry, out: Path, *, duration_s: float | None = None) -> Results:
     return asyncio.run(run_scenario(entry, RunOptions(out=out, seed=1, duration_s=duration_s)))
+
+
+def broken_by(name: str) -> str:
+    """A path on which processes of a run find what breaks them."""
+    folder = Path(__file__).parent / "broken"
+    return f"{folder / name}:{folder}"
 
 
 def broken(results: Results) -> set[str]:
@@ -51,34 +58,39 @@ def test_a_fast_story_holds(name: str, tmp_path: Path) -> None:
 
 def test_two_runs_of_a_seed_are_one_run(tmp_path: Path) -> None:
     entry = one("service-killed")
-    first = played(entry, tmp_path / "a", duration_s=160.0)
-    second = played(entry, tmp_path / "b", duration_s=160.0)
+    first = played(entry, tmp_path / "a", duration_s=150.0)
+    second = played(entry, tmp_path / "b", duration_s=150.0)
     assert repeatable(first) == repeatable(second)
     rows = journal_rows(tmp_path / "a" / entry.key)
     assert len(rows) > 100
     assert rows == journal_rows(tmp_path / "b" / entry.key)
 
 
-def test_an_estimator_that_trusts_a_bad_meter_is_found(tmp_path: Path) -> None:
-    entry = one("gross-meter-error")
-    trusting = {"estimation": {"alarm_probability": 0.0}}
-    results = played(replace(entry, scenario=replace(entry.scenario, service=trusting)), tmp_path)
-    assert "liar_named_s" in broken(results)
+def test_an_estimator_that_trusts_a_bad_meter_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", broken_by("trusts_meters"))
+    results = played(one("gross-meter-error"), tmp_path, duration_s=160.0)
+    assert broken(results) >= {"liar_named_s", "estimate_ratio_max"}
     assert not results.held
 
 
 def test_a_client_that_ignores_the_end_of_its_lease_is_found(tmp_path: Path) -> None:
-    entry, other = one("service-gone"), one("deaf-der")
+    """Leased for the import limit, the service killed for good, and one battery goes on."""
+    limited, gone, deaf = (one(name).scenario for name in ("interface-limit", "service-gone", "deaf-der"))
     defects = read_der_defects([{"der": "der.battery_7", "mode": "ignores_leases", "from_s": 0.0}])
-    plan = replace(other.scenario.plant, defects=defects)
-    results = played(replace(entry, scenario=replace(entry.scenario, plant=plan)), tmp_path)
-    assert broken(results) & {"defaults_missed", "default_reached_s_max"}
+    scenario = replace(
+        limited,
+        plant=replace(deaf.plant, defects=defects),
+        outage=Outage(start_s=200.0),
+        acceptance=gone.acceptance,
+    )
+    results = played(replace(one("interface-limit"), scenario=scenario), tmp_path)
+    assert "defaults_missed" in broken(results)
     assert not results.held
 
 
-def test_a_gate_without_its_guard_on_taps_is_found(tmp_path: Path) -> None:
-    """The referee keeps its own time between two moves of one regulator, whatever the service was told."""
-    entry = one("high-pv")
-    guardless = {"interlock": {"tap_interval_s": 0.0, "tap_steps_per_move": 1}}
-    results = played(replace(entry, scenario=replace(entry.scenario, service=guardless)), tmp_path, duration_s=200.0)
+def test_a_gate_without_its_guard_on_faults_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closings without isolation: with its guard the gate refuses them."""
+    monkeypatch.setenv("PYTHONPATH", broken_by("no_guard_on_faults"))
+    results = played(one("permanent-fault"), tmp_path, duration_s=200.0)
     assert "unsafe_commands" in broken(results)
+    assert not results.held
