@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any
 
 from hil.cosim.library import CosimError, helics, in_words
 from hil.cosim.plan import Core, CosimPlan
 from hil.cosim.watchdog import Watchdog
 
+_NUMBER = count(1)
 _TINY_S = 1e-9
 """HELICS counts nanoseconds."""
 _QUIET = "--loglevel=no_print --terminate_on_error"
@@ -52,7 +54,8 @@ class Membership:
 
     def _start_broker(self) -> str:
         plan, h = self._plan, self.h
-        name = f"{plan.federate}_broker"
+        # A broker of a run before may not be quite gone yet; nobody is to find it under the same name.
+        name = f"{plan.federate}_broker_{next(_NUMBER)}"
         arguments = f"-f {plan.federates} {_QUIET} {_LOST_AFTER}"
         address = name
         if plan.core is not Core.INPROC:
@@ -69,7 +72,7 @@ class Membership:
         about = h.helicsCreateFederateInfo()
         timeout_ms = round(plan.join_timeout_s * 1e3)
         h.helicsFederateInfoSetCoreTypeFromString(about, plan.core.value)
-        h.helicsFederateInfoSetCoreName(about, f"{plan.federate}_core")
+        h.helicsFederateInfoSetCoreName(about, f"{plan.federate}_core_{next(_NUMBER)}")
         h.helicsFederateInfoSetCoreInitString(
             about, f"--broker={self.broker} {_QUIET} {_LOST_AFTER} --networkretries=1 --networktimeout={timeout_ms}ms"
         )

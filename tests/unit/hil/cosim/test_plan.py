@@ -15,7 +15,7 @@ WHOLE = """
 [cosim]
 federate = "feeder"
 core = "zmq"
-broker = "tcp://10.0.0.5:23500"
+broker = "tcp://grid.example:23500"
 period_s = 4.0
 fresh_within_s = 8.0
 grant_timeout_s = 60.0
@@ -57,7 +57,7 @@ def test_a_scenario_without_a_co_simulation_has_none() -> None:
 def test_a_whole_table_is_read_as_it_stands() -> None:
     plan = read_cosim(tomllib.loads(WHOLE))
     assert plan is not None
-    assert (plan.core, plan.broker, plan.start_broker) == (Core.ZMQ, "tcp://10.0.0.5:23500", False)
+    assert (plan.core, plan.broker, plan.start_broker) == (Core.ZMQ, "tcp://grid.example:23500", False)
     assert [one.quantity for one in plan.subscribe] == [Given.SOURCE_VOLTAGE, Given.FREQUENCY_HZ]
     assert (plan.subscribe[0].form, plan.subscribe[0].impedance) == (Form.PER_PHASE, SourceImpedance.REMOVED)
     assert [one.quantity for one in plan.publish] == [Told.SOURCE_POWER, Told.BUS_VOLTAGE]
