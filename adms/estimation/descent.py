@@ -2,10 +2,9 @@
 
 Gauss-Newton's direction always leads down, but its whole length need not: from sets of current magnitudes with few
 powers it can end at powers that are a thousand times anything believed. Here each point is a power flow, and a step is
-taken only as far as the whole cost falls: along its line (Nocedal & Wright, Numerical Optimization, 2nd ed. 2006,
-sections 3.5 and 10.3), or, where nothing is known of some power and a line may lead far out, with less reach for those
-(ibid., section 10.3: Levenberg and Marquardt). Powers and sources move as the step asks; the voltages follow by the
-network law.
+taken only as far along its line as the whole cost falls (Nocedal & Wright, Numerical Optimization, 2nd ed. 2006,
+sections 3.5 and 10.3). Powers and sources move as the step asks; the voltages follow by the network law. It is for
+powers of all of which something is believed: without that there are valleys without a floor.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from adms.estimation.system import Singular, system_at
 from adms.grid.arrays import S_BASE_VA
 
 _MOST_LOOKS = 12
-"""At one step's length or reach."""
+"""At one step's length."""
 _MOST_OF_A_FLOW = 20
 """Steps: a power flow that needs more is none to go to."""
 _STILL_PU = 1e-8
@@ -35,10 +34,6 @@ _STILL_CHI2 = 1e-2
 """So many steps that lower it by more than this may have far to go: a tenth of a standard deviation."""
 _SLOWLY_FRAC = 0.9
 """A step that leaves more of the cost than this is looked at more closely: it may have gone too far."""
-_REACH_PU = 10.0
-"""How far a first step may take a power of which nothing is known."""
-_GOOD_FRAC, _POOR_FRAC, _LEAST_FRAC = 0.75, 0.25, 1e-4
-"""Of the fall that a step promised: from here on the next one reaches further, less far, or this one is not taken."""
 _WORSE_FRAC, _WORSE_CHI2 = 1e-3, 1.0
 """An optimum may cost so much more than a point nearby, by rounding and by corners of loads' laws."""
 
@@ -67,8 +62,6 @@ class _Step:
     """[k] deviations after it."""
     t: ComplexArray
     """[k] those over their covariance."""
-    cost: float
-    """The whole cost after it, were all linear."""
 
 
 def optimise_by_descent(
@@ -149,7 +142,6 @@ class _Descent:
         self._given = _as_given(beliefs)
         self._mean_va = np.zeros(len(problem.layout.arrays.injectors), dtype=np.complex128)
         self._mean_va[problem.factor.injectors] = beliefs.columns.mean * S_BASE_VA
-        self._reach_pu = _REACH_PU
 
     def point(self, at: Start, *, t: ComplexArray) -> _Point:
         """What a power flow with deviations `at.e` costs."""
@@ -164,15 +156,8 @@ class _Descent:
         )
 
     def lower(self, here: _Point) -> _Point | None:
-        """A point that costs less; None where none was found."""
-        there = self._by_reach(here) if self._beliefs.partial else None
-        if there is None:
-            self._reach_pu = _REACH_PU
-            there = self._by_line(here)
-        return there
-
-    def _by_line(self, here: _Point) -> _Point | None:
-        step = self._step(here, beliefs=self._beliefs)
+        """The best point that was found on the line of a step; None where none costs less."""
+        step = self._step(here)
         if step is None:
             return None
         best: _Point | None = None
@@ -187,20 +172,6 @@ class _Descent:
                 break
             share = _next_share(here.cost, tried, share)
         return best
-
-    def _by_reach(self, here: _Point) -> _Point | None:
-        for _ in range(_MOST_LOOKS):
-            step = self._step(here, beliefs=_reaching(self._beliefs, self._reach_pu))
-            there = None if step is None else self._along(here, step, share=1.0)
-            promised = np.inf if step is None else here.cost - step.cost
-            kept_frac = -np.inf if there is None else (here.cost - there.cost) / max(promised, 1e-300)
-            if kept_frac > _GOOD_FRAC:
-                self._reach_pu *= 3.0
-            elif not kept_frac > _POOR_FRAC:
-                self._reach_pu /= 4.0
-            if kept_frac > _LEAST_FRAC:
-                return there
-        return None
 
     def _along(self, here: _Point, step: _Step, *, share: float) -> _Point | None:
         """The power flow after a share of a step, with the multipliers that go with it; None where there is none."""
@@ -224,10 +195,10 @@ class _Descent:
             there.x[place] = step.dx[place]
         return there
 
-    def _step(self, here: _Point, *, beliefs: Beliefs) -> _Step | None:
+    def _step(self, here: _Point) -> _Step | None:
         """One Gauss-Newton step; None where there is no factor. Multipliers are left out of it: they are what makes
         its direction lead up."""
-        problem, readings = self._problem, self._readings
+        problem, readings, beliefs = self._problem, self._readings, self._beliefs
         k = len(here.e)
         x = _without_multipliers(problem, here.x)
         s, s_before, t, e = (np.zeros(k, dtype=np.complex128) for _ in range(4))
@@ -244,9 +215,7 @@ class _Descent:
         if not np.isfinite(step).all():
             return None
         deviations(problem.injectors, *given, x, step, here.e, t, e)
-        linear = np.where(used, -variance * step[problem.rows.place], 0.0)
-        cost = _of_readings(linear, readings) + _of_sources(problem, x + step) + _of_powers(beliefs.columns, t)
-        return _Step(dx=step, e=e, t=t, cost=cost)
+        return _Step(dx=step, e=e, t=t)
 
 
 def _next_share(cost: float, tried: dict[float, float], share: float) -> float:
@@ -284,14 +253,6 @@ def _without_multipliers(problem: Problem, x: FloatArray) -> FloatArray:
     for place in (problem.layout.node, problem.layout.emf):
         kept[place] = kept[place + 1] = True
     return np.where(kept, x, 0.0)
-
-
-def _reaching(beliefs: Beliefs, reach_pu: float) -> Beliefs:
-    """The same with steps of about so much where nothing is known."""
-    columns, variance = beliefs.columns, reach_pu**2
-    p = np.where(columns.keep_p > 0.0, variance, columns.variance_p)
-    q = np.where(columns.keep_q > 0.0, variance, columns.variance_q)
-    return replace(beliefs, columns=columns._replace(variance_p=p, variance_q=q))
 
 
 def _as_given(beliefs: Beliefs) -> Beliefs:
